@@ -1,0 +1,96 @@
+//! Who allowed what: approvals of one proposal, pre-approvals of one runbook version, and modes.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    digest::Digest,
+    id::PreApprovalId,
+    name::{PersonId, RunbookId, SourceId, TenantId},
+    time::Timestamp,
+};
+
+/// How far Sluicegate may go. The lowest of global, source and runbook applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Decide and record; say nothing.
+    Shadow,
+    /// People act.
+    Suggest,
+    /// Pre-approved actions run on their own.
+    Auto,
+}
+
+impl Mode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Suggest => "suggest",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// One person's yes to one proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Approval {
+    pub by: PersonId,
+    pub at: Timestamp,
+    /// The [`binding`](super::recommendation::Recommendation::binding) that was on the person's screen.
+    pub binding: Digest,
+    pub comment: Option<String>,
+}
+
+/// How often a pre-approved runbook may run on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Caps {
+    /// Runs of the runbook in any hour.
+    pub per_hour: u32,
+    /// Runs against one target (the set of parameter values) in any hour.
+    pub per_target_hour: u32,
+    /// Runs for one requester in any hour.
+    pub per_requester_hour: u32,
+    /// Runs at the same time.
+    pub concurrent: u32,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { per_hour: 10, per_target_hour: 1, per_requester_hour: 2, concurrent: 2 }
+    }
+}
+
+/// The record that makes one version of a runbook a standard change.
+///
+/// INVARIANT: it names a digest, so a changed runbook has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PreApproval {
+    /// Version of this stored form.
+    pub form: u32,
+    pub id: PreApprovalId,
+    pub tenant: TenantId,
+    pub runbook: RunbookId,
+    pub digest: Digest,
+    pub mode: Mode,
+    pub caps: Caps,
+    /// Only tickets of these sources; empty means any.
+    pub sources: BTreeSet<SourceId>,
+    pub approver: PersonId,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub revoked: Option<Revocation>,
+}
+
+impl PreApproval {
+    pub const FORM: u32 = 1;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Revocation {
+    pub by: PersonId,
+    pub at: Timestamp,
+    pub reason: String,
+}

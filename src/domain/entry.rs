@@ -1,0 +1,284 @@
+//! An entry of the action log: one state change, in a form whose canonical bytes never change.
+//!
+//! Text that may need erasure (what a ticket says) is not in an entry; its digest is.
+// INVARIANT: `bytes` of a stored entry are what its leaf hash was taken over; a new field gets a new `form`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    approval::Mode,
+    digest::Digest,
+    execution::{ExecutionState, StepOutcome},
+    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
+    name::{PersonId, RunbookId, SourceId, StepId, TenantId},
+    principal::{Actor, Role},
+    state::TicketState,
+    time::Timestamp,
+    verdict::Decision,
+};
+
+/// One state change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Entry {
+    pub form: u32,
+    pub tenant: TenantId,
+    pub at: Timestamp,
+    pub actor: Actor,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Entry {
+    pub const FORM: u32 = 1;
+
+    pub fn new(tenant: TenantId, at: Timestamp, actor: Actor, event: Event) -> Self {
+        Self { form: Self::FORM, tenant, at, actor, event }
+    }
+
+    /// The bytes that are stored and hashed.
+    ///
+    /// # Errors
+    /// Never for values this program makes; the canonical writer's signature has an error.
+    pub fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        super::canonical::bytes(self)
+    }
+}
+
+/// What changed. The tag is stable: queries and exports name it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    TicketReceived {
+        ticket: TicketId,
+        delivery: DeliveryId,
+        source: SourceId,
+        external_id: String,
+        input: Digest,
+    },
+    TicketUpdated {
+        ticket: TicketId,
+        delivery: DeliveryId,
+        source: SourceId,
+        version: u64,
+        input: Digest,
+    },
+    DeliveryDeadLettered {
+        dead_letter: DeadLetterId,
+        delivery: DeliveryId,
+        source: SourceId,
+        body: Digest,
+        reason: String,
+    },
+    TicketMoved {
+        ticket: TicketId,
+        from: TicketState,
+        to: TicketState,
+        version: u64,
+    },
+    TicketTriaged {
+        ticket: TicketId,
+        version: u64,
+        recommendation: RecommendationId,
+        category: Option<String>,
+        priority: super::priority::Priority,
+        risk: super::priority::Risk,
+        runbook: Option<RunbookId>,
+        runbook_digest: Option<Digest>,
+        decision: Decision,
+        /// Ids of the checks that refused more.
+        refused_by: Vec<String>,
+        /// Digest of the receipt.
+        receipt: Digest,
+    },
+    RecommendationApproved {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        binding: Digest,
+        comment: Option<String>,
+    },
+    RecommendationRejected {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        runbook: Option<RunbookId>,
+        reason: String,
+    },
+    RecommendationSuperseded {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        reason: String,
+    },
+    RecommendationExpired {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+    },
+    ExecutionCreated {
+        execution: ExecutionId,
+        ticket: TicketId,
+        recommendation: RecommendationId,
+        runbook: RunbookId,
+        runbook_digest: Digest,
+        parameters: Digest,
+    },
+    StepRecorded {
+        execution: ExecutionId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        step: StepId,
+        attempt: u32,
+        outcome: StepOutcome,
+        status: Option<u16>,
+        request: Digest,
+    },
+    ExecutionMoved {
+        execution: ExecutionId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        from: ExecutionState,
+        to: ExecutionState,
+        reason: Option<String>,
+    },
+    MessageQueued {
+        message: OutboxId,
+        ticket: TicketId,
+        destination: String,
+    },
+    MessageDelivered {
+        message: OutboxId,
+        ticket: TicketId,
+        destination: String,
+        attempts: u32,
+    },
+    MessageDead {
+        message: OutboxId,
+        ticket: TicketId,
+        destination: String,
+        attempts: u32,
+        reason: String,
+    },
+    PreApprovalMade {
+        pre_approval: PreApprovalId,
+        runbook: RunbookId,
+        digest: Digest,
+        mode: Mode,
+        expires_at: Timestamp,
+    },
+    PreApprovalRevoked {
+        pre_approval: PreApprovalId,
+        runbook: RunbookId,
+        reason: String,
+    },
+    ModeChanged {
+        scope: String,
+        from: Mode,
+        to: Mode,
+    },
+    KillSwitch {
+        on: bool,
+        reason: String,
+    },
+    TokenCreated {
+        token: TokenId,
+        person: PersonId,
+        roles: Vec<Role>,
+    },
+    TokenRevoked {
+        token: TokenId,
+        person: PersonId,
+    },
+    DeadLetterReplayed {
+        dead_letter: DeadLetterId,
+        tickets: Vec<TicketId>,
+    },
+    ServiceStarted {
+        version: String,
+    },
+}
+
+impl Event {
+    /// The stable tag.
+    pub const fn tag(&self) -> &'static str {
+        match self {
+            Self::TicketReceived { .. } => "ticket_received",
+            Self::TicketUpdated { .. } => "ticket_updated",
+            Self::DeliveryDeadLettered { .. } => "delivery_dead_lettered",
+            Self::TicketMoved { .. } => "ticket_moved",
+            Self::TicketTriaged { .. } => "ticket_triaged",
+            Self::RecommendationApproved { .. } => "recommendation_approved",
+            Self::RecommendationRejected { .. } => "recommendation_rejected",
+            Self::RecommendationSuperseded { .. } => "recommendation_superseded",
+            Self::RecommendationExpired { .. } => "recommendation_expired",
+            Self::ExecutionCreated { .. } => "execution_created",
+            Self::StepRecorded { .. } => "step_recorded",
+            Self::ExecutionMoved { .. } => "execution_moved",
+            Self::MessageQueued { .. } => "message_queued",
+            Self::MessageDelivered { .. } => "message_delivered",
+            Self::MessageDead { .. } => "message_dead",
+            Self::PreApprovalMade { .. } => "pre_approval_made",
+            Self::PreApprovalRevoked { .. } => "pre_approval_revoked",
+            Self::ModeChanged { .. } => "mode_changed",
+            Self::KillSwitch { .. } => "kill_switch",
+            Self::TokenCreated { .. } => "token_created",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::DeadLetterReplayed { .. } => "dead_letter_replayed",
+            Self::ServiceStarted { .. } => "service_started",
+        }
+    }
+
+    /// The ticket it is about, when there is one.
+    pub const fn ticket(&self) -> Option<TicketId> {
+        match self {
+            Self::TicketReceived { ticket, .. }
+            | Self::TicketUpdated { ticket, .. }
+            | Self::TicketMoved { ticket, .. }
+            | Self::TicketTriaged { ticket, .. }
+            | Self::RecommendationApproved { ticket, .. }
+            | Self::RecommendationRejected { ticket, .. }
+            | Self::RecommendationSuperseded { ticket, .. }
+            | Self::RecommendationExpired { ticket, .. }
+            | Self::ExecutionCreated { ticket, .. }
+            | Self::StepRecorded { ticket, .. }
+            | Self::ExecutionMoved { ticket, .. }
+            | Self::MessageQueued { ticket, .. }
+            | Self::MessageDelivered { ticket, .. }
+            | Self::MessageDead { ticket, .. } => Some(*ticket),
+            _ => None,
+        }
+    }
+
+    /// The runbook it is about, when there is one.
+    pub const fn runbook(&self) -> Option<&RunbookId> {
+        match self {
+            Self::RecommendationApproved { runbook, .. }
+            | Self::ExecutionCreated { runbook, .. }
+            | Self::StepRecorded { runbook, .. }
+            | Self::ExecutionMoved { runbook, .. }
+            | Self::PreApprovalMade { runbook, .. }
+            | Self::PreApprovalRevoked { runbook, .. } => Some(runbook),
+            Self::TicketTriaged { runbook, .. } | Self::RecommendationRejected { runbook, .. } => runbook.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_an_entry_are_golden_and_read_back() {
+        let entry = Entry::new(
+            TenantId::default(),
+            Timestamp::from_millis(1_700_000_000_000),
+            Actor::Person(PersonId::new("ana").unwrap()),
+            Event::KillSwitch { on: true, reason: "drill".to_owned() },
+        );
+        let bytes = entry.bytes().unwrap();
+        assert_eq!(
+            String::from_utf8(bytes.clone()).unwrap(),
+            r#"{"actor":{"id":"ana","kind":"person"},"at":"2023-11-14T22:13:20.000Z","event":"kill_switch","form":1,"on":true,"reason":"drill","tenant":"default"}"#
+        );
+        assert_eq!(serde_json::from_slice::<Entry>(&bytes).unwrap(), entry);
+        assert_eq!(serde_json::to_value(&entry).unwrap()["event"], entry.event.tag());
+    }
+}

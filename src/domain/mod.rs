@@ -1,0 +1,26 @@
+//! The words of the product as types: what a ticket, a runbook, a verdict and an execution are.
+//!
+//! Pure: no clock, no randomness, no network, no files, no async. Everything above imports this room
+//! and this room imports nothing of the project.
+
+pub mod ambient;
+pub mod approval;
+pub mod canonical;
+pub mod classification;
+pub mod delivery;
+pub mod digest;
+pub mod entry;
+pub mod execution;
+pub mod id;
+pub mod name;
+pub mod outbox;
+pub mod principal;
+pub mod priority;
+pub mod receipt;
+pub mod recommendation;
+pub mod runbook;
+pub mod state;
+pub mod ticket;
+pub mod time;
+pub mod untrusted;
+pub mod verdict;

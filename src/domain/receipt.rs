@@ -1,0 +1,32 @@
+//! The decision receipt: digests of all that went into a decision, and the facts the gate saw.
+//!
+//! With the same ticket, model, runbooks and policies, `replay` makes the same decision bit for bit.
+
+use serde::{Deserialize, Serialize};
+
+use super::{digest::Digest, time::Timestamp};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Receipt {
+    /// Version of this stored form.
+    pub form: u32,
+    /// The program that decided.
+    pub engine: String,
+    /// The instant the decision took as its present.
+    pub decided_at: Timestamp,
+    /// What the sender said.
+    pub input: Digest,
+    pub model: Digest,
+    pub signals: Digest,
+    /// All runbooks that were in force.
+    pub runbooks: Digest,
+    pub policies: Digest,
+    /// The gate's facts as it saw them; `null` when nothing was proposed.
+    pub facts: serde_json::Value,
+    /// Digest of classification, proposal and verdict.
+    pub outcome: Digest,
+}
+
+impl Receipt {
+    pub const FORM: u32 = 1;
+}
