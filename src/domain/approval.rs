@@ -94,3 +94,42 @@ pub struct Revocation {
     pub at: Timestamp,
     pub reason: String,
 }
+
+/// How far Sluicegate may go, per scope, and the switch that stops everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Modes {
+    pub global: Mode,
+    #[serde(default)]
+    pub sources: std::collections::BTreeMap<SourceId, Mode>,
+    #[serde(default)]
+    pub runbooks: std::collections::BTreeMap<RunbookId, Mode>,
+    /// While set, no step of any execution starts.
+    #[serde(default)]
+    pub kill_switch: Option<KillSwitch>,
+    /// Grows with every change; compare-and-set binds to it.
+    #[serde(default)]
+    pub revision: u64,
+}
+
+/// Who pulled the switch, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct KillSwitch {
+    pub by: PersonId,
+    pub at: Timestamp,
+    pub reason: String,
+}
+
+impl Modes {
+    /// The lowest of global, source and runbook.
+    pub fn effective(&self, source: &SourceId, runbook: Option<&RunbookId>) -> Mode {
+        let source = self.sources.get(source).copied();
+        let runbook = runbook.and_then(|id| self.runbooks.get(id).copied());
+        [Some(self.global), source, runbook].into_iter().flatten().min().unwrap_or(Mode::Shadow)
+    }
+}
+
+impl Default for Modes {
+    fn default() -> Self {
+        Self { global: Mode::Suggest, sources: Default::default(), runbooks: Default::default(), kill_switch: None, revision: 0 }
+    }
+}

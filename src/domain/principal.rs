@@ -72,3 +72,34 @@ pub enum Actor {
     /// A person or service account.
     Person(PersonId),
 }
+
+/// An API token as stored: who it speaks for, never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Token {
+    pub id: super::id::TokenId,
+    pub tenant: TenantId,
+    pub person: PersonId,
+    pub roles: BTreeSet<Role>,
+    /// SHA-256 of the whole token text. The secret has 128 random bits, so a plain digest cannot be searched.
+    #[serde(skip_serializing, default = "no_digest")]
+    #[schema(ignore)]
+    pub secret: super::digest::Digest,
+    pub created_at: super::time::Timestamp,
+    pub expires_at: Option<super::time::Timestamp>,
+    pub revoked_at: Option<super::time::Timestamp>,
+}
+
+fn no_digest() -> super::digest::Digest {
+    super::digest::Digest::from_bytes([0; 32])
+}
+
+impl Token {
+    /// True when the token may be used at `now`.
+    pub fn is_live(&self, now: super::time::Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    pub fn principal(&self) -> Principal {
+        Principal { person: self.person.clone(), tenant: self.tenant.clone(), roles: self.roles.clone() }
+    }
+}

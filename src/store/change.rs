@@ -1,0 +1,145 @@
+//! A change of state as a value: what must hold, what is written, what the action log says of it.
+//!
+//! One change is one transaction. Because it is a value, stores can group changes that arrive together into
+//! one durable commit, and a fault injector can fail any of them.
+// INVARIANT: a write that moves a ticket, recommendation, execution, message, pre-approval, mode or token
+// carries the log entry that says so; the constructors below take both.
+
+use std::time::Duration;
+
+use crate::domain::{
+    approval::{Caps, Modes, PreApproval},
+    delivery::{DeadLetter, Delivery},
+    digest::Digest,
+    entry::Entry,
+    execution::Execution,
+    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    name::{RunbookId, SourceId, TenantId},
+    outbox::OutboxMessage,
+    principal::Token,
+    recommendation::Recommendation,
+    ticket::Ticket,
+    time::Timestamp,
+};
+
+/// Conditions, writes and log entries that stand or fall together.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub expect: Vec<Expectation>,
+    pub writes: Vec<Write>,
+    pub entries: Vec<Entry>,
+}
+
+/// Something that must hold when the change commits; the first that does not gives a [`Conflict`].
+#[derive(Debug, Clone)]
+pub enum Expectation {
+    /// The source has sent nothing under this key yet.
+    NewDelivery {
+        tenant: TenantId,
+        source: SourceId,
+        dedup_key: String,
+    },
+    /// No ticket stands for this external id yet.
+    NewTicket {
+        tenant: TenantId,
+        source: SourceId,
+        external_id: String,
+    },
+    /// The stored ticket has exactly this version.
+    TicketVersion {
+        ticket: TicketId,
+        version: u64,
+    },
+    RecommendationRevision {
+        recommendation: RecommendationId,
+        revision: u64,
+    },
+    ExecutionRevision {
+        execution: ExecutionId,
+        revision: u64,
+    },
+    /// The message waits and this many sends have begun.
+    MessageAttempts {
+        message: OutboxId,
+        attempts: u32,
+    },
+    ModesRevision {
+        tenant: TenantId,
+        revision: u64,
+    },
+    /// The key is unused; a used one gives [`Conflict::IdempotencyKeyUsed`] with its first answer.
+    NewIdempotencyKey {
+        tenant: TenantId,
+        key: String,
+    },
+    /// One more automatic execution stays inside the caps. Counted in the commit itself, so it is exact
+    /// however many workers commit at once.
+    WithinCaps {
+        tenant: TenantId,
+        runbook: RunbookId,
+        target: Digest,
+        requester: Option<Digest>,
+        caps: Caps,
+        now: Timestamp,
+    },
+    /// The dead letter is still there.
+    DeadLetterWaits {
+        dead_letter: DeadLetterId,
+    },
+}
+
+/// One row made or replaced.
+#[derive(Debug, Clone)]
+pub enum Write {
+    Delivery(Delivery),
+    DeadLetter(DeadLetter),
+    DeadLetterReplayed(DeadLetterId),
+    /// `shape` is the digest of the text with numbers and names taken out; equal shapes in a short time are a storm.
+    Ticket {
+        ticket: Box<Ticket>,
+        shape: Digest,
+    },
+    Recommendation(Box<Recommendation>),
+    Execution(Box<Execution>),
+    Message(Box<OutboxMessage>),
+    PreApproval(PreApproval),
+    Modes {
+        tenant: TenantId,
+        modes: Modes,
+    },
+    Token(Token),
+    IdempotencyKey {
+        tenant: TenantId,
+        key: String,
+        request: Digest,
+        answer: serde_json::Value,
+        at: Timestamp,
+    },
+}
+
+/// A condition of the change that did not hold. Nothing was written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Conflict {
+    #[error("delivery `{first}` already brought this")]
+    DuplicateDelivery { first: DeliveryId, tickets: Vec<TicketId> },
+    #[error("ticket `{ticket}` already stands for this external id")]
+    TicketExists { ticket: TicketId },
+    #[error("{what} `{id}` changed: expected revision {expected}, found {}", found.map_or("none".to_owned(), |found| found.to_string()))]
+    Changed { what: &'static str, id: String, expected: u64, found: Option<u64> },
+    #[error("the idempotency key was used before")]
+    IdempotencyKeyUsed { request: Digest, answer: serde_json::Value },
+    #[error("the cap `{cap}` of runbook `{runbook}` is used up: {used} of {limit}")]
+    CapReached { runbook: RunbookId, cap: &'static str, used: u64, limit: u64 },
+    #[error("dead letter `{dead_letter}` was already replayed")]
+    DeadLetterGone { dead_letter: DeadLetterId },
+}
+
+/// What a change became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Index in the action log of the change's first entry; the log's size when it had none.
+    pub first_index: u64,
+}
+
+/// Caps count automatic executions created in this window.
+pub const CAP_WINDOW: Duration = Duration::from_secs(3600);

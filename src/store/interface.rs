@@ -1,0 +1,178 @@
+//! What any store does, and what holds after a crash.
+//!
+//! * [`Store::commit`] returns `Ok` only after the change is on disk to the degree that `kill -9` and a power
+//!   cut cannot take it back. `Err(Conflict)` and `Err(Overloaded)` wrote nothing. `Err(Unavailable)` wrote
+//!   nothing that this process has seen; a replica may find the change there, so callers retry under the
+//!   same conditions and learn from the conflict.
+//! * Reads see every commit that returned before they began.
+//! * A claim hides work from other claimers until its lease ends; it grants nothing. Two workers on one piece
+//!   of work are told apart by the revisions their changes expect, so the slower one's commit fails.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+
+use super::change::{Change, Committed, Conflict};
+use crate::domain::{
+    approval::{Modes, PreApproval},
+    delivery::{DeadLetter, Delivery},
+    digest::Digest,
+    entry::Entry,
+    execution::Execution,
+    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    name::{RunbookId, SourceId, TenantId},
+    outbox::{OutboxMessage, OutboxState},
+    principal::Token,
+    recommendation::{Recommendation, RecommendationState},
+    state::TicketState,
+    ticket::Ticket,
+    time::Timestamp,
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// Too much waits for the disk; try again in a second.
+    #[error("the store has more waiting than it can write soon: {waiting} changes")]
+    Overloaded { waiting: usize },
+    /// The disk, the database or the network said no.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored form that this program cannot read.
+    #[error("stored {what} `{id}` cannot be read: {why}")]
+    Unreadable { what: &'static str, id: String, why: String },
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// One page of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page<Cursor> {
+    /// Only what is older than this.
+    pub before: Option<Cursor>,
+    /// At most this many; stores cap it at 500.
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct TicketFilter {
+    /// Empty means any.
+    pub states: Vec<TicketState>,
+    pub source: Option<SourceId>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct EntryFilter {
+    pub ticket: Option<TicketId>,
+    pub runbook: Option<RunbookId>,
+    /// The event's tag.
+    pub event: Option<String>,
+    /// The actor's id, whatever its kind.
+    pub actor: Option<String>,
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+}
+
+/// An entry with its place in the log and the bytes its leaf was taken over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEntry {
+    pub index: u64,
+    pub entry: Entry,
+    pub bytes: Vec<u8>,
+}
+
+/// Automatic executions counted for the caps at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CapUse {
+    pub runbook_hour: u64,
+    pub target_hour: u64,
+    pub requester_hour: u64,
+    pub running: u64,
+}
+
+/// Outcomes of one runbook version's would-be automatic decisions, as people and verifications judged them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutcomeRecord {
+    pub known: u64,
+    pub wrong: u64,
+}
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Applies one change, all or nothing, durably.
+    async fn commit(&self, change: Change) -> Result<Committed>;
+
+    // Work to be done. Claims cross tenants: workers serve all of them.
+
+    /// Tickets in state `received`, oldest first, that no live lease hides.
+    async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>>;
+    /// Executions that are not final and whose `not_before` has come, that no live lease hides.
+    async fn claim_executions(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Execution>>;
+    /// Waiting messages whose `next_attempt_at` has come, that no live lease hides; of one ticket and
+    /// destination only the oldest, so order per ticket holds.
+    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>>;
+    /// Open recommendations that await approval and whose `expires_at` has passed.
+    async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>>;
+    /// Ends the lease of a ticket so that it is claimed again at once.
+    async fn release_ticket(&self, ticket: TicketId) -> Result<()>;
+    async fn release_execution(&self, execution: ExecutionId) -> Result<()>;
+
+    // Reads. `tenant` comes from the caller's identity, never from a parameter.
+
+    async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Option<Ticket>>;
+    async fn ticket_of(&self, tenant: &TenantId, source: &SourceId, external_id: &str) -> Result<Option<Ticket>>;
+    async fn tickets(&self, tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Result<Vec<Ticket>>;
+    async fn ticket_counts(&self, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>>;
+    /// Tickets of this shape received at or after `since`.
+    async fn shape_count(&self, tenant: &TenantId, shape: &Digest, since: Timestamp) -> Result<u64>;
+    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> Result<Option<Delivery>>;
+    async fn dead_letters(&self, tenant: &TenantId, page: Page<DeadLetterId>) -> Result<Vec<DeadLetter>>;
+    async fn dead_letter(&self, tenant: &TenantId, id: DeadLetterId) -> Result<Option<DeadLetter>>;
+    async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Option<Recommendation>>;
+    /// The newest recommendation of the ticket.
+    async fn recommendation_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Option<Recommendation>>;
+    async fn recommendations(
+        &self,
+        tenant: &TenantId,
+        state: Option<RecommendationState>,
+        page: Page<RecommendationId>,
+    ) -> Result<Vec<Recommendation>>;
+    async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>>;
+    /// Newest first.
+    async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>>;
+    async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>>;
+    async fn messages_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>>;
+    async fn pre_approvals(&self, tenant: &TenantId, runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>>;
+    async fn modes(&self, tenant: &TenantId) -> Result<Modes>;
+    async fn cap_use(
+        &self,
+        tenant: &TenantId,
+        runbook: &RunbookId,
+        target: &Digest,
+        requester: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<CapUse>;
+    /// Counts executions and rejections of exactly this runbook version.
+    async fn outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord>;
+    /// The token whose secret has this digest. Crosses tenants: the token says whose it is.
+    async fn token(&self, secret: &Digest) -> Result<Option<Token>>;
+    async fn tokens(&self, tenant: &TenantId) -> Result<Vec<Token>>;
+
+    // The action log.
+
+    /// Entries integrated so far.
+    async fn log_size(&self) -> Result<u64>;
+    /// Newest first.
+    async fn entries(&self, tenant: &TenantId, filter: &EntryFilter, page: Page<u64>) -> Result<Vec<LoggedEntry>>;
+    /// `count` entries from `start`, all tenants, in log order: for exports and for whoever audits the whole.
+    async fn entry_range(&self, start: u64, count: usize) -> Result<Vec<LoggedEntry>>;
+    /// The hashes of one tile (tlog-tiles: height 8, at most 256 hashes, fewer in the last one); empty when there is none.
+    async fn tile(&self, level: u8, index: u64) -> Result<Vec<[u8; 32]>>;
+
+    /// Cheap proof that the store answers and can write.
+    async fn check(&self) -> Result<()>;
+    /// Writes what waits and closes; later calls fail with `Unavailable`.
+    async fn close(&self) -> Result<()>;
+}

@@ -1,0 +1,7 @@
+//! The store: everything durable, in the domain's words.
+//!
+//! [`interface`] says what any store does and what holds after a crash; `sqlite/` is the embedded one.
+//! A change of state is one [`change::Change`]: conditions, writes and log entries that stand or fall together.
+
+pub mod change;
+pub mod interface;
