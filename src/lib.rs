@@ -3,5 +3,6 @@
 //! The rooms stand in floors; a room imports only rooms below it (`tests/it/architecture.rs` checks).
 //! Start with `ARCHITECTURE.md`.
 
+pub mod config;
 pub mod domain;
 pub mod store;
