@@ -13,12 +13,11 @@ pub struct Gate {
     pub policies: PathBuf,
     /// Least probability that the runbook fits, for an automatic run. In `0..=1`.
     pub least_fit: f64,
-    /// Largest upper bound of a runbook's measured error rate, for an automatic run. In `0..=1`.
+    /// Largest upper bound of a runbook's measured error rate, for an automatic run. In `0..=1`; 1 asks for no
+    /// measured outcomes. At 0.05 and 95 % confidence a runbook needs 59 right outcomes in a row first.
     pub error_limit: f64,
     /// Confidence of that bound. In `0..1`.
     pub error_confidence: f64,
-    /// With fewer known outcomes than this the pre-approver's word stands in for the bound.
-    pub error_least_outcomes: u64,
     /// How long a person may take to decide.
     pub approval_lifetime: Span,
     /// Tickets of one shape inside `storm_window` from which automation for them stops.
@@ -41,7 +40,6 @@ impl Default for Gate {
             least_fit: 0.9,
             error_limit: 0.05,
             error_confidence: 0.95,
-            error_least_outcomes: 20,
             approval_lifetime: Span::secs(4 * 3600),
             storm_size: 20,
             storm_window: Span::secs(600),

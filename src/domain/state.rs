@@ -78,14 +78,13 @@ impl TicketState {
         let legal = match self {
             S::Received => matches!(to, S::Triaged | S::Resolved),
             S::Triaged => matches!(to, S::Recommended | S::AwaitingApproval | S::Executing | S::NoRunbook | S::Resolved),
-            // The sender may close a ticket that waits for people, and an update may be triaged anew.
-            S::Recommended | S::NoRunbook => matches!(to, S::Triaged | S::AwaitingApproval | S::Resolved | S::Rejected | S::Expired),
-            S::AwaitingApproval => matches!(to, S::Triaged | S::Executing | S::Recommended | S::Resolved | S::Rejected | S::Expired),
-            S::Executing => matches!(to, S::Resolved | S::Failed | S::InDoubt | S::Recommended | S::AwaitingApproval),
-            S::Failed | S::InDoubt => matches!(to, S::Triaged | S::AwaitingApproval | S::Resolved | S::Failed),
-            S::Rejected | S::Expired => matches!(to, S::Triaged | S::Resolved),
-            // Reopened by its sender.
-            S::Resolved => matches!(to, S::Triaged),
+            // To `Received`: the sender reported anew, so triage looks again. To `Resolved`: it closed the ticket.
+            S::Recommended | S::NoRunbook => matches!(to, S::Received | S::AwaitingApproval | S::Resolved | S::Rejected | S::Expired),
+            S::AwaitingApproval => matches!(to, S::Received | S::Executing | S::Recommended | S::Resolved | S::Rejected | S::Expired),
+            S::Executing => matches!(to, S::Resolved | S::Failed | S::InDoubt | S::Recommended),
+            S::InDoubt => matches!(to, S::Resolved | S::Failed),
+            S::Failed | S::Rejected | S::Expired => matches!(to, S::Received | S::Resolved),
+            S::Resolved => matches!(to, S::Received),
         };
         if legal { Ok(to) } else { Err(IllegalTransition { from: self, to }) }
     }

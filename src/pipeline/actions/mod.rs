@@ -1,0 +1,9 @@
+//! What a person or a sender may do, one file an action. Each loads what it needs, checks, and commits one change.
+
+pub mod accept;
+pub mod approve;
+pub mod dead_letter;
+pub mod modes;
+pub mod pre_approve;
+pub mod reject;
+pub mod token;

@@ -1,0 +1,77 @@
+//! How far Sluicegate may go: modes per scope, and the kill switch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{
+        approval::{KillSwitch, Mode, Modes},
+        entry::{Entry, Event},
+        name::{RunbookId, SourceId},
+        principal::{Actor, Principal, Role},
+    },
+    pipeline::{
+        error::{ActionError, Result},
+        service::Service,
+    },
+    store::change::{Change, Expectation, Write},
+};
+
+/// What a mode is set for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "scope", content = "name", rename_all = "snake_case")]
+pub enum Scope {
+    Global,
+    Source(SourceId),
+    Runbook(RunbookId),
+}
+
+/// Sets one scope's mode, if nobody changed the modes since the caller saw `revision`.
+///
+/// # Errors
+/// `auto` needs the approver role, anything else the operator's; or somebody else was first.
+pub async fn set_mode(service: &Service, caller: &Principal, scope: &Scope, mode: Mode, revision: u64) -> Result<Modes> {
+    service.require(caller, if mode == Mode::Auto { Role::Approver } else { Role::Operator })?;
+    let mut modes = service.store.modes(&caller.tenant).await?;
+    let (name, from) = match scope {
+        Scope::Global => ("global".to_owned(), std::mem::replace(&mut modes.global, mode)),
+        Scope::Source(id) => (format!("source/{id}"), modes.sources.insert(id.clone(), mode).unwrap_or(modes.global)),
+        Scope::Runbook(id) => (format!("runbook/{id}"), modes.runbooks.insert(id.clone(), mode).unwrap_or(modes.global)),
+    };
+    save(service, caller, modes, revision, Event::ModeChanged { scope: name, from, to: mode }).await
+}
+
+/// Stops every execution before its next step, or lets them start again.
+///
+/// # Errors
+/// Stopping needs any role that works tickets; starting again the operator's. A reason is mandatory.
+pub async fn kill_switch(service: &Service, caller: &Principal, on: bool, reason: &str) -> Result<Modes> {
+    if on {
+        service.require_any(caller, &[Role::Operator, Role::Approver, Role::Responder])?;
+    } else {
+        service.require(caller, Role::Operator)?;
+    }
+    if reason.trim().is_empty() {
+        return Err(ActionError::Invalid { pointer: "/reason".to_owned(), message: "say why, for whoever finds it switched".to_owned() });
+    }
+    // Whoever pulls the switch means it: a lost race with another change of the modes is tried again.
+    loop {
+        let mut modes = service.store.modes(&caller.tenant).await?;
+        let revision = modes.revision;
+        modes.kill_switch = on.then(|| KillSwitch { by: caller.person.clone(), at: service.ambient.now(), reason: reason.to_owned() });
+        match save(service, caller, modes, revision, Event::KillSwitch { on, reason: reason.to_owned() }).await {
+            Err(ActionError::Changed(_)) => {}
+            other => return other,
+        }
+    }
+}
+
+async fn save(service: &Service, caller: &Principal, mut modes: Modes, revision: u64, event: Event) -> Result<Modes> {
+    modes.revision = revision + 1;
+    let change = Change {
+        expect: vec![Expectation::ModesRevision { tenant: caller.tenant.clone(), revision }],
+        writes: vec![Write::Modes { tenant: caller.tenant.clone(), modes: modes.clone() }],
+        entries: vec![Entry::new(caller.tenant.clone(), service.ambient.now(), Actor::Person(caller.person.clone()), event)],
+    };
+    service.commit(change).await?;
+    Ok(modes)
+}

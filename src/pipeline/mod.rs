@@ -1,0 +1,8 @@
+//! The workers and actions that move a ticket from state to state: the only place that knows the whole way.
+//!
+//! [`service::Service`] holds what every action needs; `actions/` has one file per thing a person or a sender
+//! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
+
+pub mod actions;
+pub mod error;
+pub mod service;

@@ -1,0 +1,169 @@
+//! What every action and worker holds: the store, the deciding rooms, time, and bells to wake workers.
+//!
+//! All commits go through [`Service::commit`], so that workers, `?wait=` and live views hear of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use tokio::sync::{Notify, broadcast};
+
+use super::{
+    decider::Decider,
+    error::{ActionError, Result},
+    shape,
+};
+use crate::{
+    config::Config,
+    domain::{
+        ambient::Ambient,
+        digest::Digest,
+        entry::Entry,
+        id::{RecommendationId, TicketId},
+        name::TenantId,
+        principal::{Principal, Role},
+        recommendation::{Recommendation, RecommendationState},
+        ticket::Ticket,
+    },
+    execute::Connectors,
+    store::{
+        change::{Change, Committed, Write},
+        interface::{Store, StoreError},
+    },
+    telemetry::Metrics,
+};
+
+/// Bells that wake idle workers. A missed ring costs one poll interval, never work.
+#[derive(Default)]
+pub struct Bells {
+    pub tickets: Notify,
+    pub executions: Notify,
+    pub messages: Notify,
+}
+
+pub struct Service {
+    pub store: Arc<dyn Store>,
+    pub ambient: Arc<dyn Ambient>,
+    pub config: Arc<Config>,
+    pub connectors: Arc<Connectors>,
+    pub metrics: Arc<Metrics>,
+    pub bells: Bells,
+    decider: RwLock<Arc<Decider>>,
+    happenings: broadcast::Sender<Arc<Entry>>,
+}
+
+/// A listener slower than this many entries loses some; it must read the store anyway.
+const HAPPENINGS: usize = 4096;
+
+impl Service {
+    pub fn new(store: Arc<dyn Store>, ambient: Arc<dyn Ambient>, config: Arc<Config>, decider: Decider, connectors: Arc<Connectors>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            ambient,
+            config,
+            connectors,
+            metrics,
+            bells: Bells::default(),
+            decider: RwLock::new(Arc::new(decider)),
+            happenings: broadcast::channel(HAPPENINGS).0,
+        }
+    }
+
+    /// The deciding rooms in force. Hold the `Arc` for one decision, so that a reload does not split it.
+    pub fn decider(&self) -> Arc<Decider> {
+        self.decider.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts newly loaded rooms in force; decisions under way keep the old ones.
+    pub fn put_in_force(&self, decider: Decider) {
+        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
+    }
+
+    /// Every entry of the action log committed by this process from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.happenings.subscribe()
+    }
+
+    /// Commits, then wakes whoever the change gives work to.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit(&self, change: Change) -> std::result::Result<Committed, StoreError> {
+        let (mut tickets, mut executions, mut messages) = (false, false, false);
+        for write in &change.writes {
+            match write {
+                Write::Ticket { .. } => tickets = true,
+                Write::Execution(_) => executions = true,
+                Write::Message(_) => messages = true,
+                _ => {}
+            }
+        }
+        let entries = change.entries.clone();
+        let committed = self.store.commit(change).await?;
+        if tickets {
+            self.bells.tickets.notify_one();
+        }
+        if executions {
+            self.bells.executions.notify_one();
+        }
+        if messages {
+            self.bells.messages.notify_one();
+        }
+        for entry in entries {
+            self.metrics.entry(&entry.event);
+            // Nobody listening is fine.
+            let _ = self.happenings.send(Arc::new(entry));
+        }
+        Ok(committed)
+    }
+
+    /// # Errors
+    /// The caller lacks the role.
+    pub fn require(&self, caller: &Principal, role: Role) -> Result<()> {
+        self.require_any(caller, &[role])
+    }
+
+    /// # Errors
+    /// The caller has none of the roles; names the first.
+    pub fn require_any(&self, caller: &Principal, roles: &[Role]) -> Result<()> {
+        match roles.iter().find(|role| caller.has(**role)) {
+            Some(_) => Ok(()),
+            None => Err(ActionError::MissingRole { needs: roles.first().copied().unwrap_or(Role::Admin) }),
+        }
+    }
+
+    /// # Errors
+    /// Not in this tenant.
+    pub async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Ticket> {
+        self.store.ticket(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "ticket", id: id.to_string() })
+    }
+
+    /// # Errors
+    /// Not in this tenant.
+    pub async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Recommendation> {
+        self.store.recommendation(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "recommendation", id: id.to_string() })
+    }
+
+    /// # Errors
+    /// The recommendation is closed, or not at the revision that the caller saw.
+    pub fn is_as_seen(&self, recommendation: &Recommendation, revision: u64) -> Result<()> {
+        if recommendation.state != RecommendationState::Open {
+            return Err(ActionError::Changed(format!("the recommendation is `{}`", recommendation.state.as_str())));
+        }
+        if recommendation.revision != revision {
+            return Err(ActionError::Changed(format!("you saw revision {revision}, it is now at {}", recommendation.revision)));
+        }
+        Ok(())
+    }
+
+    pub fn write_ticket(&self, ticket: Ticket) -> Write {
+        let shape: Digest = shape::of(&ticket.report);
+        Write::Ticket { ticket: Box::new(ticket), shape }
+    }
+
+    /// What settings the service runs under, by name, for `/readyz` and the log.
+    pub fn in_force(&self) -> BTreeMap<&'static str, Digest> {
+        self.decider().digests()
+    }
+}
