@@ -150,7 +150,7 @@ impl Recommendation {
         self.parameters.iter().map(|p| (p.name.clone(), p.value.clone())).collect()
     }
 
-    /// What an approval is bound to: runbook, parameters, policies and ticket version. One changed byte, another digest.
+    /// What an approval is bound to: runbook, parameters, policies and what the sender said. One changed byte, another digest.
     ///
     /// # Errors
     /// Never for values this program makes; the canonical writer's signature has an error.
@@ -158,7 +158,7 @@ impl Recommendation {
         super::canonical::digest(&serde_json::json!({
             "form": 1,
             "ticket": self.ticket,
-            "ticket_version": self.ticket_version,
+            "input": self.receipt.input,
             "runbook": self.runbook,
             "runbook_digest": self.runbook_digest,
             "parameters": self.values(),

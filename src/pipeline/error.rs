@@ -1,7 +1,7 @@
 //! Why an action was not done. Advice for whoever adds one: say what was wrong, with which value, and what to do.
 
 use crate::{
-    domain::{principal::Role, verdict::Reason},
+    domain::principal::Role,
     store::{change::Conflict, interface::StoreError},
 };
 
@@ -14,8 +14,8 @@ pub enum ActionError {
     #[error("this needs the role `{}`", needs.as_str())]
     MissingRole { needs: Role },
     /// Four eyes, expiry and the like: the caller may never do this to this object.
-    #[error("{}", .0.iter().map(|reason| reason.message.as_str()).collect::<Vec<_>>().join("; "))]
-    Refused(Vec<Reason>),
+    #[error("{}", .0.join("; "))]
+    Refused(Vec<String>),
     /// What the caller saw is not what is there now. Look again and decide again.
     #[error("this changed, review again: {0}")]
     Changed(String),

@@ -4,5 +4,11 @@
 //! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
 
 pub mod actions;
+pub mod circumstances;
+pub mod decider;
 pub mod error;
+pub mod say;
 pub mod service;
+mod shape;
+pub mod wait;
+pub mod workers;

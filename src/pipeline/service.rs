@@ -40,6 +40,8 @@ pub struct Bells {
     pub tickets: Notify,
     pub executions: Notify,
     pub messages: Notify,
+    /// Rung by nobody: for work that only time brings.
+    pub clock: Notify,
 }
 
 pub struct Service {
@@ -47,6 +49,10 @@ pub struct Service {
     pub ambient: Arc<dyn Ambient>,
     pub config: Arc<Config>,
     pub connectors: Arc<Connectors>,
+    pub engine: Engine,
+    pub senders: Senders,
+    /// By name, as in the webhook's URL.
+    pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
     pub bells: Bells,
     decider: RwLock<Arc<Decider>>,
@@ -102,13 +108,13 @@ impl Service {
         let entries = change.entries.clone();
         let committed = self.store.commit(change).await?;
         if tickets {
-            self.bells.tickets.notify_one();
+            self.bells.tickets.notify_waiters();
         }
         if executions {
-            self.bells.executions.notify_one();
+            self.bells.executions.notify_waiters();
         }
         if messages {
-            self.bells.messages.notify_one();
+            self.bells.messages.notify_waiters();
         }
         for entry in entries {
             self.metrics.entry(&entry.event);

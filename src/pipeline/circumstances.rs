@@ -1,0 +1,99 @@
+//! What the store and the process know at one instant that a decision depends on.
+//!
+//! Gathered right before a verdict and right before each step of a run, so no stale view turns a no into a yes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{error::Result, service::Service, shape};
+use crate::{
+    domain::{
+        approval::{Modes, PreApproval},
+        digest::Digest,
+        execution::Execution,
+        name::{ConnectorName, PersonId, TenantId},
+        principal::{Actor, Principal, Role},
+        runbook::Runbook,
+        ticket::Ticket,
+        time::Timestamp,
+    },
+    gate::facts::ConnectorHealth,
+    store::interface::{CapUse, OutcomeRecord},
+};
+
+/// One instant's knowledge.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    pub now: Timestamp,
+    pub modes: Modes,
+    pub pre_approvals: Vec<PreApproval>,
+    pub usage: CapUse,
+    pub outcomes: OutcomeRecord,
+    /// Tickets of this shape inside the storm window, this one included.
+    pub storm_size: u64,
+    pub connectors: BTreeMap<ConnectorName, ConnectorHealth>,
+    /// The roles that the tenant's people hold now, from their live tokens.
+    pub roles: BTreeMap<PersonId, BTreeSet<Role>>,
+}
+
+impl Circumstances {
+    /// The same instant, in which the caller certainly has the roles it came with.
+    pub fn with_roles_of(mut self, caller: &Principal) -> Self {
+        self.roles.entry(caller.person.clone()).or_default().extend(caller.roles.iter().copied());
+        self
+    }
+}
+
+/// What the per-target cap counts: one runbook with one set of values.
+pub fn target_of(runbook: &Runbook, values: &impl serde::Serialize) -> Result<Digest> {
+    Ok(crate::domain::canonical::digest(&(&runbook.id, values))?)
+}
+
+/// What the per-requester cap counts; `None` when nobody asked.
+pub fn requester_of(ticket: &Ticket) -> Option<Digest> {
+    let requester = ticket.report.requester.as_ref()?;
+    Some(Digest::of_parts([ticket.source.as_str().as_bytes(), requester.id.as_untrusted().as_bytes()]))
+}
+
+/// Asks the store for all that a verdict on `runbook` for `ticket` depends on.
+///
+/// `running` is the run that asks, when one does: it does not count against its own caps.
+///
+/// # Errors
+/// The store failed; no decision may be made.
+pub async fn gather(service: &Service, ticket: &Ticket, runbook: Option<(&Runbook, Digest)>, running: Option<&Execution>) -> Result<Circumstances> {
+    let now = service.ambient.now();
+    let tenant = &ticket.tenant;
+    let since = now.minus(service.config.gate.storm_window.get());
+    let storm_size = service.store.shape_count(tenant, &shape::of(&ticket.report), since).await?;
+    let mut circumstances = Circumstances {
+        now,
+        modes: service.store.modes(tenant).await?,
+        pre_approvals: Vec::new(),
+        usage: CapUse::default(),
+        outcomes: OutcomeRecord::default(),
+        storm_size,
+        connectors: BTreeMap::new(),
+        roles: roles(service, tenant, now).await?,
+    };
+    if let Some((runbook, target)) = runbook {
+        circumstances.pre_approvals = service.store.pre_approvals(tenant, Some(&runbook.id)).await?;
+        circumstances.usage = service.store.cap_use(tenant, &runbook.id, &target, requester_of(ticket).as_ref(), now).await?;
+        if running.is_some_and(|run| run.started_by == Actor::Engine) {
+            let usage = &mut circumstances.usage;
+            for count in [&mut usage.runbook_hour, &mut usage.target_hour, &mut usage.requester_hour, &mut usage.running] {
+                *count = count.saturating_sub(1);
+            }
+        }
+        circumstances.outcomes = service.store.outcomes(tenant, &runbook.id, &runbook.digest).await?;
+        circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), service.connectors.health(&step.connector))).collect();
+    }
+    Ok(circumstances)
+}
+
+async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<BTreeMap<PersonId, BTreeSet<Role>>> {
+    let mut roles: BTreeMap<PersonId, BTreeSet<Role>> = BTreeMap::new();
+    for token in service.store.tokens(tenant).await?.into_iter().filter(|token| token.is_live(now)) {
+        roles.entry(token.person).or_default().extend(token.roles);
+    }
+    Ok(roles)
+}

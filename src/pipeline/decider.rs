@@ -1,0 +1,352 @@
+//! The deciding rooms joined: ticket → classification → runbook → parameters → facts → verdict → receipt.
+//!
+//! Pure once loaded: the same ticket, circumstances and ids give the same recommendation on every machine.
+//! `serve`, `triage` and `replay` all decide here and nowhere else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    circumstances::{Circumstances, target_of},
+    error::Result,
+};
+use crate::{
+    config::{Config, gate::Gate},
+    domain::{
+        canonical,
+        classification::{Classification, Field},
+        digest::Digest,
+        id::RecommendationId,
+        name::{ConnectorName, RunbookId},
+        receipt::Receipt,
+        recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
+        runbook::{Runbook, StepKind},
+        ticket::Ticket,
+        untrusted::Untrusted,
+        verdict::{Decision, Verdict},
+    },
+    gate::{
+        self, GateError, PolicySet, approval,
+        facts::{
+            ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts, StormFacts, TicketFacts, Usage,
+            WindowInForce,
+        },
+        freeze::{self, Calendar},
+    },
+    runbook::{self, Finding, Known, Library, Query},
+    text::{self, CleanTicket},
+    triage::{Triage, TriageError},
+};
+
+/// Why the deciding rooms cannot be put in force. The ones in force stay.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Triage(#[from] TriageError),
+    #[error("runbooks in `{folder}` are not in order:\n{}", .findings.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n"))]
+    Runbooks { folder: String, findings: Vec<Finding> },
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error("`gate.{key}`: {why}")]
+    Limit { key: &'static str, why: String },
+}
+
+/// Everything that decides, loaded and checked.
+pub struct Decider {
+    triage: Triage,
+    library: Library,
+    policies: PolicySet,
+    calendar: Calendar,
+    settings: Gate,
+    fit_limit: PerMillion,
+    error_limit: PerMillion,
+    error_confidence: PerMillion,
+}
+
+/// What the pure rooms say of a ticket before anybody asked the store.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    pub classification: Classification,
+    pub proposed: Option<Candidate>,
+    pub candidates: Vec<Candidate>,
+    pub parameters: Vec<FilledParameter>,
+    pub missing: Vec<MissingParameter>,
+}
+
+impl Decider {
+    /// Loads model, signals, runbooks and policies as the configuration names them.
+    ///
+    /// # Errors
+    /// Any part is missing, malformed or not what its digest says.
+    pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
+        let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
+        let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
+        let connectors: BTreeSet<ConnectorName> = config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
+        let known = Known { categories: Some(triage.categories()), connectors: Some(connectors), ..Known::default() };
+        let library = load_library(&config.runbooks.folder, &known)?;
+        Ok(Self {
+            policies: PolicySet::load(&config.gate.policies)?,
+            calendar: Calendar::load(&config.gate.policies.join("freeze.toml"))?,
+            fit_limit: limit("least_fit", config.gate.least_fit)?,
+            error_limit: limit("error_limit", config.gate.error_limit)?,
+            error_confidence: limit("error_confidence", config.gate.error_confidence)?,
+            settings: config.gate.clone(),
+            triage,
+            library,
+        })
+    }
+
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    pub fn policies(&self) -> &PolicySet {
+        &self.policies
+    }
+
+    pub fn triage(&self) -> &Triage {
+        &self.triage
+    }
+
+    /// The digests of what is in force, by name.
+    pub fn digests(&self) -> BTreeMap<&'static str, Digest> {
+        [
+            ("model", self.triage.model_digest()),
+            ("signals", self.triage.signals_digest()),
+            ("runbooks", self.library.digest()),
+            ("policies", self.policies.digest()),
+        ]
+        .into()
+    }
+
+    /// Classifies, matches and fills; asks nothing but the ticket.
+    pub fn propose(&self, ticket: &Ticket) -> Proposal {
+        let report = &ticket.report;
+        let clean = text::clean_ticket(report);
+        let classification = self.triage.classify(report, &clean, &ticket.source);
+        let span_of = |field: Field, range: std::ops::Range<usize>| clean_field(&clean, field).original_span(field, range);
+        let query = Query {
+            title: clean.title.text(),
+            body: clean.body.text(),
+            labels: &report.labels,
+            attributes: &report.attributes,
+            requester: report.requester.as_ref(),
+            category: classification.category.label.as_deref(),
+            span_of: &span_of,
+        };
+        let ranking = self.library.rank(&query);
+        let filled = ranking.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook)).map(|runbook| runbook::fill(runbook, &query));
+        let (parameters, missing) = filled.map_or_else(Default::default, |filled| (filled.parameters, filled.missing));
+        Proposal { classification, proposed: ranking.proposed, candidates: ranking.candidates, parameters, missing }
+    }
+
+    /// The runbook proposed with the target that caps count, when one is.
+    ///
+    /// # Errors
+    /// Never for values this program makes.
+    pub fn runbook_of(&self, proposal: &Proposal) -> Result<Option<(&Runbook, Digest)>> {
+        let Some(runbook) = proposal.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook)) else { return Ok(None) };
+        let values: BTreeMap<_, _> = proposal.parameters.iter().map(|parameter| (&parameter.name, &parameter.value)).collect();
+        Ok(Some((runbook, target_of(runbook, &values)?)))
+    }
+
+    /// Puts the proposal before the gate and writes the receipt.
+    ///
+    /// # Errors
+    /// Never for values this program makes.
+    pub fn judge(&self, ticket: &Ticket, proposal: Proposal, circumstances: &Circumstances, id: RecommendationId) -> Result<Recommendation> {
+        let runbook = proposal.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook));
+        let mut recommendation = Recommendation {
+            form: Recommendation::FORM,
+            id,
+            tenant: ticket.tenant.clone(),
+            ticket: ticket.id,
+            ticket_version: ticket.version,
+            runbook: runbook.map(|runbook| runbook.id.clone()),
+            runbook_digest: runbook.map(|runbook| runbook.digest),
+            classification: proposal.classification,
+            candidates: proposal.candidates,
+            parameters: proposal.parameters,
+            missing: proposal.missing,
+            verdict: Verdict { decision: Decision::Escalate, reasons: Vec::new(), policies: self.policies.digest(), approvals_needed: 0 },
+            receipt: Receipt {
+                form: Receipt::FORM,
+                engine: concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned(),
+                decided_at: circumstances.now,
+                input: ticket.input_digest()?,
+                model: self.triage.model_digest(),
+                signals: self.triage.signals_digest(),
+                runbooks: self.library.digest(),
+                policies: self.policies.digest(),
+                facts: serde_json::Value::Null,
+                outcome: Digest::of(b""),
+            },
+            state: RecommendationState::Open,
+            approvals: Vec::new(),
+            revision: 1,
+            created_at: circumstances.now,
+            expires_at: circumstances.now.plus(self.settings.approval_lifetime.get()),
+        };
+        let facts = self.facts(ticket, &recommendation, circumstances, Phase::Proposal)?;
+        recommendation.verdict = gate::evaluate(&self.policies, &facts);
+        recommendation.receipt.facts = serde_json::to_value(&facts)?;
+        recommendation.receipt.outcome = outcome(&recommendation)?;
+        Ok(recommendation)
+    }
+
+    /// What the gate sees of this recommendation in these circumstances.
+    ///
+    /// # Errors
+    /// Never for values this program makes.
+    pub fn facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances, phase: Phase) -> Result<Facts> {
+        let settings = &self.settings;
+        let classification = &recommendation.classification;
+        let environment = first_named(ticket, &settings.environment_from).and_then(|text| self.calendar.environment(text));
+        let service = first_named(ticket, &settings.service_from).and_then(freeze::label);
+        let windows: Vec<WindowInForce> = self.calendar.in_force(circumstances.now, environment.as_deref(), service.as_deref());
+        let modes = &circumstances.modes;
+        Ok(Facts {
+            form: Facts::FORM,
+            phase,
+            tenant: ticket.tenant.clone(),
+            now: circumstances.now,
+            ticket: TicketFacts {
+                id: ticket.id,
+                version: ticket.version,
+                source: ticket.source.clone(),
+                kind: classification.kind,
+                category: classification
+                    .category
+                    .label
+                    .clone()
+                    .map(|label| CategoryFacts { label, probability: PerMillion::at_most(classification.category.probability()) }),
+                priority: classification.priority,
+                risk: classification.risk,
+                language: classification.language.clone(),
+                flags: classification.flags.iter().cloned().collect(),
+                environment,
+                service,
+            },
+            requester: ticket.report.requester.as_ref().map(|requester| {
+                let identities = approval::identities(requester);
+                let listed = |list: &[String]| {
+                    let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
+                    named(requester.id.as_untrusted()) || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
+                };
+                RequesterFacts { identities, known: false, vip: listed(&settings.vip), flagged: listed(&settings.flagged), entitled: None }
+            }),
+            proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
+            modes: Modes {
+                global: modes.global,
+                source: modes.sources.get(&ticket.source).copied().unwrap_or(modes.global),
+                runbook: recommendation.runbook.as_ref().and_then(|id| modes.runbooks.get(id).copied()).unwrap_or(modes.global),
+            },
+            kill_switch: modes.kill_switch.as_ref().map_or(KillSwitch::Off, |switch| KillSwitch::On { reason: switch.reason.clone() }),
+            windows,
+            storm: StormFacts { size: saturate(circumstances.storm_size), limit: saturate(settings.storm_size) },
+            usage: Usage {
+                runbook_hour: saturate(circumstances.usage.runbook_hour),
+                target_hour: saturate(circumstances.usage.target_hour),
+                requester_hour: saturate(circumstances.usage.requester_hour),
+                running: saturate(circumstances.usage.running),
+            },
+            record: ErrorRecord {
+                decisions: circumstances.outcomes.known,
+                wrong: circumstances.outcomes.wrong,
+                confidence: self.error_confidence,
+                limit: self.error_limit,
+                demoted: false,
+            },
+            connectors: circumstances.connectors.clone(),
+            approvals: recommendation
+                .approvals
+                .iter()
+                .map(|approval| ApprovalFacts {
+                    by: approval.by.clone(),
+                    at: approval.at,
+                    binding: approval.binding,
+                    roles: circumstances.roles.get(&approval.by).cloned().unwrap_or_default(),
+                })
+                .collect(),
+        })
+    }
+
+    /// The caps of the pre-approval under which the recommendation may run by itself at `now`.
+    pub fn caps_in_force(&self, records: &[PreApproval], recommendation: &Recommendation, source: &SourceId, now: Timestamp) -> Option<Caps> {
+        let (runbook, digest) = recommendation.runbook.as_ref().zip(recommendation.runbook_digest.as_ref())?;
+        let authors = &self.library.get(runbook)?.authors;
+        let asked = pre_approval::Asked { tenant: &recommendation.tenant, runbook, digest, source, authors };
+        pre_approval::in_force(records, asked, now).ok().map(|record| record.caps)
+    }
+
+    fn proposal_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Result<Option<ProposalFacts>> {
+        let (Some(id), Some(digest)) = (recommendation.runbook.clone(), recommendation.runbook_digest) else { return Ok(None) };
+        let in_force = self.library.get(&id);
+        let today = circumstances.now.as_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let mut now = recommendation.clone();
+        now.runbook_digest = in_force.map(|runbook| runbook.digest);
+        now.verdict.policies = self.policies.digest();
+        now.receipt.input = ticket.input_digest()?;
+        let changes = || in_force.iter().flat_map(|runbook| &runbook.steps).filter(|step| step.kind == StepKind::Change);
+        Ok(Some(ProposalFacts {
+            digest,
+            in_force: in_force.map(|runbook| runbook.digest),
+            risk: in_force.map_or(crate::domain::priority::Risk::High, |runbook| runbook.risk),
+            reversible: in_force.is_some_and(|runbook| runbook.reversible),
+            idempotent: in_force.is_some() && changes().all(|step| step.idempotent),
+            executable: in_force.is_some_and(Runbook::is_executable),
+            stale: in_force.is_none_or(|runbook| runbook.is_stale(today)),
+            authors: in_force.map(|runbook| runbook.authors.clone()).unwrap_or_default(),
+            fit: PerMillion::at_most(recommendation.candidates.iter().find(|candidate| candidate.runbook == id).map_or(0.0, |candidate| candidate.fit)),
+            fit_limit: self.fit_limit,
+            missing: recommendation.missing.iter().map(|missing| missing.name.clone()).collect(),
+            binding: recommendation.binding()?,
+            binding_now: now.binding()?,
+            expires_at: recommendation.expires_at,
+            pre_approvals: circumstances.pre_approvals.clone(),
+            runbook: id,
+        }))
+    }
+}
+
+/// The digest of what was decided; `replay` compares it.
+///
+/// # Errors
+/// Never for values this program makes.
+pub fn outcome(recommendation: &Recommendation) -> Result<Digest> {
+    Ok(canonical::digest(&(
+        &recommendation.classification,
+        &recommendation.runbook,
+        &recommendation.candidates,
+        &recommendation.parameters,
+        &recommendation.missing,
+        &recommendation.verdict,
+    ))?)
+}
+
+/// The runbook with this id at exactly this digest, when it is in force.
+pub fn exactly<'a>(library: &'a Library, id: &RunbookId, digest: &Digest) -> Option<&'a Runbook> {
+    library.get(id).filter(|runbook| &runbook.digest == digest)
+}
+
+fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
+    match field {
+        Field::Title => &clean.title,
+        Field::Body => &clean.body,
+    }
+}
+
+/// The first of the named attributes or labels that the ticket has.
+fn first_named<'a>(ticket: &'a Ticket, names: &[String]) -> Option<&'a Untrusted> {
+    names.iter().find_map(|name| ticket.report.attributes.get(name).or_else(|| ticket.report.labels.get(name)))
+}
+
+fn saturate(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn load_library(folder: &Path, known: &Known) -> std::result::Result<Library, LoadError> {
+    Library::load(folder, known).map_err(|findings| LoadError::Runbooks { folder: folder.display().to_string(), findings })
+}

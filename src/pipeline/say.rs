@@ -1,0 +1,139 @@
+//! What Sluicegate says to others: comments for the help desk and events for outgoing webhooks.
+//!
+//! Pure. Everything said passes through redaction, for a comment may be read by more people than the ticket.
+
+use serde_json::json;
+
+use crate::{
+    domain::{
+        execution::{Execution, ExecutionState},
+        id::OutboxId,
+        outbox::{Destination, Message, OutboxMessage, OutboxState},
+        recommendation::Recommendation,
+        ticket::Ticket,
+        time::Timestamp,
+        verdict::Decision,
+    },
+    text::redact,
+};
+
+/// Refusals named in a comment; the rest is on the ticket's page.
+const REASONS: usize = 3;
+
+/// The comment about a decision.
+pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &str) -> Message {
+    let classification = &recommendation.classification;
+    let category = classification.category.label.as_deref().unwrap_or("unknown");
+    let mut lines = vec![format!(
+        "Triage: {category} ({}), priority {}, risk {}.",
+        percent(classification.category.probability()),
+        classification.priority.as_str(),
+        classification.risk.as_str(),
+    )];
+    match recommendation.candidates.iter().find(|candidate| Some(&candidate.runbook) == recommendation.runbook.as_ref()) {
+        Some(candidate) => lines.push(format!("Runbook: {} (fits with {}).", candidate.title, percent(candidate.fit))),
+        None => lines.push("No runbook fits; a person owns this ticket.".to_owned()),
+    }
+    if !recommendation.parameters.is_empty() {
+        let values: Vec<String> = recommendation.parameters.iter().map(|parameter| format!("{} = {}", parameter.name, parameter.value)).collect();
+        lines.push(format!("With: {}.", values.join(", ")));
+    }
+    if !recommendation.missing.is_empty() {
+        let names: Vec<&str> = recommendation.missing.iter().map(|missing| missing.name.as_str()).collect();
+        lines.push(format!("Missing: {}. Add them to the ticket, or fill them in on its page.", names.join(", ")));
+    }
+    lines.push(match recommendation.verdict.decision {
+        Decision::AutoExecute => "It is pre-approved and runs now.".to_owned(),
+        Decision::NeedsApproval => format!("It waits for {} approval(s), until {}.", recommendation.verdict.approvals_needed, recommendation.expires_at),
+        Decision::RecommendOnly => "It is a recommendation; nothing runs by itself.".to_owned(),
+        Decision::Escalate => "Please look at it now.".to_owned(),
+    });
+    lines.extend(recommendation.verdict.refusals().take(REASONS).map(|reason| format!("- {}", reason.message)));
+    lines.push(link(ticket, public_url));
+    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate", "sluicegate-triaged"])
+}
+
+/// The comment about a finished run.
+pub fn finished(ticket: &Ticket, execution: &Execution, title: &str, public_url: &str) -> Message {
+    let mut lines = vec![match execution.state {
+        ExecutionState::Succeeded => format!("Done: {title}. The change was made and verified."),
+        ExecutionState::RolledBack => format!("Not solved: {title} did not help; what it changed was undone. A person takes over."),
+        ExecutionState::InDoubt => format!("In doubt: {title} was started and its outcome is not known. A person must look."),
+        ExecutionState::Refused | ExecutionState::Cancelled => format!("Not run: {title} was stopped before it changed anything."),
+        _ => format!("Failed: {title} did not finish. A person must look."),
+    }];
+    lines.extend(execution.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
+    lines.push(link(ticket, public_url));
+    let resolved = execution.state == ExecutionState::Succeeded;
+    write_back(ticket, &lines, None, resolved, &["sluicegate", if resolved { "sluicegate-resolved" } else { "sluicegate-needs-person" }])
+}
+
+/// The CloudEvents type and data of a decision.
+pub fn decision_event(ticket: &Ticket, recommendation: &Recommendation) -> Message {
+    let classification = &recommendation.classification;
+    Message::Event {
+        event_type: "ticket.triaged".to_owned(),
+        data: json!({
+            "ticket": ticket.id,
+            "source": ticket.source,
+            "external_id": ticket.report.external_id,
+            "recommendation": recommendation.id,
+            "category": classification.category.label,
+            "category_probability": classification.category.probability(),
+            "priority": classification.priority,
+            "risk": classification.risk,
+            "runbook": recommendation.runbook,
+            "decision": recommendation.verdict.decision,
+        }),
+    }
+}
+
+/// The CloudEvents type and data of a finished run.
+pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
+    Message::Event {
+        event_type: "execution.finished".to_owned(),
+        data: json!({
+            "ticket": ticket.id,
+            "source": ticket.source,
+            "external_id": ticket.report.external_id,
+            "execution": execution.id,
+            "runbook": execution.runbook,
+            "state": execution.state,
+        }),
+    }
+}
+
+/// A message put in the outbox.
+pub fn queued(ticket: &Ticket, id: OutboxId, destination: Destination, message: Message, now: Timestamp) -> OutboxMessage {
+    OutboxMessage {
+        form: OutboxMessage::FORM,
+        id,
+        tenant: ticket.tenant.clone(),
+        ticket: ticket.id,
+        destination,
+        message,
+        state: OutboxState::Waiting,
+        attempts: 0,
+        created_at: now,
+        next_attempt_at: now,
+        last_error: None,
+    }
+}
+
+fn write_back(ticket: &Ticket, lines: &[String], priority: Option<crate::domain::priority::Priority>, resolved: bool, tags: &[&str]) -> Message {
+    Message::WriteBack {
+        external_id: ticket.report.external_id.clone(),
+        comment: redact(&lines.join("\n")),
+        priority,
+        resolved,
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+    }
+}
+
+fn link(ticket: &Ticket, public_url: &str) -> String {
+    format!("{}/v1/tickets/{}", public_url.trim_end_matches('/'), ticket.id)
+}
+
+fn percent(probability: f64) -> String {
+    format!("{:.0} %", (probability * 100.0).floor())
+}

@@ -1,0 +1,30 @@
+//! Messages in the outbox are sent: write-backs to help desks and outgoing webhooks.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::pipeline::{error::Result, service::Service};
+
+/// Sends at most `limit` messages that wait. Returns how many it claimed.
+///
+/// # Errors
+/// The store would not give work. A failed send is recorded on its message.
+pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
+    let messages = service.store.claim_messages(service.ambient.now(), service.config.pipeline.lease.get(), limit).await?;
+    let claimed = messages.len();
+    let mut tasks = JoinSet::new();
+    for message in messages {
+        let service = Arc::clone(service);
+        tasks.spawn(async move {
+            let id = message.id;
+            match service.senders.deliver(message).await {
+                // Another message of the same ticket may have waited for this one.
+                Ok(_) => service.bells.messages.notify_waiters(),
+                Err(error) => tracing::error!(message = %id, %error, "the message was not sent; it is tried again when its lease ends"),
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+    Ok(claimed)
+}

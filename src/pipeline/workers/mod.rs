@@ -1,0 +1,11 @@
+//! What happens by itself: one file per kind of work, each with a `step` that tests call by hand.
+//!
+//! A worker that finds nothing waits for its bell or the poll interval. A failing store makes it wait, never stop.
+
+pub mod deliver;
+pub mod execute;
+pub mod expire;
+mod run;
+pub mod triage;
+
+pub use run::{Workers, start};

@@ -1,0 +1,79 @@
+//! The loops: claim, work, sleep until a bell, until the service stops.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use super::{deliver, execute, expire, triage};
+use crate::pipeline::{
+    error::Result,
+    service::{Bells, Service},
+};
+
+/// The running loops.
+pub struct Workers {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// A poll interval of zero would keep a processor busy.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+
+/// Messages sent side by side: each destination is slow in its own way.
+const SENDERS: usize = 16;
+
+/// Starts the loops. Slow work (runs, messages) has many loops that take one piece each, so none waits for another.
+pub fn start(service: &Arc<Service>) -> Workers {
+    let (stop, stopped) = watch::channel(false);
+    let mut workers = Workers { tasks: JoinSet::new(), stop };
+    let settings = &service.config.pipeline;
+    workers.spawn(service, &stopped, "triage", |bells| &bells.tickets, |service| async move { triage::step(&service).await });
+    for _ in 0..settings.executions.max(1) {
+        workers.spawn(service, &stopped, "execute", |bells| &bells.executions, |service| async move { execute::step(&service, 1).await });
+    }
+    for _ in 0..SENDERS {
+        workers.spawn(service, &stopped, "deliver", |bells| &bells.messages, |service| async move { deliver::step(&service, 1).await });
+    }
+    workers.spawn(service, &stopped, "expire", |bells| &bells.clock, |service| async move { expire::step(&service).await });
+    workers
+}
+
+impl Workers {
+    fn spawn<F, Fut>(&mut self, service: &Arc<Service>, stopped: &watch::Receiver<bool>, name: &'static str, bell: fn(&Bells) -> &Notify, step: F)
+    where
+        F: Fn(Arc<Service>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<usize>> + Send,
+    {
+        let service = Arc::clone(service);
+        let mut stopped = stopped.clone();
+        let poll = service.config.pipeline.poll.get().max(SHORTEST_POLL);
+        self.tasks.spawn(async move {
+            while !*stopped.borrow() {
+                // Listen before looking, so that a ring between the two is heard.
+                let mut rung = pin!(bell(&service.bells).notified());
+                rung.as_mut().enable();
+                match step(Arc::clone(&service)).await {
+                    Ok(0) => {}
+                    Ok(_) => continue,
+                    Err(error) => tracing::error!(worker = name, %error, "the worker's step failed and will be tried again"),
+                }
+                tokio::select! {
+                    () = &mut rung => {}
+                    () = tokio::time::sleep(poll) => {}
+                    _ = stopped.changed() => {}
+                }
+            }
+        });
+    }
+
+    /// Lets each loop finish the step it is in, then ends.
+    pub async fn stop(mut self) {
+        // Receivers live as long as the tasks; none left means all ended.
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+

@@ -1,0 +1,255 @@
+//! Received tickets become recommendations: classify, match, fill, judge, and commit it all in one change.
+// INVARIANT: a verdict of `auto_execute` and the execution it starts are one change, with the caps counted in it.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::{
+    domain::{
+        entry::{Entry, Event},
+        execution::{Execution, ExecutionState},
+        id::{ExecutionId, OutboxId, RecommendationId},
+        name::SourceId,
+        outbox::{Destination, Message},
+        principal::Actor,
+        recommendation::{Recommendation, RecommendationState},
+        state::TicketState,
+        ticket::Ticket,
+        time::Timestamp,
+        verdict::Decision,
+    },
+    pipeline::{
+        actions::accept::supersede_open,
+        circumstances::{self, requester_of, target_of},
+        decider::{Decider, Proposal},
+        error::{ActionError, Result},
+        say,
+        service::Service,
+    },
+    store::{
+        change::{Change, Conflict, Expectation, Write},
+        interface::StoreError,
+    },
+};
+
+/// A cap may be used up between gathering and committing; the second look sees it and asks a person.
+const LOOKS: usize = 3;
+
+/// Triages one batch. Returns how many tickets it claimed.
+///
+/// # Errors
+/// The store would not give work. A failure on one ticket is logged and its lease lets it come again.
+pub async fn step(service: &Arc<Service>) -> Result<usize> {
+    let settings = &service.config.pipeline;
+    let tickets = service.store.claim_tickets(service.ambient.now(), settings.lease.get(), settings.batch).await?;
+    let claimed = tickets.len();
+    if claimed == 0 {
+        return Ok(0);
+    }
+    let decider = service.decider();
+    let proposals = propose_all(Arc::clone(&decider), tickets).await?;
+    let mut commits = JoinSet::new();
+    for (ticket, proposal) in proposals {
+        let (service, decider) = (Arc::clone(service), Arc::clone(&decider));
+        commits.spawn(async move {
+            let started = std::time::Instant::now();
+            if let Err(error) = decide(&service, &decider, &ticket, proposal).await {
+                tracing::error!(ticket = %ticket.id, %error, "triage failed; the ticket comes again when its lease ends");
+            }
+            service.metrics.triage_seconds.observe(started.elapsed().as_secs_f64());
+        });
+    }
+    while commits.join_next().await.is_some() {}
+    Ok(claimed)
+}
+
+/// The pure part, off the async threads.
+async fn propose_all(decider: Arc<Decider>, tickets: Vec<Ticket>) -> Result<Vec<(Ticket, Proposal)>> {
+    let work = move || {
+        tickets
+            .into_iter()
+            .map(|ticket| {
+                let proposal = decider.propose(&ticket);
+                (ticket, proposal)
+            })
+            .collect()
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| ActionError::Internal(format!("triage stopped in the middle: {error}")))
+}
+
+async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal: Proposal) -> Result<()> {
+    for _ in 0..LOOKS {
+        let runbook = decider.runbook_of(&proposal)?;
+        let circumstances = circumstances::gather(service, ticket, runbook, None).await?;
+        let id = RecommendationId::new(circumstances.now, service.ambient.random());
+        let recommendation = decider.judge(ticket, proposal.clone(), &circumstances, id)?;
+        let change = change(service, decider, ticket, &recommendation, circumstances.now).await?;
+        match service.commit(change).await {
+            Ok(_) => {
+                service.metrics.verdict(&recommendation.verdict);
+                return Ok(());
+            }
+            Err(StoreError::Conflict(Conflict::CapReached { .. })) => {}
+            // The sender changed the ticket meanwhile, or another worker was faster; the newer version is claimed on its own.
+            Err(StoreError::Conflict(Conflict::Changed { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ActionError::Internal(format!("the caps moved {LOOKS} times while ticket `{}` was judged", ticket.id)))
+}
+
+async fn change(service: &Service, decider: &Decider, before: &Ticket, recommendation: &Recommendation, now: Timestamp) -> Result<Change> {
+    let mut ticket = before.clone();
+    ticket.state = landing(before.state, recommendation)?;
+    ticket.version += 1;
+    ticket.updated_at = now;
+    let mut recommendation = recommendation.clone();
+    if recommendation.verdict.decision == Decision::AutoExecute {
+        recommendation.state = RecommendationState::Approved;
+    }
+    let mut change = Change { expect: vec![Expectation::TicketVersion { ticket: ticket.id, version: before.version }], ..Change::default() };
+    supersede_open(service, before, now, "triage looked again", &mut change).await?;
+    let engine = |event| Entry::new(ticket.tenant.clone(), now, Actor::Engine, event);
+    change.entries.push(engine(triaged(&ticket, &recommendation)?));
+    change.entries.push(engine(Event::TicketMoved { ticket: ticket.id, from: before.state, to: ticket.state, version: ticket.version }));
+
+    if recommendation.verdict.decision == Decision::AutoExecute {
+        let execution = automatic(service, &ticket, &recommendation, now)?;
+        let caps = caps_of(service, decider, &recommendation, &ticket.source, now).await?;
+        change.expect.push(Expectation::WithinCaps {
+            tenant: ticket.tenant.clone(),
+            runbook: execution.runbook.clone(),
+            target: execution.target,
+            requester: execution.requester,
+            caps,
+            now,
+        });
+        change.entries.push(engine(created(&execution)?));
+        change.writes.push(Write::Execution(Box::new(execution)));
+    }
+    // In shadow mode nobody outside hears of it.
+    let modes = service.store.modes(&ticket.tenant).await?;
+    if modes.effective(&ticket.source, recommendation.runbook.as_ref()) != crate::domain::approval::Mode::Shadow {
+        tell(service, &ticket, now, &mut change, |ticket| say::decision(ticket, &recommendation, &service.config.server.public_url), || {
+            say::decision_event(&ticket, &recommendation)
+        });
+    }
+    change.writes.push(Write::Recommendation(Box::new(recommendation)));
+    change.writes.push(service.write_ticket(ticket));
+    Ok(change)
+}
+
+/// Where the verdict puts the ticket.
+fn landing(from: TicketState, recommendation: &Recommendation) -> Result<TicketState> {
+    let to = match (recommendation.verdict.decision, &recommendation.runbook) {
+        (_, None) => TicketState::NoRunbook,
+        (Decision::AutoExecute, Some(_)) => TicketState::Executing,
+        (Decision::NeedsApproval, Some(_)) => TicketState::AwaitingApproval,
+        (Decision::RecommendOnly | Decision::Escalate, Some(_)) => TicketState::Recommended,
+    };
+    let landed = from.transition(TicketState::Triaged).and_then(|triaged| triaged.transition(to));
+    landed.map_err(|illegal| ActionError::Internal(illegal.to_string()))
+}
+
+fn triaged(ticket: &Ticket, recommendation: &Recommendation) -> Result<Event> {
+    let classification = &recommendation.classification;
+    Ok(Event::TicketTriaged {
+        ticket: ticket.id,
+        version: ticket.version,
+        recommendation: recommendation.id,
+        category: classification.category.label.clone(),
+        priority: classification.priority,
+        risk: classification.risk,
+        runbook: recommendation.runbook.clone(),
+        runbook_digest: recommendation.runbook_digest,
+        decision: recommendation.verdict.decision,
+        refused_by: recommendation.verdict.refusals().map(|reason| reason.id.clone()).collect(),
+        receipt: crate::domain::canonical::digest(&recommendation.receipt)?,
+    })
+}
+
+fn automatic(service: &Service, ticket: &Ticket, recommendation: &Recommendation, now: Timestamp) -> Result<Execution> {
+    execution(service, ticket, recommendation, Actor::Engine, now, now.plus(service.config.gate.hold.get()))
+}
+
+/// The run of a recommendation, not yet started.
+///
+/// # Errors
+/// The recommendation proposes nothing, or its runbook is no longer in force.
+pub(crate) fn execution(service: &Service, ticket: &Ticket, recommendation: &Recommendation, started_by: Actor, now: Timestamp, not_before: Timestamp) -> Result<Execution> {
+    let gone = || ActionError::Changed("the runbook is no longer in force".to_owned());
+    let (id, digest) = recommendation.runbook.as_ref().zip(recommendation.runbook_digest).ok_or_else(gone)?;
+    let decider = service.decider();
+    let runbook = crate::pipeline::decider::exactly(decider.library(), id, &digest).ok_or_else(gone)?;
+    let parameters = recommendation.values();
+    Ok(Execution {
+        form: Execution::FORM,
+        id: ExecutionId::new(now, service.ambient.random()),
+        tenant: ticket.tenant.clone(),
+        ticket: ticket.id,
+        recommendation: recommendation.id,
+        runbook: id.clone(),
+        runbook_digest: digest,
+        target: target_of(runbook, &parameters)?,
+        parameters,
+        requester: requester_of(ticket),
+        started_by,
+        state: ExecutionState::Pending,
+        steps: Vec::new(),
+        revision: 1,
+        created_at: now,
+        not_before,
+        finished_at: None,
+    })
+}
+
+/// The log's word for a new run.
+///
+/// # Errors
+/// Never for values this program makes.
+pub(crate) fn created(execution: &Execution) -> Result<Event> {
+    Ok(Event::ExecutionCreated {
+        execution: execution.id,
+        ticket: execution.ticket,
+        recommendation: execution.recommendation,
+        runbook: execution.runbook.clone(),
+        runbook_digest: execution.runbook_digest,
+        parameters: crate::domain::canonical::digest(&execution.parameters)?,
+    })
+}
+
+/// The caps of the pre-approval under which this runs.
+async fn caps_of(service: &Service, decider: &Decider, recommendation: &Recommendation, source: &SourceId, now: Timestamp) -> Result<crate::domain::approval::Caps> {
+    let gone = || ActionError::Changed("the pre-approval is no longer in force".to_owned());
+    let id = recommendation.runbook.as_ref().ok_or_else(gone)?;
+    let records = service.store.pre_approvals(&recommendation.tenant, Some(id)).await?;
+    decider.caps_in_force(&records, recommendation, source, now).ok_or_else(gone)
+}
+
+/// Queues what is said to the help desk and to the tenant's webhooks.
+pub(crate) fn tell(
+    service: &Service,
+    ticket: &Ticket,
+    now: Timestamp,
+    change: &mut Change,
+    comment: impl FnOnce(&Ticket) -> Message,
+    event: impl Fn() -> Message,
+) {
+    let mut queue = |destination: Destination, message: Message| {
+        let message = say::queued(ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
+        let queued = Event::MessageQueued { message: message.id, ticket: ticket.id, destination: message.destination.key() };
+        change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, queued));
+        change.writes.push(Write::Message(Box::new(message)));
+    };
+    if service.sources.get(ticket.source.as_str()).is_some_and(|source| source.writes_back) {
+        queue(Destination::HelpDesk(ticket.source.clone()), comment(ticket));
+    }
+    for webhook in &service.config.webhooks {
+        let message = event();
+        let Message::Event { event_type, .. } = &message else { continue };
+        if webhook.tenant == ticket.tenant.as_str() && (webhook.events.is_empty() || webhook.events.contains(event_type)) {
+            queue(Destination::Webhook(webhook.name.clone()), message);
+        }
+    }
+}
