@@ -36,6 +36,21 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
+    /// What holds without a service around: default modes, no history, and connectors that nobody asked.
+    pub fn alone(now: Timestamp, runbook: Option<&Runbook>) -> Self {
+        let unasked = || ConnectorHealth::Unhealthy { reason: "there is no service that could call it".to_owned() };
+        Self {
+            now,
+            modes: Modes::default(),
+            pre_approvals: Vec::new(),
+            usage: CapUse::default(),
+            outcomes: OutcomeRecord::default(),
+            storm_size: 1,
+            connectors: runbook.into_iter().flat_map(|runbook| &runbook.steps).map(|step| (step.connector.clone(), unasked())).collect(),
+            roles: BTreeMap::new(),
+        }
+    }
+
     /// The same instant, in which the caller certainly has the roles it came with.
     pub fn with_roles_of(mut self, caller: &Principal) -> Self {
         self.roles.entry(caller.person.clone()).or_default().extend(caller.roles.iter().copied());

@@ -7,6 +7,8 @@ pub mod actions;
 pub mod circumstances;
 pub mod decider;
 pub mod error;
+pub mod reload;
+pub mod replay;
 pub mod say;
 pub mod service;
 mod shape;

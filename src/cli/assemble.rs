@@ -1,0 +1,105 @@
+//! The rooms put together from a configuration: what `serve`, `demo` and the commands on a store share.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+
+use crate::{
+    config::{self, Config},
+    domain::{ambient::Ambient, time::Timestamp},
+    execute::Connectors,
+    log::SigningKey,
+    notify::Senders,
+    pipeline::{
+        decider::Decider,
+        service::{Service, Source},
+    },
+    store::sqlite::SqliteStore,
+    telemetry::Metrics,
+};
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file; without one, defaults and the environment apply.
+    #[arg(long, env = "SLUICEGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    pub fn load(&self) -> Result<Config, config::ConfigError> {
+        config::load(self.config.as_deref(), std::env::vars())
+    }
+}
+
+/// The clock of this machine and the random numbers of its kernel.
+pub struct System;
+
+impl Ambient for System {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn random(&self) -> u128 {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the kernel's random numbers are there on every platform we run on");
+        u128::from_le_bytes(bytes)
+    }
+}
+
+/// Opens the store and loads every room.
+///
+/// # Errors
+/// Any part of the configuration is not in order; the message says which.
+pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error + Send + Sync>> {
+    let ambient: Arc<dyn Ambient> = Arc::new(System);
+    let metrics = Arc::new(Metrics::new());
+    let connectors = Arc::new(Connectors::from_config(&config.connectors)?);
+    let decider = Decider::load(&config)?;
+    let sources = sources(&config)?;
+    std::fs::create_dir_all(&config.store.folder)
+        .map_err(|why| format!("`store.folder` {} cannot be made: {why}; create it or choose another", config.store.folder.display()))?;
+    let key = signing_key(&config.store.folder, &config.log.origin, &*ambient)?;
+    let store = Arc::new(SqliteStore::open_with(&config.store.folder.join("sluicegate.db"), config.store.queue)?);
+    let senders = Senders::from_config(&config, store.clone(), ambient.clone())?;
+    Ok(Arc::new(Service::new(store, ambient, Arc::new(config), decider, connectors, senders, sources, metrics, key)))
+}
+
+fn sources(config: &Config) -> Result<BTreeMap<String, Source>, Box<dyn std::error::Error + Send + Sync>> {
+    config.sources.iter().map(|source| Ok((source.name.clone(), Source::from_config(source)?))).collect()
+}
+
+/// The log's signing key, made at the first start and kept beside the data.
+fn signing_key(folder: &Path, origin: &str, ambient: &dyn Ambient) -> Result<SigningKey, Box<dyn std::error::Error + Send + Sync>> {
+    let path = folder.join("log.key");
+    let seed = match std::fs::read_to_string(&path) {
+        Ok(text) => hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| {
+            format!("{} is not a signing key: expected 64 hex digits; restore it from a backup, since a new key cannot prove the old log", path.display())
+        })?,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
+            let mut seed = [0; 32];
+            seed[..16].copy_from_slice(&ambient.random().to_le_bytes());
+            seed[16..].copy_from_slice(&ambient.random().to_le_bytes());
+            write_private(&path, &hex::encode(seed)).map_err(|why| format!("{} cannot be written: {why}", path.display()))?;
+            seed
+        }
+        Err(why) => return Err(format!("{} cannot be read: {why}", path.display()).into()),
+    };
+    Ok(SigningKey::new(origin, seed)?)
+}
+
+/// Writes a file that only its owner can read, and has it on disk before it returns.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,48 @@
+//! `config check` and `config show`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{Outcome, assemble};
+use crate::{config, execute::Connectors, pipeline::decider::Decider};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load everything the configuration names and say what is wrong, without starting anything.
+    Check(Args),
+    /// Print the configuration in force, secrets masked.
+    Show(Args),
+}
+
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(flatten)]
+    config: assemble::ConfigArgs,
+}
+
+pub fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Show(args) => {
+            print!("{}", config::show(&args.config.load()?));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check(args) => {
+            let config = args.config.load()?;
+            let mut wrong = Vec::new();
+            let mut check = |what: &str, result: Result<(), String>| match result {
+                Ok(()) => println!("ok   {what}"),
+                Err(why) => {
+                    println!("bad  {what}: {why}");
+                    wrong.push(what.to_owned());
+                }
+            };
+            for source in &config.sources {
+                check(&format!("source `{}`", source.name), assemble::check_source(source));
+            }
+            check("connectors", Connectors::from_config(&config.connectors).map(drop).map_err(|why| why.to_string()));
+            check("model, signals, runbooks, policies", Decider::load(&config).map(drop).map_err(|why| why.to_string()));
+            Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

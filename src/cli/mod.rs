@@ -1,0 +1,105 @@
+//! The command line: one subcommand a file, progress on standard error, results on standard output.
+//!
+//! Exit codes: 0 done, 1 refused or not in order (the message says what), 2 wrong usage.
+
+mod assemble;
+mod config;
+mod demo;
+mod evaluate;
+mod init;
+mod log;
+mod openapi;
+mod policy;
+mod remote;
+mod replay;
+mod runbook;
+mod serve;
+mod token;
+mod train;
+mod triage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Whatever stopped a command, as one text for people.
+type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Self-hosted ticket triage: signed webhooks in, gated runbook automation out, every decision provable.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole way of a ticket on sample tickets; nothing to configure.
+    Demo(demo::Args),
+    /// Run the service.
+    Serve(serve::Args),
+    /// Write a configuration with the shipped runbooks, policies, signals and model into a folder.
+    Init(init::Args),
+    /// Decide on one ticket without a server: JSON in, the whole decision out.
+    Triage(triage::Args),
+    /// Train a model from labelled tickets or from the category catalogue.
+    Train(train::Args),
+    /// Measure a model on labelled tickets.
+    Evaluate(evaluate::Args),
+    /// Check, show and measure runbooks.
+    #[command(subcommand)]
+    Runbook(runbook::Command),
+    /// Check and test the gate's policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Verify an export of the action log offline.
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Make a past decision again and compare it bit for bit.
+    Replay(replay::Args),
+    /// Make API tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Pre-approve one version of a runbook as a standard change, through a running service.
+    PreApprove(remote::PreApproveArgs),
+    /// Check and show the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the API document (OpenAPI 3.1).
+    Openapi,
+}
+
+/// Runs what the command line asks for.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Triage(args) => triage::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Runbook(command) => runbook::run(&command),
+        Command::Policy(command) => policy::run(&command),
+        Command::Log(command) => log::run(&command),
+        Command::Replay(args) => replay::run(&args),
+        Command::Token(command) => token::run(&command),
+        Command::PreApprove(args) => remote::pre_approve(&args),
+        Command::Config(command) => config::run(&command),
+        Command::Openapi => openapi::run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            eprintln!("  because: {next}");
+            cause = next.source();
+        }
+        ExitCode::FAILURE
+    })
+}
+
+/// The runtime of commands that wait for the network or the store.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
