@@ -1,0 +1,152 @@
+//! Who may say yes to one proposal, and which yeses count: the four-eyes rules.
+//!
+//! Purely the engine's part, which no policy can loosen; policies may only refuse more
+//! (`action approve`). Never reads the clock: `now` is in the facts.
+// INVARIANT: a yes counts for exactly one binding digest; anything changed since is another digest.
+// INVARIANT: the requester, whoever benefits, and the runbook's authors never count, under any spelling of
+// their identity.
+
+use std::collections::BTreeSet;
+
+use super::facts::{ApprovalFacts, Facts};
+use crate::domain::{
+    digest::Digest,
+    name::PersonId,
+    principal::{Principal, Role},
+    priority::Risk,
+    ticket::Requester,
+    time::Timestamp,
+    verdict::Decision,
+};
+
+/// Why a person's yes does not count. Shown to people as is; the variants are stable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    #[error("`{by}` does not have the role `approver`")]
+    NotAnApprover { by: PersonId },
+    #[error("`{by}` asked for this or benefits from it, and so cannot approve it")]
+    IsRequester { by: PersonId },
+    #[error("`{by}` wrote or edited the runbook, and so cannot approve its run")]
+    IsAuthor { by: PersonId },
+    #[error("`{by}` approved already: another person is needed")]
+    Twice { by: PersonId },
+    #[error("this changed since `{by}` saw it, review it again: seen {seen}, now {current}")]
+    Changed { by: PersonId, seen: Digest, current: Digest },
+    #[error("the proposal expired at {expired}")]
+    Expired { expired: Timestamp },
+    #[error("`{by}` approved at {at}, which is later than now, {now}")]
+    FromTheFuture { by: PersonId, at: Timestamp, now: Timestamp },
+    #[error("`{by}` belongs to another tenant")]
+    OtherTenant { by: PersonId },
+    #[error("no runbook is proposed, so there is nothing to approve")]
+    NothingProposed,
+    #[error("this cannot be approved: the gate says `{}`", decision.as_str())]
+    NotApprovable { decision: Decision },
+    #[error("policy `{policy}`: {reason}")]
+    Policy { policy: String, reason: String },
+}
+
+/// True when two stable identities name one person: identities are ASCII and compared without case, because
+/// directories hand out `Ana@example.com` and `ana@example.com` for one account.
+pub fn same_person(a: &PersonId, b: &PersonId) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+/// The identities under which a requester could sign in: the sender's stable id and the e-mail address, each
+/// also without a `+tag`.
+///
+/// An identity too many only keeps one more person from approving; what cannot be an identity is left out.
+pub fn identities(requester: &Requester) -> BTreeSet<PersonId> {
+    let written = [Some(&requester.id), requester.email.as_ref()];
+    let mut identities = BTreeSet::new();
+    for text in written.into_iter().flatten() {
+        let text = text.as_untrusted().trim().to_ascii_lowercase();
+        if let Some((local, domain)) = text.split_once('@')
+            && let Some((plain, _)) = local.split_once('+')
+        {
+            identities.extend(PersonId::new(format!("{plain}@{domain}")));
+        }
+        identities.extend(PersonId::new(text));
+    }
+    identities
+}
+
+/// How many different persons must say yes at this risk.
+pub const fn needed(risk: Risk) -> u8 {
+    match risk {
+        Risk::Low | Risk::Medium => 1,
+        Risk::High => 2,
+    }
+}
+
+/// The yeses that count and those that do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally<'a> {
+    /// Different persons, in the order they approved.
+    pub valid: Vec<&'a ApprovalFacts>,
+    pub refused: Vec<Refusal>,
+}
+
+/// Counts the approvals in `facts`.
+pub fn tally(facts: &Facts) -> Tally<'_> {
+    let mut in_order: Vec<_> = facts.approvals.iter().collect();
+    in_order.sort_by_key(|approval| (approval.at, &approval.by));
+    let mut tally = Tally { valid: Vec::new(), refused: Vec::new() };
+    for approval in in_order {
+        let refusals = refuse(facts, approval, &tally.valid);
+        if refusals.is_empty() {
+            tally.valid.push(approval);
+        } else {
+            tally.refused.extend(refusals);
+        }
+    }
+    tally
+}
+
+/// Whether `person`, who has the digest `seen` on screen, may approve now; by the engine's rules alone.
+///
+/// # Errors
+/// Every reason why not; never empty.
+pub(crate) fn may_approve(facts: &Facts, person: &Principal, seen: &Digest) -> Result<(), Vec<Refusal>> {
+    let approval = ApprovalFacts { by: person.person.clone(), at: facts.now, binding: *seen, roles: person.roles.clone() };
+    let mut refusals = refuse(facts, &approval, &tally(facts).valid);
+    if person.tenant != facts.tenant {
+        refusals.push(Refusal::OtherTenant { by: person.person.clone() });
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+}
+
+fn refuse(facts: &Facts, approval: &ApprovalFacts, counted: &[&ApprovalFacts]) -> Vec<Refusal> {
+    let by = || approval.by.clone();
+    let is_me = |person: &PersonId| same_person(person, &approval.by);
+    let Some(proposal) = &facts.proposal else {
+        return vec![Refusal::NothingProposed];
+    };
+    let mut refusals = Vec::new();
+    if !approval.roles.contains(&Role::Approver) {
+        refusals.push(Refusal::NotAnApprover { by: by() });
+    }
+    if facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
+        refusals.push(Refusal::IsRequester { by: by() });
+    }
+    if proposal.authors.iter().any(is_me) {
+        refusals.push(Refusal::IsAuthor { by: by() });
+    }
+    if counted.iter().any(|other| is_me(&other.by)) {
+        refusals.push(Refusal::Twice { by: by() });
+    }
+    // Both: the binding as proposed and as it is now must be what the person saw.
+    for current in BTreeSet::from([proposal.binding, proposal.binding_now]) {
+        if approval.binding != current {
+            refusals.push(Refusal::Changed { by: by(), seen: approval.binding, current });
+        }
+    }
+    if proposal.expires_at <= facts.now {
+        refusals.push(Refusal::Expired { expired: proposal.expires_at });
+    }
+    if approval.at > facts.now {
+        refusals.push(Refusal::FromTheFuture { by: by(), at: approval.at, now: facts.now });
+    }
+    refusals
+}

@@ -1,0 +1,26 @@
+//! The gate: automation only where it has earned it.
+//!
+//! One pure function, [`evaluate`], from [`Facts`](facts::Facts) and a [`PolicySet`](policy::PolicySet) to a
+//! verdict with every reason. Two layers, both must allow: `invariants`, written in Rust, and the
+//! operator's Cedar policies. No clock, no randomness, no network; files are read at load only.
+// INVARIANT: default deny. What is not known, not readable or not decided refuses.
+
+pub mod approval;
+pub mod backtest;
+pub mod cases;
+pub mod check;
+mod context;
+mod error;
+pub mod error_bound;
+mod evaluate;
+pub mod facts;
+pub mod freeze;
+mod invariants;
+pub mod policy;
+pub mod pre_approval;
+pub mod sequential;
+
+pub use error::{GateError, Place};
+pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
+pub use facts::Facts;
+pub use policy::PolicySet;
