@@ -4,3 +4,4 @@
 //! Start with `ARCHITECTURE.md`.
 
 pub mod domain;
+pub mod runbook;
