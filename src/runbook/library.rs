@@ -1,0 +1,196 @@
+//! All runbooks of one folder in force together: looked up by id, ranked as one, named by one digest.
+//!
+//! INVARIANT: a library with an error finding does not exist; the caller keeps the last good one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    calibration::Calibration,
+    directory::Directories,
+    finding::{Finding, Place, Rule, Severity},
+    lint,
+    matching::{self, Matcher, Ranking, Standing},
+    parse::{self, Sheet},
+    query::Query,
+};
+use crate::domain::{
+    digest::Digest,
+    name::{ConnectorName, RunbookId},
+    runbook::Runbook,
+};
+
+/// What the rest of the configuration knows; `None` leaves that check out.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub categories: Option<BTreeSet<String>>,
+    pub connectors: Option<BTreeSet<ConnectorName>>,
+    pub owners: Option<BTreeSet<String>>,
+    /// For overdue reviews.
+    pub today: Option<jiff::civil::Date>,
+}
+
+/// A set of sound runbooks, ready to rank.
+#[derive(Debug)]
+pub struct Library {
+    sheets: BTreeMap<RunbookId, Sheet>,
+    warnings: Vec<Finding>,
+    digest: Digest,
+    matcher: Matcher,
+    calibration: Calibration,
+}
+
+impl Library {
+    /// Every `*.md` of `dir` and its folders but `README.md`, checked one by one and against each other.
+    ///
+    /// Examples are not tried here, because that costs a ranking each; [`super::lint`] does.
+    ///
+    /// # Errors
+    /// All findings, errors and warnings, when at least one is an error.
+    pub fn load(dir: &Path, known: &Known) -> Result<Self, Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut files = Vec::new();
+        if let Err(why) = markdown_files(dir, "", 0, &mut files) {
+            let message = format!("cannot read the runbook folder `{}`: {why}", dir.display());
+            return Err(vec![Finding::error(".", Place::TOP, Rule::Unreadable, message)]);
+        }
+        files.sort();
+        let directories = Directories::beside(dir);
+        let mut sheets = Vec::new();
+        for file in &files {
+            match read_capped(&dir.join(file)) {
+                Ok(bytes) => match parse::parse(file, &bytes, &|path| directories.get(path)) {
+                    Ok(sheet) => sheets.push(sheet),
+                    Err(found) => findings.extend(found),
+                },
+                Err(why) => findings.push(Finding::error(file, Place::TOP, Rule::Unreadable, format!("cannot read the file: {why}"))),
+            }
+        }
+        Self::assemble(sheets, findings, known)
+    }
+
+    /// A library of sheets that are parsed already.
+    ///
+    /// # Errors
+    /// As [`Library::load`].
+    pub fn from_sheets(sheets: Vec<Sheet>, known: &Known) -> Result<Self, Vec<Finding>> {
+        Self::assemble(sheets, Vec::new(), known)
+    }
+
+    fn assemble(sheets: Vec<Sheet>, mut findings: Vec<Finding>, known: &Known) -> Result<Self, Vec<Finding>> {
+        for sheet in &sheets {
+            findings.extend(lint::one(sheet, known));
+        }
+        findings.extend(lint::together(&sheets));
+        findings.sort();
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(findings);
+        }
+        let internal = |why: String| vec![Finding::error(".", Place::TOP, Rule::BadPattern, why)];
+        let calibration = Calibration::shipped().map_err(|why| internal(why.to_string()))?;
+        Self::trusted(sheets, findings, calibration).map_err(internal)
+    }
+
+    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration) -> Result<Self, String> {
+        let sheets: BTreeMap<RunbookId, Sheet> = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), sheet)).collect();
+        let matcher = Matcher::new(sheets.values().map(|sheet| &sheet.runbook))?;
+        Ok(Self { digest: digest(&sheets), sheets, warnings, matcher, calibration })
+    }
+
+    /// The same library without some runbooks or examples, for training and evaluation.
+    pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Result<Self, String> {
+        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone())
+    }
+
+    /// The same library judging fit by other coefficients.
+    pub fn with_calibration(self, calibration: Calibration) -> Self {
+        Self { calibration, ..self }
+    }
+
+    pub fn get(&self, id: &RunbookId) -> Option<&Runbook> {
+        self.sheets.get(id).map(|sheet| &sheet.runbook)
+    }
+
+    /// All runbooks in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Runbook> + Clone {
+        self.sheets.values().map(|sheet| &sheet.runbook)
+    }
+
+    pub fn len(&self) -> usize {
+        self.sheets.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sheets.is_empty()
+    }
+
+    pub(crate) fn sheets(&self) -> impl Iterator<Item = &Sheet> {
+        self.sheets.values()
+    }
+
+    /// What lint found and did not refuse.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    /// Names the whole set: every runbook's bytes and every closed list that values are checked against.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The runbooks for a ticket, best first, and the one proposed when one fits.
+    pub fn rank(&self, query: &Query<'_>) -> Ranking {
+        let runbooks: Vec<&Runbook> = self.iter().collect();
+        matching::answer(self.standings(query), &runbooks, &self.calibration)
+    }
+
+    pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing> {
+        self.matcher.standings(self.iter(), query)
+    }
+}
+
+fn digest(sheets: &BTreeMap<RunbookId, Sheet>) -> Digest {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    for (id, sheet) in sheets {
+        parts.push(id.as_str().as_bytes().to_vec());
+        parts.push(sheet.runbook.digest.as_bytes().to_vec());
+        for parameter in sheet.runbook.parameters.values() {
+            if let Some(directory) = &parameter.one_of {
+                parts.push(directory.path.as_bytes().to_vec());
+                parts.push(Digest::of_parts(directory.values.iter().map(String::as_bytes)).as_bytes().to_vec());
+            }
+        }
+    }
+    Digest::of_parts(parts.iter().map(Vec::as_slice))
+}
+
+/// Folders deeper than this are no runbook collection but a mistake or a loop of links.
+const DEEPEST: usize = 8;
+
+fn markdown_files(root: &Path, inside: &str, depth: usize, files: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(root.join(inside))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = if inside.is_empty() { name.clone() } else { format!("{inside}/{name}") };
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth < DEEPEST {
+            markdown_files(root, &path, depth + 1, files)?;
+        } else if !kind.is_dir() && name.ends_with(".md") && !name.eq_ignore_ascii_case("README.md") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads one byte more than is allowed, so that the parser can say that the file is too large.
+fn read_capped(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(parse::LARGEST_FILE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

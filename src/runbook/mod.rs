@@ -1,0 +1,35 @@
+//! Runbooks: read from Markdown, checked, found by any wording, filled safely.
+//!
+//! Pure but for [`Library::load`] and the evaluation entry points, which read files. Never runs a step,
+//! never reads a clock, and never lets ticket text become anything but a validated value of a typed slot.
+
+mod calibration;
+mod directory;
+mod error;
+mod extract;
+mod finding;
+mod format;
+mod index;
+mod library;
+mod lint;
+mod matching;
+mod parameters;
+mod parse;
+mod plain;
+mod query;
+mod steps;
+mod triggers;
+mod validate;
+mod words;
+mod wording;
+
+pub use calibration::{Calibration, Features, fit_calibration};
+pub use error::RunbookError;
+pub use finding::{Finding, Rule, Severity};
+pub use library::{Known, Library};
+pub use lint::{LintReport, lint};
+pub use matching::Ranking;
+pub use parameters::{Filled, fill};
+pub use parse::{Sheet, parse};
+pub use query::Query;
+pub use validate::validate;

@@ -1,0 +1,285 @@
+//! From the bytes of one Markdown file to a [`Sheet`]: the runbook and where each part of it stands.
+//!
+//! Never reads files itself: lists of allowed values come through a callback.
+// INVARIANT: a sheet exists only for a file whose every key, type, pattern and expectation is sound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_saphyr::Spanned;
+
+use super::{
+    finding::{Finding, Place, Rule},
+    format::{self, Written, nearest, place},
+    plain, steps, triggers, wording,
+};
+use crate::domain::{
+    digest::Digest,
+    name::{ParameterName, PersonId, RunbookId, StepId},
+    priority::Risk,
+    runbook::{Directory, Examples, Parameter, Runbook, Triggers},
+};
+
+/// The largest runbook file; the longest of 2,800 public runbooks looked at has 60 KiB.
+pub(crate) const LARGEST_FILE: usize = 256 * 1024;
+
+/// Reads the list that a parameter's `one_of` names.
+pub type ReadDirectory<'a> = &'a dyn Fn(&str) -> Result<Directory, String>;
+
+/// A runbook with the places of its parts, for findings.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    /// Path relative to the runbook folder.
+    pub file: String,
+    pub runbook: Runbook,
+    /// Written as `irreversible: true`: its changes may stand without a rollback.
+    pub irreversible: bool,
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    pub id: Place,
+    pub owner: Place,
+    pub reviewed: Place,
+    pub alertnames: BTreeMap<String, Place>,
+    pub labels: Place,
+    pub patterns: Vec<Place>,
+    pub categories: BTreeMap<String, Place>,
+    pub parameters: BTreeMap<ParameterName, Place>,
+    pub parameter_patterns: BTreeMap<ParameterName, Place>,
+    pub steps: BTreeMap<StepId, Place>,
+    pub withins: BTreeMap<StepId, Place>,
+    pub matching: Vec<Place>,
+    pub no_match: Vec<Place>,
+}
+
+/// The runbook in `bytes`, read from `file`.
+///
+/// # Errors
+/// Every finding that keeps the file from being a runbook; a YAML syntax error hides what comes after it.
+pub fn parse(file: &str, bytes: &[u8], directories: ReadDirectory<'_>) -> Result<Sheet, Vec<Finding>> {
+    if bytes.len() > LARGEST_FILE {
+        let message = format!("the file has {} bytes, more than the {LARGEST_FILE} a runbook may have", bytes.len());
+        return Err(vec![Finding::error(file, Place::TOP, Rule::TooLarge, message).hint("move long material into a page it links to")]);
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|why| vec![Finding::error(file, Place::TOP, Rule::Syntax, format!("byte {} is not UTF-8", why.valid_up_to()))])?;
+    let digest = Digest::of(bytes);
+    match split(text) {
+        Split::Plain => plain::read(file, text, digest).map_err(|finding| vec![finding]),
+        Split::Open => {
+            let finding = Finding::error(file, Place::TOP, Rule::Syntax, "the front matter opens with `---` and does not close");
+            Err(vec![finding.hint("add a line `---` below it")])
+        }
+        Split::Front { yaml, body } => {
+            let written = format::read(file, yaml).map_err(|finding| vec![finding])?;
+            Assembly { file, directories, findings: Vec::new(), places: Places::default() }.assemble(written, body, digest)
+        }
+    }
+}
+
+enum Split<'a> {
+    Plain,
+    Open,
+    Front { yaml: &'a str, body: &'a str },
+}
+
+fn split(text: &str) -> Split<'_> {
+    let mut at = 0;
+    let mut yaml_start = None;
+    for line in text.split_inclusive('\n') {
+        let fence = line.trim_end() == "---";
+        match yaml_start {
+            None if fence => yaml_start = Some(at + line.len()),
+            None => return Split::Plain,
+            Some(start) if fence => return Split::Front { yaml: &text[start..at], body: &text[at + line.len()..] },
+            Some(_) => {}
+        }
+        at += line.len();
+    }
+    if yaml_start.is_some() { Split::Open } else { Split::Plain }
+}
+
+/// The checks of one file, collecting what is wrong instead of stopping at the first.
+struct Assembly<'a> {
+    file: &'a str,
+    directories: ReadDirectory<'a>,
+    findings: Vec<Finding>,
+    places: Places,
+}
+
+impl Assembly<'_> {
+    fn assemble(mut self, written: Written, body: &str, digest: Digest) -> Result<Sheet, Vec<Finding>> {
+        self.places.id = place(&written.id);
+        self.places.owner = place(&written.owner);
+        self.places.reviewed = written.reviewed.as_ref().map_or(self.places.id, place);
+
+        let id = self.check(&written.id, |text| RunbookId::new(text).map_err(|why| why.to_string()));
+        let title = self.check(&written.title, |text| line_of_text(text, 200));
+        let owner = self.check(&written.owner, |text| line_of_text(text, 100));
+        let risk = self.check(&written.risk, |text| match text {
+            "low" => Ok(Risk::Low),
+            "medium" => Ok(Risk::Medium),
+            "high" => Ok(Risk::High),
+            _ => Err(format!("`{text}` is not a risk: write `low`, `medium` or `high`")),
+        });
+        let authors: BTreeSet<PersonId> = written
+            .authors
+            .iter()
+            .filter_map(|author| self.check(author, |text| PersonId::new(text).map_err(|why| why.to_string())))
+            .collect();
+        let reviewed = written.reviewed.as_ref().and_then(|text| {
+            self.check(text, |text| text.parse().map_err(|_| format!("`{text}` is not a day: write it like `2026-11-01`")))
+        });
+        let review_every = written.review_every.as_ref().and_then(|text| self.check(text, wording::duration));
+        let (reversible, irreversible) = self.reversibility(&written);
+        let triggers = self.triggers(&written);
+        let categories = written.applies_to.categories.iter().map(|c| (c.value.clone(), place(c))).collect();
+        self.places.categories = categories;
+        let parameters = self.parameters(&written);
+        let steps = written.steps.iter().filter_map(|step| self.step(step)).collect();
+        let examples = self.examples(&written);
+
+        let (Some(id), Some(title), Some(owner), Some(risk), true) = (id, title, owner, risk, self.findings.is_empty()) else {
+            self.findings.sort();
+            return Err(self.findings);
+        };
+        let runbook = Runbook {
+            id,
+            title,
+            owner,
+            authors,
+            reviewed,
+            review_every,
+            triggers,
+            symptoms: written.symptoms,
+            categories: self.places.categories.keys().cloned().collect(),
+            parameters,
+            risk,
+            reversible,
+            steps,
+            examples,
+            body: body.trim().to_owned(),
+            digest,
+        };
+        Ok(Sheet { file: self.file.to_owned(), runbook, irreversible, places: self.places })
+    }
+
+    fn refuse(&mut self, at: Place, rule: Rule, message: impl Into<String>) {
+        self.findings.push(Finding::error(self.file, at, rule, message));
+    }
+
+    /// The value that `read` makes of the text, or a finding at its place.
+    fn check<T>(&mut self, text: &Spanned<String>, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        read(&text.value).map_err(|why| self.refuse(place(text), Rule::BadValue, why)).ok()
+    }
+
+    /// Nothing written means not reversible: a claim of safety is made, never assumed.
+    fn reversibility(&mut self, written: &Written) -> (bool, bool) {
+        let reversible = written.reversible.as_ref().map(|flag| flag.value);
+        let irreversible = written.irreversible.as_ref().map(|flag| flag.value);
+        if let (Some(a), Some(b), Some(flag)) = (reversible, irreversible, &written.irreversible)
+            && a == b
+        {
+            self.refuse(place(flag), Rule::BadValue, format!("`reversible: {a}` and `irreversible: {b}` contradict each other"));
+        }
+        (reversible.unwrap_or(irreversible == Some(false)), irreversible == Some(true) || reversible == Some(false))
+    }
+
+    fn triggers(&mut self, written: &Written) -> Triggers {
+        let from = &written.triggers;
+        for pattern in from.patterns.iter().chain(&from.not_patterns) {
+            if let Err(why) = triggers::compile(&pattern.value) {
+                self.refuse(place(pattern), Rule::BadPattern, why);
+            }
+        }
+        self.places.patterns = from.patterns.iter().map(place).collect();
+        self.places.alertnames = from.alertnames.iter().map(|name| (name.value.clone(), place(name))).collect();
+        self.places.labels = from.labels.values().next().map_or(self.places.id, place);
+        Triggers {
+            alertnames: self.places.alertnames.keys().cloned().collect(),
+            labels: from.labels.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+            patterns: from.patterns.iter().map(|p| p.value.clone()).collect(),
+            not_patterns: from.not_patterns.iter().map(|p| p.value.clone()).collect(),
+        }
+    }
+
+    fn parameters(&mut self, written: &Written) -> BTreeMap<ParameterName, Parameter> {
+        let mut parameters = BTreeMap::new();
+        for (name, entry) in &written.parameters {
+            let at = place(entry);
+            let name = match ParameterName::new(name.as_str()) {
+                Ok(name) => name,
+                Err(why) => {
+                    self.refuse(at, Rule::BadValue, why.to_string());
+                    continue;
+                }
+            };
+            let from = entry.value.from.iter().filter_map(|source| self.check(source, wording::source)).collect::<Vec<_>>();
+            if from.is_empty() {
+                self.refuse(at, Rule::BadValue, format!("parameter `{name}` has no source: add `from: [text]` or a label"));
+            }
+            let kind = match wording::parameter_type(&entry.value) {
+                Ok(kind) => kind,
+                Err(why) => {
+                    let mut finding = Finding::error(self.file, place(&entry.value.kind), Rule::BadValue, why);
+                    if let Some(near) = nearest(&entry.value.kind.value, wording::TYPES).filter(|near| *near != entry.value.kind.value) {
+                        finding = finding.hint(format!("did you mean `{near}`?"));
+                    }
+                    self.findings.push(finding);
+                    continue;
+                }
+            };
+            if let Some(pattern) = &entry.value.pattern {
+                self.places.parameter_patterns.insert(name.clone(), place(pattern));
+                if let Err(why) = triggers::compile(&pattern.value) {
+                    self.refuse(place(pattern), Rule::BadPattern, why);
+                }
+            }
+            let one_of = entry.value.one_of.as_ref().and_then(|path| match (self.directories)(&path.value) {
+                Ok(directory) => Some(directory),
+                Err(why) => {
+                    self.refuse(place(path), Rule::BadDirectory, why);
+                    None
+                }
+            });
+            self.places.parameters.insert(name.clone(), at);
+            let pattern = entry.value.pattern.as_ref().map(|pattern| pattern.value.clone());
+            let (required, description) = (entry.value.required, entry.value.description.clone());
+            parameters.insert(name, Parameter { kind, from, pattern, one_of, required, description });
+        }
+        parameters
+    }
+
+    fn step(&mut self, written: &Spanned<format::WrittenStep>) -> Option<crate::domain::runbook::Step> {
+        let step = match steps::read(self.file, written) {
+            Ok(step) => step,
+            Err(finding) => {
+                self.findings.push(finding);
+                return None;
+            }
+        };
+        if let Some(within) = &written.value.within {
+            self.places.withins.insert(step.id.clone(), place(within));
+        }
+        if self.places.steps.insert(step.id.clone(), place(written)).is_some() {
+            self.refuse(place(&written.value.id), Rule::DuplicateId, format!("step id `{}` is used twice", step.id));
+        }
+        Some(step)
+    }
+
+    fn examples(&mut self, written: &Written) -> Examples {
+        let texts = |from: &[Spanned<String>]| from.iter().map(|example| example.value.clone()).collect();
+        self.places.matching = written.examples.matching.iter().map(place).collect();
+        self.places.no_match = written.examples.no_match.iter().map(place).collect();
+        Examples { matching: texts(&written.examples.matching), not_matching: texts(&written.examples.no_match) }
+    }
+}
+
+fn line_of_text(text: &str, longest: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > longest || text.chars().any(char::is_control) {
+        return Err(format!("expected one line of 1 to {longest} characters"));
+    }
+    Ok(text.to_owned())
+}
