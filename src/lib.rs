@@ -4,3 +4,5 @@
 //! Start with `ARCHITECTURE.md`.
 
 pub mod domain;
+pub mod text;
+pub mod triage;
