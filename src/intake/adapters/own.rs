@@ -1,0 +1,39 @@
+//! The loop guard: our own write-backs fire the help desk's "updated" webhook and come back to us.
+//!
+//! An actor that is our service account decides by itself. Where the sender names no actor, the mark of our
+//! comments does. Only the comment of an update is looked at, never a new ticket's text: otherwise anybody
+//! could hide a ticket from triage by writing the mark into it.
+
+use crate::domain::id::OutboxId;
+
+const MARK: &str = "<!-- sluicegate:";
+
+/// What our write-back's tags start with.
+pub(super) const TAG: &str = "sluicegate:";
+
+/// True when the comment carries the mark of one of our messages at the start of a line. A quoted one
+/// (`> <!-- …`) is a person's answer to us.
+pub(super) fn is_marked(comment: &str) -> bool {
+    comment.lines().any(|line| {
+        line.trim_start()
+            .strip_prefix(MARK)
+            .and_then(|rest| rest.split_once("-->"))
+            .is_some_and(|(id, _)| id.trim().parse::<OutboxId>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn our_mark_is_known_and_a_quoted_or_a_made_up_one_is_not() {
+        let id = OutboxId::new(Timestamp::from_millis(1_700_000_000_000), 42);
+        assert!(is_marked(&format!("<!-- sluicegate:{id} -->")));
+        assert!(is_marked(&format!("Cleared the cache.\r\n  <!-- sluicegate:{id} -->\r\n")));
+        assert!(!is_marked(&format!("> <!-- sluicegate:{id} -->\nthat did not help")));
+        assert!(!is_marked("<!-- sluicegate:out_ -->"));
+        assert!(!is_marked("<!-- sluicegate:"));
+    }
+}
