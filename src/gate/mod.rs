@@ -24,3 +24,6 @@ pub use error::{GateError, Place};
 pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
 pub use facts::Facts;
 pub use policy::PolicySet;
+
+#[cfg(test)]
+mod tests;
