@@ -125,7 +125,7 @@ fn check_finds_rules_that_cannot_mean_what_they_say() {
 fn every_situation_has_the_schemas_type() {
     let (schema, _) = cedar_policy::Schema::from_cedarschema_str(SCHEMA).unwrap();
     let action = format!("Action::\"{}\"", Action::ExecuteAutomatically.as_str()).parse().unwrap();
-    let mut dice = Dice(9);
+    let mut dice = Dice::new(9);
     let mut checked = 0;
     for _ in 0..500 {
         let facts = dice.facts();

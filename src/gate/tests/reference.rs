@@ -141,7 +141,7 @@ fn agrees(facts: &Facts) {
 #[test]
 fn random_facts_are_decided_as_the_second_evaluator_decides_them() {
     let count = std::env::var("SLUICEGATE_GATE_FACTS").ok().and_then(|count| count.parse().ok()).unwrap_or(FACTS);
-    let mut dice = Dice(4);
+    let mut dice = Dice::new(4);
     let mut seen = std::collections::BTreeMap::new();
     for _ in 0..count {
         let facts = dice.facts();
@@ -150,7 +150,7 @@ fn random_facts_are_decided_as_the_second_evaluator_decides_them() {
     }
     assert_eq!(seen.len(), 4, "every decision occurs: {seen:?}");
     // Guards the generator: a comparison that never sees automation proves nothing about it.
-    assert!(seen[&AutoExecute] * 500 > count, "{seen:?}");
+    assert!(seen.values().all(|n| n * 15 > count), "{seen:?}");
 }
 
 /// Every combination of eleven attributes, the rest as in the baseline.

@@ -54,104 +54,123 @@ pub(super) fn approval(facts: &Facts, by: &str) -> ApprovalFacts {
     ApprovalFacts { by: person(by), at: facts.now, binding, roles: BTreeSet::from([Role::Approver]) }
 }
 
-/// SplitMix64 (G. Steele et al., 2014): the same facts in every run, a million of them in a second.
-pub(super) struct Dice(pub u64);
+/// SplitMix64 (G. Steele et al., 2014): the same facts in every run.
+pub(super) struct Dice {
+    state: u64,
+    /// One attribute in so many is troubled.
+    rarity: u64,
+}
 
 impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed, rarity: 1 }
+    }
+
     pub(super) fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % sides
     }
 
-    /// True once in `sides`: rare, so that most facts break few rules and the rules' interplay is met.
-    fn once_in(&mut self, sides: u64) -> bool {
-        self.below(sides) == 0
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    fn trouble(&mut self) -> bool {
+        let rarity = self.rarity;
+        self.below(rarity) == 0
+    }
+
+    fn any<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
+    /// Mostly one of `good`, in trouble one of `bad`.
+    fn pick<T: Copy>(&mut self, good: &[T], bad: &[T]) -> T {
+        if self.trouble() { self.any(bad) } else { self.any(good) }
+    }
+
     fn risk(&mut self) -> Risk {
-        self.pick(&[Risk::Low, Risk::Low, Risk::Low, Risk::Low, Risk::Medium, Risk::High])
+        self.pick(&[Risk::Low], &[Risk::Medium, Risk::High])
     }
 
     fn mode(&mut self) -> Mode {
-        self.pick(&[Mode::Auto, Mode::Auto, Mode::Auto, Mode::Auto, Mode::Auto, Mode::Suggest, Mode::Shadow])
+        self.pick(&[Mode::Auto], &[Mode::Suggest, Mode::Suggest, Mode::Shadow])
     }
 
     /// Facts in which every attribute that a check reads varies, on both sides of every threshold.
+    ///
+    /// In some most attributes are fine and in some few are, so that each decision is common.
     pub(super) fn facts(&mut self) -> Facts {
+        self.rarity = self.any(&[6, 25, 80]);
         let mut facts = baseline();
         let now = facts.now;
-        facts.phase = self.pick(&[Phase::Proposal, Phase::Execution]);
+        facts.phase = self.any(&[Phase::Proposal, Phase::Execution]);
         facts.ticket.risk = self.risk();
-        facts.ticket.priority = self.pick(&Priority::ALL);
-        if self.once_in(10) {
+        facts.ticket.priority = self.pick(&[Priority::P2, Priority::P3, Priority::P4], &[Priority::P1]);
+        if self.trouble() {
             facts.ticket.category = None;
         }
+        facts.ticket.environment = self.any(&[None, Some("production"), Some("test")]).map(str::to_owned);
         facts.modes = Modes { global: self.mode(), source: self.mode(), runbook: self.mode() };
-        if self.once_in(12) {
+        if self.trouble() {
             facts.kill_switch = KillSwitch::On { reason: "drill".to_owned() };
         }
-        if self.once_in(8) {
-            let kind = self.pick(&[WindowKind::Freeze, WindowKind::Peak]);
-            facts.windows.push(WindowInForce { name: "window".to_owned(), kind, until: now.plus(Duration::from_secs(60)) });
+        for kind in [WindowKind::Freeze, WindowKind::Peak] {
+            if self.trouble() {
+                facts.windows.push(WindowInForce { name: "window".to_owned(), kind, until: now.plus(Duration::from_secs(60)) });
+            }
         }
-        facts.storm.size = self.pick(&[0, 1, 9, 10, 10, 11]);
+        facts.storm.size = self.pick(&[0, 1, 9, 10], &[11, 300]);
         facts.usage = Usage {
-            runbook_hour: self.pick(&[0, 1, 8, 9, 9, 10]),
-            target_hour: self.pick(&[0, 0, 0, 0, 1]),
-            requester_hour: self.pick(&[0, 0, 1, 1, 2]),
-            running: self.pick(&[0, 0, 1, 1, 2]),
+            runbook_hour: self.pick(&[0, 1, 9], &[10, 11]),
+            target_hour: self.pick(&[0], &[1]),
+            requester_hour: self.pick(&[0, 1], &[2]),
+            running: self.pick(&[0, 1], &[2]),
         };
         // 1 of 93 is the largest error of Wilks' table within 5 % at 95 %; 1 of 92 is outside.
         (facts.record.decisions, facts.record.wrong) =
-            self.pick(&[(93, 1), (93, 1), (92, 1), (59, 0), (58, 0), (0, 0), (124, 2), (123, 2), (181, 4), (180, 4), (1000, 30), (3, 3)]);
-        facts.record.limit = self.pick(&[50_000, 50_000, 50_000, 1_000_000]).pipe(PerMillion::new);
-        facts.record.demoted = self.once_in(12);
-        match self.below(8) {
-            0 => facts.requester = None,
-            n => {
-                let requester = facts.requester.as_mut().unwrap();
-                (requester.flagged, requester.vip) = (n == 1, n == 2);
-                requester.entitled = self.pick(&[None, Some(true), Some(true), Some(false)]);
-            }
+            self.pick(&[(93, 1), (59, 0), (124, 2), (181, 4), (1000, 30)], &[(92, 1), (58, 0), (0, 0), (123, 2), (180, 4), (3, 3)]);
+        facts.record.limit = PerMillion::new(self.any(&[50_000, 50_000, 50_000, 1_000_000]));
+        facts.record.demoted = self.trouble();
+        if self.below(6) == 0 {
+            facts.requester = None;
+        } else if let Some(requester) = &mut facts.requester {
+            (requester.flagged, requester.vip) = (self.trouble(), self.trouble());
+            requester.entitled = self.pick(&[None, Some(true)], &[Some(false)]);
         }
-        if self.once_in(10) {
+        if self.trouble() {
             facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Unhealthy { reason: "circuit open".to_owned() });
-        } else if self.once_in(20) {
+        } else if self.trouble() {
             facts.connectors.clear();
         }
-        if self.once_in(12) {
+        if self.trouble() {
             facts.proposal = None;
             return facts;
         }
-        let records = self.pick(&[0, 1, 1, 1, 1, 2]);
-        let (fit, risk) = (self.pick(&[949_999, 950_000, 950_000, 950_001]), self.risk());
+        let (fit, risk) = (self.pick(&[950_000, 950_001], &[949_999]), self.risk());
         let proposal = facts.proposal.as_mut().unwrap();
         (proposal.fit, proposal.risk) = (PerMillion::new(fit), risk);
-        proposal.reversible = !self.once_in(4);
-        proposal.idempotent = !self.once_in(4);
-        proposal.executable = !self.once_in(12);
-        proposal.stale = self.once_in(10);
-        if self.once_in(10) {
+        (proposal.reversible, proposal.idempotent) = self.pick(&[(true, true), (true, false), (false, true)], &[(false, false)]);
+        (proposal.executable, proposal.stale) = (!self.trouble(), self.trouble());
+        if self.trouble() {
             proposal.missing.insert(ParameterName::new("host").unwrap());
         }
-        match self.below(24) {
-            0 => proposal.in_force = None,
-            1 => proposal.in_force = Some(digest("newer")),
-            2 => proposal.binding_now = digest("changed"),
-            3 => proposal.expires_at = now,
-            _ => {}
+        if self.trouble() {
+            match self.below(4) {
+                0 => proposal.in_force = None,
+                1 => proposal.in_force = Some(digest("newer")),
+                2 => proposal.binding_now = digest("changed"),
+                _ => proposal.expires_at = now,
+            }
         }
         let template = proposal.pre_approvals[0].clone();
+        let records = self.pick(&[1, 1, 2], &[0]);
         proposal.pre_approvals = (0..records).map(|n| self.pre_approval(&template, now, n)).collect();
         for by in ["bo@example.com", "cy@example.com", "ANA@example.com", "wren@example.com"] {
-            if self.once_in(2) {
+            if self.coin() {
                 let mut yes = approval(&facts, by);
                 match self.below(10) {
                     0 => yes.binding = digest("seen before the change"),
@@ -168,8 +187,9 @@ impl Dice {
     fn pre_approval(&mut self, template: &PreApproval, now: Timestamp, n: u32) -> PreApproval {
         let mut record = template.clone();
         record.id = PreApprovalId::new(now, u128::from(n));
-        record.caps = Caps { per_hour: self.pick(&[10, 10, 0, 100]), ..record.caps };
-        match self.below(24) {
+        record.caps = Caps { per_hour: self.pick(&[10, 100], &[0]), ..record.caps };
+        let flaw = if self.trouble() || (n > 0 && self.coin()) { self.below(10) } else { 10 };
+        match flaw {
             0 => record.digest = digest("older"),
             1 => record.expires_at = now,
             2 => record.created_at = now.plus(Duration::from_millis(1)),
@@ -185,10 +205,3 @@ impl Dice {
         record
     }
 }
-
-trait Pipe: Sized {
-    fn pipe<T>(self, into: impl FnOnce(Self) -> T) -> T {
-        into(self)
-    }
-}
-impl Pipe for u32 {}

@@ -8,7 +8,7 @@ use crate::{
 
 #[test]
 fn facts_read_back_exactly() {
-    let mut dice = Dice(17);
+    let mut dice = Dice::new(17);
     for _ in 0..500 {
         let facts = dice.facts();
         let bytes = canonical::bytes(&facts).unwrap();
