@@ -110,12 +110,14 @@ fn high_risk_needs_two_different_persons() {
     }
 }
 
+type Change = (&'static str, fn(&mut Facts));
+
 #[test]
 fn an_approval_does_not_outlive_what_was_approved() {
     let mut approved = waiting();
     approved.approvals = vec![approval(&approved, "bo@example.com")];
     assert!(may_execute(&shipped(), &approved).granted());
-    let changes: [(&str, fn(&mut Facts)); 10] = [
+    let changes: [Change; 10] = [
         ("ticket, parameters or policies changed", |facts| facts.proposal.as_mut().unwrap().binding_now = digest("now")),
         ("another runbook version is in force", |facts| facts.proposal.as_mut().unwrap().in_force = Some(digest("new"))),
         ("the runbook was withdrawn", |facts| facts.proposal.as_mut().unwrap().in_force = None),
