@@ -3,9 +3,12 @@
 //! INVARIANT: a runbook whose `not_patterns` match is never a candidate. The same library and the same
 //! query give the same ranking, ties broken by id.
 
+use std::sync::Arc;
+
 use super::{
     calibration::{Calibration, Features},
     index::{Index, Scored, Texts, rounded},
+    parse::Sheet,
     query::Query,
     triggers::{Compiled, Fired, Trigger},
 };
@@ -37,7 +40,7 @@ pub struct Ranking {
 #[derive(Debug)]
 pub(crate) struct Matcher {
     index: Index,
-    triggers: Vec<Compiled>,
+    triggers: Vec<Arc<Compiled>>,
 }
 
 /// One runbook's standing for one query, with what the calibration looks at.
@@ -52,12 +55,9 @@ pub(crate) struct Standing {
 }
 
 impl Matcher {
-    /// # Errors
-    /// A trigger pattern that does not compile; parsing has refused those already.
-    pub(crate) fn new<'a>(runbooks: impl Iterator<Item = &'a Runbook> + Clone) -> Result<Self, String> {
-        let triggers = runbooks.clone().map(|runbook| Compiled::new(&runbook.triggers)).collect::<Result<_, _>>()?;
-        let documents: Vec<Texts> = runbooks.map(texts).collect();
-        Ok(Self { index: Index::new(&documents), triggers })
+    pub(crate) fn new<'a>(sheets: impl Iterator<Item = &'a Sheet> + Clone) -> Self {
+        let documents: Vec<Texts> = sheets.clone().map(|sheet| texts(&sheet.runbook)).collect();
+        Self { index: Index::new(&documents), triggers: sheets.map(|sheet| Arc::clone(&sheet.compiled)).collect() }
     }
 
     /// Every runbook that is not ruled out and has any reason to be here, best first.

@@ -6,7 +6,7 @@
 use super::{
     extract::{self, Found},
     query::Query,
-    validate::{self, validate},
+    validate::{self, Validator, validate},
 };
 use crate::domain::{
     name::ParameterName,
@@ -102,11 +102,15 @@ fn requester(parameter: &Parameter, query: &Query<'_>) -> Said {
 }
 
 fn from_text(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> Said {
+    let validator = match Validator::new(parameter) {
+        Ok(validator) => validator,
+        Err(why) => return Said::Unusable(why),
+    };
     let mut usable: Vec<(Found, Vec<String>, crate::domain::classification::Span)> = Vec::new();
     let mut unshown = false;
     for (field, text) in query.fields() {
         for found in extract::candidates(name, parameter, text) {
-            let Ok(validated_by) = validate(parameter, &found.value) else { continue };
+            let Ok(validated_by) = validator.check(&found.value) else { continue };
             // Equal length shows that cleaning changed nothing inside: no full-width digit, no hidden character.
             match (query.span_of)(field, found.range.clone()).filter(|span| span.end - span.start == found.range.len()) {
                 Some(span) => usable.push((found, validated_by, span)),

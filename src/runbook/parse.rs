@@ -3,14 +3,19 @@
 //! Never reads files itself: lists of allowed values come through a callback.
 // INVARIANT: a sheet exists only for a file whose every key, type, pattern and expectation is sound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_saphyr::Spanned;
 
 use super::{
     finding::{Finding, Place, Rule},
     format::{self, Written, nearest, place},
-    plain, steps, triggers, wording,
+    plain, steps,
+    triggers::{self, Compiled},
+    wording,
 };
 use crate::domain::{
     digest::Digest,
@@ -34,6 +39,7 @@ pub struct Sheet {
     /// Written as `irreversible: true`: its changes may stand without a rollback.
     pub irreversible: bool,
     pub(crate) places: Places,
+    pub(crate) compiled: Arc<Compiled>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -134,13 +140,15 @@ impl Assembly<'_> {
         let review_every = written.review_every.as_ref().and_then(|text| self.check(text, wording::duration));
         let (reversible, irreversible) = self.reversibility(&written);
         let triggers = self.triggers(&written);
+        let compiled = Compiled::new(&triggers).ok();
         let categories = written.applies_to.categories.iter().map(|c| (c.value.clone(), place(c))).collect();
         self.places.categories = categories;
         let parameters = self.parameters(&written);
         let steps = written.steps.iter().filter_map(|step| self.step(step)).collect();
         let examples = self.examples(&written);
 
-        let (Some(id), Some(title), Some(owner), Some(risk), true) = (id, title, owner, risk, self.findings.is_empty()) else {
+        let (Some(id), Some(title), Some(owner), Some(risk), Some(compiled), true) = (id, title, owner, risk, compiled, self.findings.is_empty())
+        else {
             self.findings.sort();
             return Err(self.findings);
         };
@@ -162,7 +170,7 @@ impl Assembly<'_> {
             body: body.trim().to_owned(),
             digest,
         };
-        Ok(Sheet { file: self.file.to_owned(), runbook, irreversible, places: self.places })
+        Ok(Sheet { file: self.file.to_owned(), runbook, irreversible, places: self.places, compiled: Arc::new(compiled) })
     }
 
     fn refuse(&mut self, at: Place, rule: Rule, message: impl Into<String>) {

@@ -52,7 +52,7 @@ pub(crate) fn read(file: &str, text: &str, digest: Digest) -> Result<Sheet, Find
         body: text.trim().to_owned(),
         digest,
     };
-    Ok(Sheet { file: file.to_owned(), runbook, irreversible: false, places })
+    Ok(Sheet { file: file.to_owned(), runbook, irreversible: false, places, compiled: std::sync::Arc::default() })
 }
 
 /// `KubePodCrashLooping` → `kube-pod-crash-looping`.
