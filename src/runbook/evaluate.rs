@@ -118,7 +118,7 @@ pub fn evaluate(input: &EvaluationInput) -> Result<Evaluation, RunbookError> {
         let started = Instant::now();
         let (ranked, fit) = text_query(&text, None, |query| {
             let standings = library.standings(query);
-            let fit = library.rank(query).candidates.first().map_or(0.0, |best| best.fit);
+            let fit = standings.first().map_or(0.0, |best| library.calibration().probability(&best.features));
             (standings.iter().take(10).map(|standing| names[standing.number].clone()).collect(), fit)
         });
         Answered { ranked, fit, millis: started.elapsed().as_secs_f64() * 1e3 }

@@ -144,6 +144,10 @@ impl Library {
         matching::answer(self.standings(query), &runbooks, &self.calibration)
     }
 
+    pub(crate) fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
     pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing> {
         self.matcher.standings(self.iter(), query)
     }

@@ -51,6 +51,7 @@ pub(crate) struct Standing {
     pub score: f64,
     pub features: Features,
     trigger: Trigger,
+    /// Terms are listed for the first five only.
     because: Vec<Evidence>,
 }
 
@@ -62,45 +63,84 @@ impl Matcher {
 
     /// Every runbook that is not ruled out and has any reason to be here, best first.
     pub(crate) fn standings<'a>(&self, runbooks: impl Iterator<Item = &'a Runbook>, query: &Query<'_>) -> Vec<Standing> {
-        let lexical = self.index.score(&format!("{}\n{}", query.title, query.body));
-        let mut rows: Vec<(usize, Fired, Scored, f64)> = runbooks
+        let text = searched(query);
+        let lexical = self.index.score(&text);
+        let best = lexical.iter().map(|scored| scored.score).fold(0.0, f64::max);
+        let mut rows: Vec<Row> = runbooks
             .zip(&self.triggers)
             .zip(lexical)
             .enumerate()
-            .map(|(number, ((runbook, triggers), scored))| (number, triggers.fire(runbook, query), scored, agreement(runbook, query)))
-            .filter(|(_, fired, scored, _)| !fired.excluded && (fired.strongest > Trigger::None || scored.score > 0.0))
+            .filter_map(|(number, ((runbook, triggers), lexical))| {
+                let fired = triggers.fire(runbook, query);
+                if fired.excluded || (fired.strongest == Trigger::None && lexical.score <= 0.0) {
+                    return None;
+                }
+                let agreement = agreement(runbook, query);
+                let scaled = if best > 0.0 { lexical.score / best } else { 0.0 };
+                let score = rounded(combine(&[(LEXICAL, scaled), (CATEGORY, agreement)]));
+                Some(Row { number, fired, lexical, agreement, score })
+            })
             .collect();
-        let best = rows.iter().map(|(_, _, scored, _)| scored.score).fold(0.0, f64::max);
-        let combined = |scored: &Scored, agreement: f64| {
-            let lexical = if best > 0.0 { scored.score / best } else { 0.0 };
-            rounded(combine(&[(LEXICAL, lexical), (CATEGORY, agreement)]))
-        };
         rows.sort_by(|a, b| {
-            let score = |row: &(usize, Fired, Scored, f64)| combined(&row.2, row.3);
-            b.1.strongest.cmp(&a.1.strongest).then_with(|| score(b).total_cmp(&score(a))).then_with(|| a.0.cmp(&b.0))
+            let strength = b.fired.strongest.cmp(&a.fired.strongest);
+            strength.then_with(|| b.score.total_cmp(&a.score)).then_with(|| a.number.cmp(&b.number))
         });
-        let scores: Vec<f64> = rows.iter().map(|row| combined(&row.2, row.3)).collect();
-        let top = rows.first().map_or(Trigger::None, |row| row.1.strongest);
-        let rivals = rows.iter().filter(|row| row.1.strongest == top && top > Trigger::None).count();
+        let highest = Highest::of(&rows);
+        let top = rows.first().map_or(Trigger::None, |row| row.fired.strongest);
+        let rivals = rows.iter().filter(|row| row.fired.strongest == top).count();
         rows.into_iter()
             .enumerate()
-            .map(|(place, (number, fired, scored, agreement))| {
-                let other = scores.iter().enumerate().filter(|(index, _)| *index != place).map(|(_, s)| *s).fold(0.0, f64::max);
+            .map(|(place, row)| {
                 // Two runbooks picked with equal force say nothing of which one is right.
-                let exact = if fired.strongest == top && rivals == 1 { fired.strongest } else { Trigger::None };
-                let features = Features::new(exact, scores[place] - other, &scored, agreement);
-                let mut because = fired.because;
-                because.extend(
-                    scored.terms.iter().take(TERMS_SHOWN).map(|(term, field, weight)| Evidence::Term {
-                        term: term.clone(),
-                        field: (*field).to_owned(),
-                        weight: rounded(*weight),
-                    }),
-                );
-                Standing { number, score: scores[place], features, trigger: fired.strongest, because }
+                let exact = if row.fired.strongest == top && rivals == 1 { top } else { Trigger::None };
+                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement);
+                let mut because = row.fired.because;
+                if place < SHOWN {
+                    let terms = self.index.explain(&text, row.number).into_iter().take(TERMS_SHOWN);
+                    because.extend(terms.map(|(term, field, weight)| Evidence::Term { term, field: field.to_owned(), weight }));
+                }
+                Standing { number: row.number, score: row.score, features, trigger: row.fired.strongest, because }
             })
             .collect()
     }
+}
+
+struct Row {
+    number: usize,
+    fired: Fired,
+    lexical: Scored,
+    agreement: f64,
+    score: f64,
+}
+
+/// The best score of all rows but one.
+struct Highest {
+    place: usize,
+    first: f64,
+    second: f64,
+}
+
+impl Highest {
+    fn of(rows: &[Row]) -> Self {
+        rows.iter().enumerate().fold(Self { place: usize::MAX, first: 0.0, second: 0.0 }, |best, (place, row)| {
+            if row.score > best.first {
+                Self { place, first: row.score, second: best.first }
+            } else {
+                Self { second: best.second.max(row.score), ..best }
+            }
+        })
+    }
+
+    fn but(&self, place: usize) -> f64 {
+        if place == self.place { self.second } else { self.first }
+    }
+}
+
+/// What is searched for: the alert's name, the title and the body.
+fn searched(query: &Query<'_>) -> String {
+    // Senders that put the name into the title too do not get it counted twice.
+    let name = query.label("alertname").filter(|name| !query.title.contains(name)).unwrap_or_default();
+    format!("{name}\n{}\n{}", query.title, query.body)
 }
 
 /// Turns standings into an answer with probabilities.
