@@ -180,7 +180,17 @@ pub(crate) fn auroc(with: &[f64], without: &[f64]) -> Option<f64> {
     }
     let wins: f64 = with
         .iter()
-        .flat_map(|a| without.iter().map(move |b| if a > b { 1.0 } else if a == b { 0.5 } else { 0.0 }))
+        .flat_map(|a| {
+            without.iter().map(move |b| {
+                if a > b {
+                    1.0
+                } else if a == b {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+        })
         .sum();
     Some(wins / (with.len() * without.len()) as f64)
 }
@@ -211,15 +221,15 @@ fn coverage(outcomes: &[(f64, bool)], target: f64) -> Option<Coverage> {
 fn corpus(path: &Path) -> Result<(Library, Vec<String>), RunbookError> {
     let bad = |why: String| RunbookError::BadLine { path: path.to_owned(), line: 0, why };
     if path.is_dir() {
-        let library = Library::load(path, &Known::default()).map_err(|findings| {
-            bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string))
-        })?;
+        let library = Library::load(path, &Known::default())
+            .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
         let names = library.iter().map(|runbook| runbook.id.to_string()).collect();
         return Ok((library, names));
     }
     let documents: Vec<Document> = lines(path)?;
     let names = documents.iter().map(|document| document.id.clone()).collect();
-    let sheets = documents.into_iter().enumerate().map(|(number, document)| sheet(number, document)).collect::<Result<_, _>>().map_err(bad)?;
+    let sheets =
+        documents.into_iter().enumerate().map(|(number, document)| sheet(number, document)).collect::<Result<_, _>>().map_err(bad)?;
     let library = Library::from_sheets(sheets, &Known::default())
         .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
     Ok((library, names))

@@ -10,12 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    error::RunbookError,
-    evaluate::lines,
-    parameters::fill,
-    query::text_query,
-};
+use super::{error::RunbookError, evaluate::lines, parameters::fill, query::text_query};
 use crate::domain::{
     digest::Digest,
     name::{ParameterName, RunbookId},
@@ -89,7 +84,8 @@ fn runbook<'a>(slots: impl Iterator<Item = &'a String>) -> Result<Runbook, Strin
         let Some((kind, pattern)) = declared(slot) else { continue };
         let name = ParameterName::new(slot.as_str()).map_err(|why| why.to_string())?;
         let from = vec![ParameterSource::Text];
-        parameters.insert(name, Parameter { kind, from, pattern: Some(pattern.to_owned()), one_of: None, required: true, description: None });
+        parameters
+            .insert(name, Parameter { kind, from, pattern: Some(pattern.to_owned()), one_of: None, required: true, description: None });
     }
     Ok(Runbook {
         id: RunbookId::new("evaluation").map_err(|why| why.to_string())?,

@@ -57,7 +57,11 @@ fn tells_a_user(found: &Found, text: &str) -> bool {
         return true;
     }
     let plain = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
-    let before = text[..found.range.start].split_whitespace().rev().map(plain).find(|word| !["name", "id", "is", "for", "the", ""].contains(&word.as_str()));
+    let before = text[..found.range.start]
+        .split_whitespace()
+        .rev()
+        .map(plain)
+        .find(|word| !["name", "id", "is", "for", "the", ""].contains(&word.as_str()));
     let after = text[found.range.end..].split_whitespace().map(plain).find(|word| !["is", "got", "s", ""].contains(&word.as_str()));
     before.is_some_and(|word| BEFORE.contains(&word.as_str())) || after.is_some_and(|word| AFTER.contains(&word.as_str()))
 }
@@ -76,7 +80,8 @@ fn numbers(name: &ParameterName, text: &str) -> Vec<Found> {
             continue;
         }
         let end = at + bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let joined_before = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || b".-_,/%+".contains(&bytes[at - 1]) || bytes[at - 1] >= 0x80);
+        let joined_before =
+            at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || b".-_,/%+".contains(&bytes[at - 1]) || bytes[at - 1] >= 0x80);
         let rest = lower[end..].trim_start_matches(' ');
         let word_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         let after = &rest[..word_end];

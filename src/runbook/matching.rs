@@ -185,3 +185,80 @@ fn texts(runbook: &Runbook) -> Texts {
     let symptoms = runbook.symptoms.iter().chain(&runbook.examples.matching).map(String::as_str).collect::<Vec<_>>().join("\n");
     [title, symptoms, runbook.body.clone()]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::{
+        domain::{name::RunbookId, recommendation::Evidence, untrusted::Untrusted},
+        runbook::{
+            Known, Library, Query,
+            query::{same_span, text_query},
+        },
+    };
+
+    fn shipped() -> Library {
+        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    }
+
+    fn id(text: &str) -> RunbookId {
+        RunbookId::new(text).unwrap()
+    }
+
+    #[test]
+    fn an_alert_name_beats_any_words() {
+        let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::from("KubeNodeNotReady"))]);
+        let nothing = BTreeMap::new();
+        let query = Query {
+            title: "printer spooler queue print jobs",
+            body: "",
+            labels: &labels,
+            attributes: &nothing,
+            requester: None,
+            category: None,
+            span_of: &same_span,
+        };
+        let ranking = shipped().rank(&query);
+        let best = ranking.proposed.unwrap();
+        assert_eq!(best.runbook, id("cordon-node"));
+        assert_eq!(best.because[0], Evidence::AlertName { name: "KubeNodeNotReady".to_owned() });
+        assert!(ranking.candidates.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    }
+
+    #[test]
+    fn siblings_are_told_apart_and_not_patterns_rule_out() {
+        let library = shipped();
+        let first = |text: &str| text_query(text, None, |query| library.rank(query)).candidates[0].runbook.clone();
+        assert_eq!(first("disk full on app-02"), id("clean-temporary-files"));
+        assert_eq!(first("no space left on device on app-02 but df shows space, inodes at 100%"), id("clear-session-files"));
+        let toner = text_query("spooler stopped, and order toner", None, |query| library.rank(query));
+        assert!(toner.candidates.iter().all(|c| c.runbook != id("restart-print-spooler")), "{toner:?}");
+    }
+
+    #[test]
+    fn nothing_is_proposed_for_what_no_runbook_is_for_and_five_are_still_shown() {
+        let library = shipped();
+        for text in ["what is for lunch in the canteen on friday", "the coffee machine on the third floor leaks", "xyzzy", ""] {
+            let ranking = text_query(text, None, |query| library.rank(query));
+            assert_eq!(ranking.proposed, None, "{text}");
+            assert!(ranking.candidates.len() <= 5);
+        }
+        let ranking = text_query("my printer at the office on the third floor is slow", None, |query| library.rank(query));
+        assert_eq!(ranking.candidates.len(), 5);
+    }
+
+    #[test]
+    fn probabilities_stay_within_bounds_and_a_ranking_repeats_itself() {
+        let library = shipped();
+        for runbook in library.iter() {
+            for example in &runbook.examples.matching {
+                let ask = || text_query(example, runbook.categories.first().map(String::as_str), |query| library.rank(query));
+                let ranking = ask();
+                assert!(ranking.candidates.iter().all(|c| (0.0..=1.0).contains(&c.fit) && c.score.is_finite()));
+                assert_eq!(ranking, ask());
+                assert_eq!(ranking.proposed.map(|c| c.runbook), Some(runbook.id.clone()), "{example}");
+            }
+        }
+    }
+}

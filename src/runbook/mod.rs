@@ -23,8 +23,8 @@ mod steps;
 mod training;
 mod triggers;
 mod validate;
-mod words;
 mod wording;
+mod words;
 
 pub use calibration::{Calibration, Features, fit_calibration};
 pub use error::RunbookError;

@@ -67,7 +67,8 @@ fn pairs(library: &Library) -> Vec<(Features, bool)> {
 fn alert(name: &str, text: &str, library: &Library) -> Option<Standing> {
     let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::new(name))]);
     let attributes = BTreeMap::new();
-    let query = Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
+    let query =
+        Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
     library.standings(&query).into_iter().next()
 }
 
@@ -83,12 +84,15 @@ mod tests {
     #[test]
     fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
         let fitted = train(&shipped()).unwrap();
-        if std::env::var_os("WRITE_MATCHER").is_some() {
+        if std::env::var_os("UPDATE_MATCHER").is_some() {
             std::fs::write("models/matcher.json", serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
         }
         let stored = Calibration::from_json(&std::fs::read_to_string("models/matcher.json").unwrap()).unwrap();
         let distance = fitted.distance(&stored);
-        assert!(distance < 1e-3, "refit moved by {distance}: run this test with WRITE_MATCHER=1 and look at the change\n{fitted:?}\n{stored:?}");
+        assert!(
+            distance < 1e-3,
+            "refit moved by {distance}: run this test with UPDATE_MATCHER=1 and look at the change\n{fitted:?}\n{stored:?}"
+        );
     }
 
     #[test]

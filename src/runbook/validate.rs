@@ -121,7 +121,11 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
             Ok(())
         }
         ParameterType::Enum { values } => {
-            if values.iter().any(|allowed| allowed == value) { Ok(()) } else { Err(format!("it is not one of {}", values.join(", "))) }
+            if values.iter().any(|allowed| allowed == value) {
+                Ok(())
+            } else {
+                Err(format!("it is not one of {}", values.join(", ")))
+            }
         }
         ParameterType::Path { under } => {
             if !is_plain_path(value) {
@@ -133,7 +137,11 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
             if under.iter().any(inside) { Ok(()) } else { Err(format!("it is not under {}", under.join(" or "))) }
         }
         ParameterType::String { max_length } => {
-            if value.len() <= *max_length { Ok(()) } else { Err(format!("it is longer than {max_length}")) }
+            if value.len() <= *max_length {
+                Ok(())
+            } else {
+                Err(format!("it is longer than {max_length}"))
+            }
         }
     }
 }
@@ -206,8 +214,10 @@ mod tests {
             kind,
             from: Vec::new(),
             pattern: pattern.map(str::to_owned),
-            one_of: one_of
-                .map(|values| Directory { path: "list.csv".to_owned(), values: values.iter().map(|v| (*v).to_owned()).collect::<BTreeSet<_>>() }),
+            one_of: one_of.map(|values| Directory {
+                path: "list.csv".to_owned(),
+                values: values.iter().map(|v| (*v).to_owned()).collect::<BTreeSet<_>>(),
+            }),
             required: true,
             description: None,
         }
@@ -215,9 +225,50 @@ mod tests {
 
     /// What attackers and accidents add to a good value, with where it came from in the field.
     const SMUGGLED: [&str; 44] = [
-        ";reboot", "|id", "||id", "&", "&&id", "`id`", "$(id)", "${HOME}", ">x", "<x", "\n", "\r\n", "\r\nX-Admin: 1", "\0", "\t", "\u{b}", "\u{85}",
-        "\u{2028}", "\u{200b}", "\u{200d}", "\u{202e}", "\u{feff}", "\u{ad}", "/../x", "..", "../../etc/passwd", "%2e%2e%2f", "%00", "%0d%0a", "%",
-        "\\", "\\..\\", "'", "\"", "{{host}}", "{%x%}", "*", "?", "!", "~", "０７", "а", "ﬁ", "é",
+        ";reboot",
+        "|id",
+        "||id",
+        "&",
+        "&&id",
+        "`id`",
+        "$(id)",
+        "${HOME}",
+        ">x",
+        "<x",
+        "\n",
+        "\r\n",
+        "\r\nX-Admin: 1",
+        "\0",
+        "\t",
+        "\u{b}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{200b}",
+        "\u{200d}",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{ad}",
+        "/../x",
+        "..",
+        "../../etc/passwd",
+        "%2e%2e%2f",
+        "%00",
+        "%0d%0a",
+        "%",
+        "\\",
+        "\\..\\",
+        "'",
+        "\"",
+        "{{host}}",
+        "{%x%}",
+        "*",
+        "?",
+        "!",
+        "~",
+        "０７",
+        "а",
+        "ﬁ",
+        "é",
     ];
 
     #[test]
@@ -236,7 +287,12 @@ mod tests {
                 let parameter = slot(kind.clone(), pattern, None);
                 for bad in SMUGGLED {
                     let middle = good.len() / 2;
-                    let forms = [format!("{good}{bad}"), format!("{bad}{good}"), format!("{}{bad}{}", &good[..middle], &good[middle..]), bad.to_owned()];
+                    let forms = [
+                        format!("{good}{bad}"),
+                        format!("{bad}{good}"),
+                        format!("{}{bad}{}", &good[..middle], &good[middle..]),
+                        bad.to_owned(),
+                    ];
                     for value in forms {
                         assert!(validate(&parameter, &value).is_err(), "{kind:?} took {value:?}");
                         tried += 1;
@@ -260,7 +316,10 @@ mod tests {
     fn a_pattern_decides_the_whole_value_and_a_list_is_closed() {
         let prn = slot(ParameterType::Hostname, Some("^prn-[0-9]{2}$|^x$"), None);
         assert!(validate(&prn, "prn-07").is_ok());
-        assert!(validate(&slot(ParameterType::Hostname, Some("prn-[0-9]{2}"), None), "prn-07-evil").is_err(), "an unanchored pattern is anchored");
+        assert!(
+            validate(&slot(ParameterType::Hostname, Some("prn-[0-9]{2}"), None), "prn-07-evil").is_err(),
+            "an unanchored pattern is anchored"
+        );
         let listed = slot(ParameterType::Hostname, None, Some(&["prn-07"]));
         assert_eq!(validate(&listed, "prn-07").unwrap(), ["hostname", "in list.csv"]);
         assert_eq!(validate(&listed, "prn-08").unwrap_err(), "it is not in list.csv");
@@ -276,11 +335,17 @@ mod tests {
         };
         none(ParameterType::Hostname, &["", "-a", "a-", "a..b", "a_b", "10.0.0.1", "a b", "a.", &"a".repeat(64)]);
         none(ParameterType::Ip, &["10.0.0", "010.0.0.1", "10.0.0.256", "1.2.3.4/24", "fe80::1%eth0", "0x7f.1", "2130706433"]);
-        none(ParameterType::Email, &["a@b", "@example.com", "a@@example.com", "a b@example.com", "a@example.com,b@example.com", ".a@example.com"]);
+        none(
+            ParameterType::Email,
+            &["a@b", "@example.com", "a@@example.com", "a b@example.com", "a@example.com,b@example.com", ".a@example.com"],
+        );
         none(ParameterType::Username, &["-rf", "a b", "a@b", ".a", "a/b", "root:0"]);
         none(ParameterType::Integer { min: 1, max: 9 }, &["0", "10", "+1", "01", "1.0", "1e0", "0x1", "-1", "1 ", "1,000"]);
         none(ParameterType::Duration { max: Duration::from_secs(60) }, &["2m", "0s", "30 s", "1h", "s", "30"]);
-        none(ParameterType::Path { under: vec!["/var/tmp".to_owned()] }, &["/var/tmpx", "/var/tmp/", "/var/tmp//a", "/var/tmp/.ssh", "/var/tmp/-rf", "var/tmp/a", "/etc"]);
+        none(
+            ParameterType::Path { under: vec!["/var/tmp".to_owned()] },
+            &["/var/tmpx", "/var/tmp/", "/var/tmp//a", "/var/tmp/.ssh", "/var/tmp/-rf", "var/tmp/a", "/etc"],
+        );
     }
 
     proptest! {
