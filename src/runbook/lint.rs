@@ -125,11 +125,11 @@ impl Check<'_> {
                     let message = format!("the change `{}` has no rollback", step.id);
                     self.error(at(&step.id), Rule::ChangeWithoutRollback, message, "name a `rollback` step, or write `irreversible: true`");
                 }
-                (StepKind::Change, Some(rollback)) => {
-                    if sheet.runbook.step(rollback).is_none_or(|target| target.kind != StepKind::Rollback) {
-                        let message = format!("the rollback `{rollback}` of `{}` is not a step of kind `rollback`", step.id);
-                        self.error(at(&step.id), Rule::BadRollback, message, format!("add a step `{rollback}` of kind `rollback`"));
-                    }
+                (StepKind::Change, Some(rollback))
+                    if sheet.runbook.step(rollback).is_none_or(|target| target.kind != StepKind::Rollback) =>
+                {
+                    let message = format!("the rollback `{rollback}` of `{}` is not a step of kind `rollback`", step.id);
+                    self.error(at(&step.id), Rule::BadRollback, message, format!("add a step `{rollback}` of kind `rollback`"));
                 }
                 (kind, Some(_)) if kind != StepKind::Change => {
                     let message = format!("step `{}` changes nothing and names a rollback", step.id);

@@ -258,4 +258,23 @@ mod tests {
         assert_eq!(got.parameters.iter().map(|p| p.value.as_str()).collect::<Vec<_>>(), ["web-03", "nginx"]);
         assert_eq!(filled("restart-service", &[], "nginx-exporter on web-03 is down", "").missing.len(), 1);
     }
+
+    #[test]
+    fn the_shipped_examples_fill_the_slots_of_their_runbook() {
+        let library = shipped();
+        for runbook in library.iter().filter(|runbook| runbook.is_executable()) {
+            let complete = runbook
+                .examples
+                .matching
+                .iter()
+                .filter(|text| crate::runbook::query::text_query(text, None, |query| fill(runbook, query)).missing.is_empty())
+                .count();
+            assert!(
+                complete * 3 >= runbook.examples.matching.len() * 2,
+                "{}: {complete} of {}",
+                runbook.id,
+                runbook.examples.matching.len()
+            );
+        }
+    }
 }
