@@ -62,9 +62,8 @@ fn signature(
 ) -> Result<(Proven, Option<Timestamp>), Unproven> {
     let id = scheme.id_header.map(|header| delivery_id(headers, header)).transpose()?;
     let time = scheme.timestamp.map(|time| one(headers, time.header).map(|text| (time, text))).transpose()?;
-    let signed_at = time
-        .map(|(time, text)| instant(time.form, text).ok_or_else(|| Unproven::Malformed(time.header.to_owned())))
-        .transpose()?;
+    let signed_at =
+        time.map(|(time, text)| instant(time.form, text).ok_or_else(|| Unproven::Malformed(time.header.to_owned()))).transpose()?;
     let given = signatures(scheme, one(headers, scheme.header)?)?;
 
     let parts = |feed: &mut dyn FnMut(&[u8])| {
