@@ -15,6 +15,8 @@ pub mod server;
 pub mod source;
 pub mod span;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 pub mod triage;
 mod validate;
 pub mod webhook;
