@@ -44,8 +44,11 @@ fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Scheme, secret, headers, body: computed with openssl, or published by the sender.
-fn vectors() -> Vec<(&'static str, &'static str, Vec<(String, String)>, &'static [u8])> {
+/// Scheme, secret, headers, body.
+type Vector = (&'static str, &'static str, Vec<(String, String)>, &'static [u8]);
+
+/// Computed with openssl, or published by the sender.
+fn vectors() -> Vec<Vector> {
     let (unix, iso) = ("1700000000", "2023-11-14T22:13:20Z");
     let standard = |prefix: &str| {
         headers(&[

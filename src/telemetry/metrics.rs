@@ -25,10 +25,8 @@ macro_rules! metrics {
             fn registered() -> Result<Self, prometheus::Error> {
                 let registry = Registry::new();
                 $(let $field: $type = made::<$type>($name, concat!($($help),*).trim(), &[$($($label),+)?], &{
-                    #[allow(unused_mut, unused_assignments)]
-                    let mut buckets: Vec<f64> = Vec::new();
-                    $(buckets = $buckets.to_vec();)?
-                    buckets
+                    let buckets: &[&[f64]] = &[$(&$buckets)?];
+                    buckets.concat()
                 })?;
                 registry.register(Box::new($field.clone()))?;)*
                 Ok(Self { registry, $($field),* })
