@@ -5,4 +5,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod execute;
+pub mod notify;
+pub mod outbound;
 pub mod store;
