@@ -71,7 +71,7 @@ const PACE: Duration = Duration::from_millis(120);
 const LONGEST: Duration = Duration::from_secs(60);
 
 pub fn run(args: &Args) -> Outcome {
-    crate::telemetry::init(false, "warn")?;
+    crate::telemetry::init("text", "warn")?;
     let folder = tempfile::Builder::new().prefix("sluicegate-demo-").tempdir()?;
     super::runtime()?.block_on(async {
         let demo = Demo::start(folder.path(), args.listen).await?;
