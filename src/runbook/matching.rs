@@ -193,14 +193,11 @@ mod tests {
     use crate::{
         domain::{name::RunbookId, recommendation::Evidence, untrusted::Untrusted},
         runbook::{
-            Known, Library, Query,
+            Query,
+            library::shipped,
             query::{same_span, text_query},
         },
     };
-
-    fn shipped() -> Library {
-        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
-    }
 
     fn id(text: &str) -> RunbookId {
         RunbookId::new(text).unwrap()
