@@ -370,5 +370,5 @@ pub(crate) fn diagnosed(file: &str, text: &str, error: &dyn Diagnostic) -> GateE
 }
 
 fn joined(mut errors: Vec<GateError>) -> Option<GateError> {
-    if errors.len() > 1 { Some(GateError::Policies(errors)) } else { errors.pop() }
+    if errors.len() > 1 { Some(GateError::Several(errors)) } else { errors.pop() }
 }
