@@ -4,4 +4,5 @@
 //! Start with `ARCHITECTURE.md`.
 
 pub mod domain;
+pub mod log;
 pub mod store;
