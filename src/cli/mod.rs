@@ -1,0 +1,4 @@
+//! The command line: one subcommand a file.
+
+pub mod evaluate;
+pub mod train;
