@@ -1,0 +1,74 @@
+//! A source delivers: bounded, authenticated, counted, stored, acknowledged, in this order.
+//!
+//! Reads nothing of the body before its proof holds. Triages nothing: the sender waits only for the disk.
+// INVARIANT: an answer of 2xx means that what the sender said is on disk, or that it does not concern us.
+
+use axum::{
+    Json,
+    extract::{RawPathParams, Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::acknowledgement::Acknowledgement;
+use crate::{
+    intake,
+    pipeline::{actions::accept, service::Source},
+    server::{app::App, body, problem::Problem},
+};
+
+/// Deliver a webhook
+#[utoipa::path(
+    post,
+    path = "/v1/intake/{source}",
+    tag = "intake",
+    params(("source" = String, Path, description = "The configured source, like `zendesk-emea`.")),
+    request_body(content = serde_json::Value, description = "What the sender sends; see the source's adapter.", content_type = "application/json"),
+    responses((status = 202, description = "On disk, known already, or not for us", body = Acknowledgement))
+)]
+pub async fn receive(State(app): State<App>, path: RawPathParams, request: Request) -> Result<Response, Problem> {
+    // A name that is no valid text is an unknown source like any other.
+    let name = path.iter().find(|(name, _)| *name == "source").map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let (parts, content) = request.into_parts();
+    let body = body::read(content, app.service.config.server.body_limit).await?;
+    let headers = lower_case(&parts.headers);
+    let now = app.service.ambient.now();
+
+    let source = app.service.sources.get(&name);
+    let proved = match source {
+        Some(source) => intake::receive(&source.spec, &headers, &body, now).map(|received| (source, received)),
+        None => Err(intake::refuse_unknown_source(&body)),
+    };
+    let (source, received) = proved.map_err(|refused| {
+        // The configured name only: a stranger's text has no place in a metric's labels.
+        let known = source.map_or("unknown", |source| source.id.as_str());
+        tracing::info!(source = known, outcome = refused.outcome(), detail = refused.detail(), "delivery refused");
+        app.service.metrics.delivery_refused(known, refused.outcome());
+        Problem::UnprovenSender
+    })?;
+
+    if let Some(quota) = app.quotas.get(&source.id) {
+        quota.take(now).map_err(|over| over_quota(source, over.retry_after))?;
+    }
+    let arrival = accept::Arrival {
+        tenant: source.tenant.clone(),
+        source: source.id.clone(),
+        dedup_key: received.dedup_key,
+        headers: received.kept_headers,
+        body: body.to_vec(),
+        reading: received.reading,
+    };
+    let accepted = accept::accept(&app.service, arrival).await?;
+    Ok((StatusCode::ACCEPTED, Json(Acknowledgement::from(accepted))).into_response())
+}
+
+/// 429, or 503 for senders that take a 429 for a final answer.
+fn over_quota(source: &Source, retry_after: u64) -> Problem {
+    if source.spec.retries_after_429() { Problem::TooManyRequests { retry_after } } else { Problem::Overloaded { retry_after } }
+}
+
+/// Names in lower case, as [`intake::receive`] takes them. A value that is no text is kept readable enough to
+/// be refused by name.
+fn lower_case(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
