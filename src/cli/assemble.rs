@@ -16,7 +16,7 @@ use crate::{
     notify::Senders,
     pipeline::{
         decider::Decider,
-        service::{Service, Source},
+        service::{Parts, Service, Source},
     },
     store::sqlite::SqliteStore,
     telemetry::Metrics,
@@ -66,7 +66,13 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
     let key = signing_key(&config.store.folder, &config.log.origin, &*ambient)?;
     let store = Arc::new(SqliteStore::open_with(&config.store.folder.join("sluicegate.db"), config.store.queue)?);
     let senders = Senders::from_config(&config, store.clone(), ambient.clone())?;
-    Ok(Arc::new(Service::new(store, ambient, Arc::new(config), decider, connectors, senders, sources, metrics, key)))
+    Ok(Arc::new(Service::new(Parts { store, ambient, config: Arc::new(config), decider, connectors, senders, sources, metrics, key })))
+}
+
+/// # Errors
+/// What is wrong with the source, for people.
+pub fn check_source(source: &config::source::Source) -> Result<(), String> {
+    Source::from_config(source).map(drop).map_err(|why| why.to_string())
 }
 
 fn sources(config: &Config) -> Result<BTreeMap<String, Source>, Box<dyn std::error::Error + Send + Sync>> {

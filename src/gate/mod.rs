@@ -23,4 +23,5 @@ pub mod sequential;
 pub use error::{GateError, Place};
 pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
 pub use facts::Facts;
+pub use invariants::caps_in_force;
 pub use policy::PolicySet;

@@ -15,6 +15,8 @@ pub enum IntakeError {
         source_name: String,
         reason: NotAName,
     },
+    #[error("source `{source_name}`: this name is built in, for tickets that come through the API: choose another")]
+    Reserved { source_name: String },
     #[error("source `{source_name}`: unknown signature scheme `{scheme}`: did you mean `{nearest}`? known are {known}")]
     UnknownScheme { source_name: String, scheme: String, nearest: String, known: String },
     #[error("source `{source_name}`: {count} secrets: give one, or two while one is being rotated")]

@@ -14,5 +14,5 @@ mod verify;
 
 pub use adapters::Reading;
 pub use error::{IntakeError, Refused, Unproven};
-pub use receive::{Received, receive, refuse_unknown_source};
+pub use receive::{Received, read_again, read_canonical, receive, refuse_unknown_source};
 pub use source::SourceSpec;

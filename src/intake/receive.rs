@@ -1,5 +1,7 @@
 //! One request of a source, in the fixed order: proof of origin first, then everything else.
 
+use std::collections::BTreeSet;
+
 use super::{
     adapters::{self, Reading},
     dedup,
@@ -8,7 +10,10 @@ use super::{
     source::SourceSpec,
     verify,
 };
-use crate::domain::{digest::Digest, time::Timestamp};
+use crate::{
+    config::source::AdapterKind,
+    domain::{digest::Digest, time::Timestamp},
+};
 
 /// Headers worth keeping with a delivery, for adapters and auditors. None of them authenticates.
 const KEPT_HEADERS: &[&str] = &[
@@ -54,11 +59,28 @@ pub struct Received {
 pub fn receive(spec: &SourceSpec, headers: &[(String, String)], body: &[u8], now: Timestamp) -> Result<Received, Refused> {
     let proven = verify::verify(&spec.proof, headers, body, now)?;
     let value = json::parse(body);
-    let reading = match &value {
+    let reading = read(spec, &value);
+    Ok(Received { dedup_key: dedup::key(spec, &proven, headers, body, value.as_ref().ok()), kept_headers: kept(headers), reading })
+}
+
+/// Reads a body that was authenticated when it came, as a replay of a dead letter does.
+pub fn read_again(spec: &SourceSpec, body: &[u8]) -> Reading {
+    read(spec, &json::parse(body))
+}
+
+/// Reads a body in the canonical form from a caller who is known by other means than a source's.
+pub fn read_canonical(body: &[u8]) -> Reading {
+    match json::parse(body) {
+        Ok(value) => adapters::read(AdapterKind::Json, &value, &BTreeSet::new()),
+        Err(error) => Reading::Unreadable { reason: error.to_string() },
+    }
+}
+
+fn read(spec: &SourceSpec, value: &Result<serde_json::Value, json::JsonError>) -> Reading {
+    match value {
         Ok(value) => adapters::read(spec.adapter, value, &spec.own_actors),
         Err(error) => Reading::Unreadable { reason: error.to_string() },
-    };
-    Ok(Received { dedup_key: dedup::key(spec, &proven, headers, body, value.as_ref().ok()), kept_headers: kept(headers), reading })
+    }
 }
 
 /// The refusal of a request to a source that does not exist. Reads the body once, as a signature check does,

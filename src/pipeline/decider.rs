@@ -126,7 +126,7 @@ impl Decider {
         let report = &ticket.report;
         let clean = text::clean_ticket(report);
         let classification = self.triage.classify(report, &clean, &ticket.source);
-        let span_of = |field: Field, range: std::ops::Range<usize>| clean_field(&clean, field).original_span(field, range);
+        let span_of = |field: Field, range: std::ops::Range<usize>| Some(clean_field(&clean, field).span(range));
         let query = Query {
             title: clean.title.text(),
             body: clean.body.text(),
@@ -273,18 +273,10 @@ impl Decider {
         })
     }
 
-    /// The caps of the pre-approval under which the recommendation may run by itself at `now`.
-    pub fn caps_in_force(&self, records: &[PreApproval], recommendation: &Recommendation, source: &SourceId, now: Timestamp) -> Option<Caps> {
-        let (runbook, digest) = recommendation.runbook.as_ref().zip(recommendation.runbook_digest.as_ref())?;
-        let authors = &self.library.get(runbook)?.authors;
-        let asked = pre_approval::Asked { tenant: &recommendation.tenant, runbook, digest, source, authors };
-        pre_approval::in_force(records, asked, now).ok().map(|record| record.caps)
-    }
-
     fn proposal_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Result<Option<ProposalFacts>> {
         let (Some(id), Some(digest)) = (recommendation.runbook.clone(), recommendation.runbook_digest) else { return Ok(None) };
         let in_force = self.library.get(&id);
-        let today = circumstances.now.as_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let today = jiff::tz::TimeZone::UTC.to_datetime(circumstances.now.as_jiff()).date();
         let mut now = recommendation.clone();
         now.runbook_digest = in_force.map(|runbook| runbook.digest);
         now.verdict.policies = self.policies.digest();

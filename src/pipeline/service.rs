@@ -10,12 +10,13 @@ use std::{
 use tokio::sync::{Notify, broadcast};
 
 use super::{
+    actions::submit::is_reserved,
     decider::Decider,
     error::{ActionError, Result},
     shape,
 };
 use crate::{
-    config::Config,
+    config::{self, Config},
     domain::{
         ambient::Ambient,
         digest::Digest,
@@ -26,7 +27,10 @@ use crate::{
         recommendation::{Recommendation, RecommendationState},
         ticket::Ticket,
     },
-    execute::Connectors,
+    execute::{Connectors, Engine},
+    intake::{IntakeError, SourceSpec},
+    log::SigningKey,
+    notify::Senders,
     store::{
         change::{Change, Committed, Write},
         interface::{Store, StoreError},
@@ -54,6 +58,8 @@ pub struct Service {
     /// By name, as in the webhook's URL.
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
+    /// Signs the action log's checkpoints.
+    pub key: SigningKey,
     pub bells: Bells,
     decider: RwLock<Arc<Decider>>,
     happenings: broadcast::Sender<Arc<Entry>>,
@@ -62,14 +68,53 @@ pub struct Service {
 /// A listener slower than this many entries loses some; it must read the store anyway.
 const HAPPENINGS: usize = 4096;
 
+/// A configured sender, ready for requests.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub spec: SourceSpec,
+    /// Requests in a minute; 0 for no limit.
+    pub quota_per_minute: u32,
+    /// Results go back to it.
+    pub writes_back: bool,
+}
+
+impl Source {
+    /// # Errors
+    /// As [`SourceSpec::from_config`], and a name that is built in.
+    pub fn from_config(config: &config::source::Source) -> std::result::Result<Self, IntakeError> {
+        if is_reserved(&config.name) {
+            return Err(IntakeError::Reserved { source_name: config.name.clone() });
+        }
+        Ok(Self { spec: SourceSpec::from_config(config)?, quota_per_minute: config.quota_per_minute, writes_back: config.write_back.is_some() })
+    }
+}
+
+/// The parts a service is made of; all loaded and checked.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub ambient: Arc<dyn Ambient>,
+    pub config: Arc<Config>,
+    pub decider: Decider,
+    pub connectors: Arc<Connectors>,
+    pub senders: Senders,
+    pub sources: BTreeMap<String, Source>,
+    pub metrics: Arc<Metrics>,
+    pub key: SigningKey,
+}
+
 impl Service {
-    pub fn new(store: Arc<dyn Store>, ambient: Arc<dyn Ambient>, config: Arc<Config>, decider: Decider, connectors: Arc<Connectors>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, ambient, config, decider, connectors, senders, sources, metrics, key } = parts;
         Self {
+            engine: Engine::new(store.clone(), ambient.clone(), connectors.clone()),
             store,
             ambient,
             config,
             connectors,
+            senders,
+            sources,
             metrics,
+            key,
             bells: Bells::default(),
             decider: RwLock::new(Arc::new(decider)),
             happenings: broadcast::channel(HAPPENINGS).0,

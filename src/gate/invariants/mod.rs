@@ -16,7 +16,7 @@ use super::{
     pre_approval,
 };
 use crate::domain::{
-    approval::PreApproval,
+    approval::{Caps, PreApproval},
     verdict::{Decision, Layer, Reason},
 };
 
@@ -51,6 +51,14 @@ impl<'a> Seen<'a> {
             .map(|found| found.iter().find(|record| limits::caps_left(&record.caps, &facts.usage)).copied().unwrap_or(found[0]));
         Self { facts, proposal, pre_approval }
     }
+}
+
+/// The caps of the pre-approval that the verdict went by; `None` when none is in force.
+///
+/// Whoever starts an automatic run commits it under these caps, so that the count is exact.
+pub fn caps_in_force(facts: &Facts) -> Option<Caps> {
+    let proposal = facts.proposal.as_ref()?;
+    Seen::new(facts, proposal).pre_approval.ok().map(|record| record.caps)
 }
 
 /// One check.

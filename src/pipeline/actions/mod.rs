@@ -6,4 +6,5 @@ pub mod dead_letter;
 pub mod modes;
 pub mod pre_approve;
 pub mod reject;
+pub mod submit;
 pub mod token;

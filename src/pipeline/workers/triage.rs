@@ -7,10 +7,10 @@ use tokio::task::JoinSet;
 
 use crate::{
     domain::{
+        approval::{Caps, Mode},
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
         id::{ExecutionId, OutboxId, RecommendationId},
-        name::SourceId,
         outbox::{Destination, Message},
         principal::Actor,
         recommendation::{Recommendation, RecommendationState},
@@ -19,6 +19,7 @@ use crate::{
         time::Timestamp,
         verdict::Decision,
     },
+    gate::{self, Facts},
     pipeline::{
         actions::accept::supersede_open,
         circumstances::{self, requester_of, target_of},
@@ -84,7 +85,7 @@ async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal:
         let circumstances = circumstances::gather(service, ticket, runbook, None).await?;
         let id = RecommendationId::new(circumstances.now, service.ambient.random());
         let recommendation = decider.judge(ticket, proposal.clone(), &circumstances, id)?;
-        let change = change(service, decider, ticket, &recommendation, circumstances.now).await?;
+        let change = change(service, ticket, &recommendation, circumstances.now).await?;
         match service.commit(change).await {
             Ok(_) => {
                 service.metrics.verdict(&recommendation.verdict);
@@ -99,7 +100,7 @@ async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal:
     Err(ActionError::Internal(format!("the caps moved {LOOKS} times while ticket `{}` was judged", ticket.id)))
 }
 
-async fn change(service: &Service, decider: &Decider, before: &Ticket, recommendation: &Recommendation, now: Timestamp) -> Result<Change> {
+async fn change(service: &Service, before: &Ticket, recommendation: &Recommendation, now: Timestamp) -> Result<Change> {
     let mut ticket = before.clone();
     ticket.state = landing(before.state, recommendation)?;
     ticket.version += 1;
@@ -116,7 +117,7 @@ async fn change(service: &Service, decider: &Decider, before: &Ticket, recommend
 
     if recommendation.verdict.decision == Decision::AutoExecute {
         let execution = automatic(service, &ticket, &recommendation, now)?;
-        let caps = caps_of(service, decider, &recommendation, &ticket.source, now).await?;
+        let caps = caps_of(&recommendation)?;
         change.expect.push(Expectation::WithinCaps {
             tenant: ticket.tenant.clone(),
             runbook: execution.runbook.clone(),
@@ -130,7 +131,7 @@ async fn change(service: &Service, decider: &Decider, before: &Ticket, recommend
     }
     // In shadow mode nobody outside hears of it.
     let modes = service.store.modes(&ticket.tenant).await?;
-    if modes.effective(&ticket.source, recommendation.runbook.as_ref()) != crate::domain::approval::Mode::Shadow {
+    if modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
         tell(service, &ticket, now, &mut change, |ticket| say::decision(ticket, &recommendation, &service.config.server.public_url), || {
             say::decision_event(&ticket, &recommendation)
         });
@@ -219,12 +220,10 @@ pub(crate) fn created(execution: &Execution) -> Result<Event> {
     })
 }
 
-/// The caps of the pre-approval under which this runs.
-async fn caps_of(service: &Service, decider: &Decider, recommendation: &Recommendation, source: &SourceId, now: Timestamp) -> Result<crate::domain::approval::Caps> {
-    let gone = || ActionError::Changed("the pre-approval is no longer in force".to_owned());
-    let id = recommendation.runbook.as_ref().ok_or_else(gone)?;
-    let records = service.store.pre_approvals(&recommendation.tenant, Some(id)).await?;
-    decider.caps_in_force(&records, recommendation, source, now).ok_or_else(gone)
+/// The caps of the pre-approval that the verdict went by.
+fn caps_of(recommendation: &Recommendation) -> Result<Caps> {
+    let facts = Facts::read(&recommendation.receipt.facts).map_err(|why| ActionError::Internal(why.to_string()))?;
+    gate::caps_in_force(&facts).ok_or_else(|| ActionError::Internal("an automatic verdict without a pre-approval".to_owned()))
 }
 
 /// Queues what is said to the help desk and to the tenant's webhooks.
