@@ -28,12 +28,7 @@ impl Deref for App {
 impl App {
     pub fn new(service: Arc<Service>, document: String) -> Self {
         let addresses = AddressLimit::new(service.config.server.requests_per_address_minute);
-        let quotas = service
-            .config
-            .sources
-            .iter()
-            .filter_map(|source| Some((SourceId::new(&source.name).ok()?, Quota::new(source.quota_per_minute))))
-            .collect();
+        let quotas = service.sources.values().map(|source| (source.spec.source().clone(), Quota::new(source.quota_per_minute))).collect();
         Self(Arc::new(Shared { service, addresses, quotas, document }))
     }
 }

@@ -72,10 +72,22 @@ impl<T: DeserializeOwned> FromRequest<App> for Checked<T> {
     }
 }
 
+/// For a body that an inner room reads: refuses here, with a pointer, what is no acceptable JSON at all.
+///
+/// # Errors
+/// The bytes are not acceptable JSON.
+pub fn strict(bytes: &[u8]) -> Result<(), Problem> {
+    json::parse(bytes).map(drop).map_err(malformed)
+}
+
+fn malformed(error: json::JsonError) -> Problem {
+    Problem::MalformedJson { pointer: place(&error), detail: error.to_string() }
+}
+
 /// # Errors
 /// The bytes are not acceptable JSON, or a field cannot be.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value = json::parse(bytes).map_err(|error| Problem::MalformedJson { pointer: place(&error), detail: error.to_string() })?;
+    let value = json::parse(bytes).map_err(malformed)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let (mut pointer, message) = (pointer(error.path()), error.inner().to_string());
         // serde names the object of a missing field; the pointer names the field, which is what a form shows.
@@ -109,7 +121,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 /// Adds the nearest known name to serde's "unknown field" and "unknown variant" messages.
 fn nearest(message: &str) -> Option<String> {
-    let (what, rest) = ["field", "variant"].into_iter().find_map(|what| Some((what, message.strip_prefix(&format!("unknown {what} `"))?)))?;
+    let (what, rest) =
+        ["field", "variant"].into_iter().find_map(|what| Some((what, message.strip_prefix(&format!("unknown {what} `"))?)))?;
     let (given, known) = rest.split_once("`, expected ")?;
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
     let best = known.iter().copied().max_by(|a, b| strsim::jaro_winkler(given, a).total_cmp(&strsim::jaro_winkler(given, b)))?;

@@ -13,11 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{
-    domain::principal::Role,
-    pipeline::error::ActionError,
-    store::interface::StoreError,
-};
+use crate::{domain::principal::Role, pipeline::error::ActionError, store::interface::StoreError};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,26 +92,53 @@ pub struct FieldError {
 /// Why a request was not done.
 #[derive(Debug)]
 pub enum Problem {
-    MalformedJson { pointer: String, detail: String },
-    Parameter { name: String, detail: String },
+    MalformedJson {
+        pointer: String,
+        detail: String,
+    },
+    Parameter {
+        name: String,
+        detail: String,
+    },
     Unauthenticated,
     UnprovenSender,
-    MissingRole { any_of: Vec<Role> },
+    MissingRole {
+        any_of: Vec<Role>,
+    },
     Refused(Vec<String>),
-    NotFound { detail: String },
-    MethodNotAllowed { allow: String },
-    TooSlow { seconds: u64 },
+    NotFound {
+        detail: String,
+    },
+    MethodNotAllowed {
+        allow: String,
+    },
+    TooSlow {
+        seconds: u64,
+    },
     Changed(String),
     PreconditionFailed(String),
-    BodyTooLarge { limit: usize },
-    UnsupportedMediaType { given: String },
-    Body { pointer: String, detail: String },
-    IdempotencyMismatch { key: String },
+    BodyTooLarge {
+        limit: usize,
+    },
+    UnsupportedMediaType {
+        given: String,
+    },
+    Body {
+        pointer: String,
+        detail: String,
+    },
+    IdempotencyMismatch {
+        key: String,
+    },
     PreconditionRequired,
-    TooManyRequests { retry_after: u64 },
+    TooManyRequests {
+        retry_after: u64,
+    },
     /// The text is for our own log only.
     Internal(String),
-    Overloaded { retry_after: u64 },
+    Overloaded {
+        retry_after: u64,
+    },
     /// The text is for our own log only.
     Unavailable(String),
 }
@@ -206,7 +229,9 @@ impl Problem {
             // RFC 9110 section 15.5.2 wants a challenge; signature schemes have no registered name.
             Self::UnprovenSender => vec![(header::WWW_AUTHENTICATE, "Signature realm=\"sluicegate\"".to_owned())],
             Self::MethodNotAllowed { allow } => vec![(header::ALLOW, allow.clone())],
-            Self::TooManyRequests { retry_after } | Self::Overloaded { retry_after } => vec![(header::RETRY_AFTER, retry_after.to_string())],
+            Self::TooManyRequests { retry_after } | Self::Overloaded { retry_after } => {
+                vec![(header::RETRY_AFTER, retry_after.to_string())]
+            }
             Self::Unavailable(_) => vec![(header::RETRY_AFTER, STORE_PAUSE.to_string())],
             _ => Vec::new(),
         }
@@ -293,7 +318,8 @@ impl From<StoreError> for Problem {
 }
 
 /// `docs/reference/problems.md`, made from [`KINDS`].
-pub fn reference() -> String {
+#[cfg(test)]
+fn reference() -> String {
     let mut text = String::from(
         "# Problems\n\nEvery answer of the API that is no success is `application/problem+json` (RFC 9457). \
          `type` is `/problems/<id>`, relative to the service, and a GET there gives the text below. \
@@ -318,6 +344,31 @@ pub(super) fn common_to(access: &Access) -> &'static [Kind] {
         Access::Sender => SENDER,
         Access::AnyOf(_) => CALLER,
     }
+}
+
+/// Problems of a route that takes a body, beside those of [`common_to`].
+pub(super) fn of_bodies(takes_one: bool, access: &Access) -> &'static [Kind] {
+    match (takes_one, access) {
+        (true, Access::AnyOf(_)) => &[
+            MALFORMED_JSON,
+            REFUSED,
+            TOO_SLOW,
+            CHANGED,
+            PRECONDITION_FAILED,
+            BODY_TOO_LARGE,
+            UNSUPPORTED_MEDIA_TYPE,
+            INVALID_BODY,
+            IDEMPOTENCY_MISMATCH,
+            PRECONDITION_REQUIRED,
+            OVERLOADED,
+        ],
+        _ => &[],
+    }
+}
+
+/// Problems of a route that names something.
+pub(super) fn of_names(named: bool, access: &Access) -> &'static [Kind] {
+    if named && !matches!(access, Access::Sender) { &[NOT_FOUND] } else { &[] }
 }
 
 #[cfg(test)]

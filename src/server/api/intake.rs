@@ -41,18 +41,18 @@ pub async fn receive(State(app): State<App>, path: RawPathParams, request: Reque
     };
     let (source, received) = proved.map_err(|refused| {
         // The configured name only: a stranger's text has no place in a metric's labels.
-        let known = source.map_or("unknown", |source| source.id.as_str());
+        let known = source.map_or("unknown", |source| source.spec.source().as_str());
         tracing::info!(source = known, outcome = refused.outcome(), detail = refused.detail(), "delivery refused");
         app.service.metrics.delivery_refused(known, refused.outcome());
         Problem::UnprovenSender
     })?;
 
-    if let Some(quota) = app.quotas.get(&source.id) {
+    if let Some(quota) = app.quotas.get(source.spec.source()) {
         quota.take(now).map_err(|over| over_quota(source, over.retry_after))?;
     }
     let arrival = accept::Arrival {
-        tenant: source.tenant.clone(),
-        source: source.id.clone(),
+        tenant: source.spec.tenant().clone(),
+        source: source.spec.source().clone(),
         dedup_key: received.dedup_key,
         headers: received.kept_headers,
         body: body.to_vec(),

@@ -17,7 +17,8 @@ use crate::server::{
     responses((status = 200, description = "What it means and what to do", body = String, content_type = "text/plain"))
 )]
 pub async fn explain(Id(id): Id<String>) -> Result<impl IntoResponse, Problem> {
-    let kind = KINDS.iter().find(|kind| kind.id == id).ok_or_else(|| Problem::not_found("problem", id.chars().take(64).collect::<String>()))?;
+    let kind =
+        KINDS.iter().find(|kind| kind.id == id).ok_or_else(|| Problem::not_found("problem", id.chars().take(64).collect::<String>()))?;
     let text = format!("{} ({})\n\n{}\n\n{}\n", kind.id, kind.status, kind.title, kind.advice);
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
 }

@@ -1,9 +1,6 @@
 //! Deliveries that were authentic and that no adapter could read.
 
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
 
 use crate::{
@@ -29,7 +26,12 @@ pub struct DeadLetterParams {
 
 /// List dead letters
 #[utoipa::path(get, path = "/v1/dead-letters", tag = "dead-letters", params(DeadLetterParams), responses((status = 200, description = "One page, newest first", body = Listing<DeadLetter>)))]
-pub async fn list(State(app): State<App>, Caller(caller): Caller, OriginalUri(uri): OriginalUri, Params(params): Params<DeadLetterParams>) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+    Params(params): Params<DeadLetterParams>,
+) -> Result<Response, Problem> {
     let (limit, page) = Wanted::new(params.cursor.as_deref(), params.limit)?.of_store();
     let found = app.service.store.dead_letters(&caller.tenant, page).await?;
     Ok(page::answer(&uri, limit, found, |letter| letter.id))

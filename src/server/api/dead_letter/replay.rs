@@ -16,7 +16,11 @@ use crate::{
     params(("id" = DeadLetterId, Path)),
     responses((status = 202, description = "Read this time, and on disk", body = Acknowledgement))
 )]
-pub async fn replay(State(app): State<App>, Caller(caller): Caller, Id(id): Id<DeadLetterId>) -> Result<(StatusCode, Json<Acknowledgement>), Problem> {
+pub async fn replay(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Id(id): Id<DeadLetterId>,
+) -> Result<(StatusCode, Json<Acknowledgement>), Problem> {
     let accepted = dead_letter::replay(&app.service, &caller, id).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted.into())))
 }

@@ -1,4 +1,4 @@
 pub mod live;
 pub mod metrics;
-pub mod ready;
 pub mod openapi;
+pub mod ready;

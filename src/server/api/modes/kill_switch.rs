@@ -26,7 +26,11 @@ pub struct KillSwitchBody {
     request_body = KillSwitchBody,
     responses((status = 200, description = "The modes now; no revision is asked for, because a stop must not lose a race", body = Modes))
 )]
-pub async fn set(State(app): State<App>, Caller(caller): Caller, Checked(body): Checked<KillSwitchBody>) -> Result<impl IntoResponse, Problem> {
+pub async fn set(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Checked(body): Checked<KillSwitchBody>,
+) -> Result<impl IntoResponse, Problem> {
     let modes = modes::kill_switch(&app.service, &caller, body.on, &body.reason).await?;
     Ok((etag(modes.revision), Json(modes)))
 }

@@ -43,7 +43,12 @@ pub struct ModeBody {
     request_body = ModeBody,
     responses((status = 200, description = "The modes now", body = Modes))
 )]
-pub async fn global(State(app): State<App>, Caller(caller): Caller, headers: HeaderMap, Checked(body): Checked<ModeBody>) -> Result<impl IntoResponse, Problem> {
+pub async fn global(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    Checked(body): Checked<ModeBody>,
+) -> Result<impl IntoResponse, Problem> {
     set(&app, &caller, &headers, Scope::Global, body).await
 }
 
@@ -64,7 +69,7 @@ pub async fn source(
     Checked(body): Checked<ModeBody>,
 ) -> Result<impl IntoResponse, Problem> {
     // A misspelt name would set a mode for nobody and be believed.
-    let configured = app.service.sources.get(id.as_str()).is_some_and(|source| source.tenant == caller.tenant);
+    let configured = app.service.sources.get(id.as_str()).is_some_and(|source| source.spec.tenant() == &caller.tenant);
     if !configured && !submit::is_reserved(id.as_str()) {
         return Err(Problem::not_found("source", &id));
     }
@@ -93,7 +98,13 @@ pub async fn runbook(
     set(&app, &caller, &headers, Scope::Runbook(id), body).await
 }
 
-async fn set(app: &App, caller: &Principal, headers: &HeaderMap, scope: Scope, body: ModeBody) -> Result<impl IntoResponse + use<>, Problem> {
+async fn set(
+    app: &App,
+    caller: &Principal,
+    headers: &HeaderMap,
+    scope: Scope,
+    body: ModeBody,
+) -> Result<impl IntoResponse + use<>, Problem> {
     let seen = parameters::seen(headers, body.revision)?;
     let set = modes::set_mode(&app.service, caller, &scope, body.mode, seen.revision).await;
     let modes: Modes = set.map_err(|error: ActionError| seen.problem(error))?;

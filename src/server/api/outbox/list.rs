@@ -1,9 +1,6 @@
 //! What waits to be sent, was sent, or was given up.
 
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
 
 use crate::{
@@ -32,7 +29,12 @@ pub struct OutboxParams {
 
 /// List outgoing messages
 #[utoipa::path(get, path = "/v1/outbox", tag = "outbox", params(OutboxParams), responses((status = 200, description = "One page, newest first", body = Listing<OutboxMessage>)))]
-pub async fn list(State(app): State<App>, Caller(caller): Caller, OriginalUri(uri): OriginalUri, Params(params): Params<OutboxParams>) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+    Params(params): Params<OutboxParams>,
+) -> Result<Response, Problem> {
     let (limit, page) = Wanted::new(params.cursor.as_deref(), params.limit)?.of_store();
     let found = app.service.store.messages(&caller.tenant, params.state, page).await?;
     Ok(page::answer(&uri, limit, found, |message| message.id))

@@ -25,7 +25,11 @@ pub struct PreApprovalParams {
     params(PreApprovalParams),
     responses((status = 200, description = "All of them, expired and revoked ones too; one page", body = Listing<PreApproval>))
 )]
-pub async fn list(State(app): State<App>, Caller(caller): Caller, Params(params): Params<PreApprovalParams>) -> Result<Json<Listing<PreApproval>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Params(params): Params<PreApprovalParams>,
+) -> Result<Json<Listing<PreApproval>>, Problem> {
     let items = app.service.store.pre_approvals(&caller.tenant, params.runbook.as_ref()).await?;
     Ok(Json(Listing { items, next: None }))
 }

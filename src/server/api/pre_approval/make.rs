@@ -16,7 +16,11 @@ use crate::{
     request_body = NewPreApproval,
     responses((status = 201, description = "In force", body = PreApproval))
 )]
-pub async fn make(State(app): State<App>, Caller(caller): Caller, Checked(body): Checked<NewPreApproval>) -> Result<(StatusCode, Json<PreApproval>), Problem> {
+pub async fn make(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Checked(body): Checked<NewPreApproval>,
+) -> Result<(StatusCode, Json<PreApproval>), Problem> {
     let made = pre_approve::make(&app.service, &caller, body).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }

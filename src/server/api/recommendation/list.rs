@@ -1,9 +1,6 @@
 //! Proposals, newest first.
 
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
 
 use super::show::RecommendationView;
@@ -39,7 +36,12 @@ pub struct RecommendationParams {
     params(RecommendationParams),
     responses((status = 200, description = "One page, newest first", body = Listing<RecommendationView>))
 )]
-pub async fn list(State(app): State<App>, Caller(caller): Caller, OriginalUri(uri): OriginalUri, Params(params): Params<RecommendationParams>) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+    Params(params): Params<RecommendationParams>,
+) -> Result<Response, Problem> {
     let (limit, page) = Wanted::new(params.cursor.as_deref(), params.limit)?.of_store();
     let found = app.service.store.recommendations(&caller.tenant, params.state, page).await?;
     let found = found.into_iter().map(RecommendationView::new).collect::<Result<Vec<_>, _>>()?;

@@ -42,6 +42,7 @@ pub async fn reject(
     Checked(body): Checked<RejectBody>,
 ) -> Result<impl IntoResponse, Problem> {
     let seen = parameters::seen(&headers, body.revision)?;
-    let recommendation = reject::reject(&app.service, &caller, id, seen.revision, &body.reason).await.map_err(|error| seen.problem(error))?;
+    let recommendation =
+        reject::reject(&app.service, &caller, id, seen.revision, &body.reason).await.map_err(|error| seen.problem(error))?;
     RecommendationView::answer(recommendation)
 }

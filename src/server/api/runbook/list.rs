@@ -40,7 +40,7 @@ impl RunbookSummary {
 }
 
 pub(super) fn today(app: &App) -> jiff::civil::Date {
-    app.service.ambient.now().as_jiff().to_zoned(jiff::tz::TimeZone::UTC).date()
+    jiff::tz::TimeZone::UTC.to_datetime(app.service.ambient.now().as_jiff()).date()
 }
 
 /// List runbooks

@@ -1,9 +1,6 @@
 //! The queue: the caller's tenant's tickets, newest first.
 
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
 
 use crate::{
@@ -36,7 +33,12 @@ pub struct TicketParams {
 
 /// List tickets
 #[utoipa::path(get, path = "/v1/tickets", tag = "tickets", params(TicketParams), responses((status = 200, description = "One page, newest first", body = Listing<Ticket>)))]
-pub async fn list(State(app): State<App>, Caller(caller): Caller, OriginalUri(uri): OriginalUri, Params(params): Params<TicketParams>) -> Result<Response, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+    Params(params): Params<TicketParams>,
+) -> Result<Response, Problem> {
     let (limit, page) = Wanted::new(params.cursor.as_deref(), params.limit)?.of_store();
     let states = params.state.as_deref().map(states).transpose()?.unwrap_or_default();
     let filter = TicketFilter { states, source: params.source };
@@ -48,7 +50,9 @@ fn states(text: &str) -> Result<Vec<TicketState>, Problem> {
     let known = || TicketState::ALL.map(TicketState::as_str).join(", ");
     let state = |word: &str| {
         let found = TicketState::ALL.into_iter().find(|state| state.as_str() == word);
-        found.ok_or_else(|| Problem::parameter("state", format!("`{}` is not a state: choose from {}", word.chars().take(40).collect::<String>(), known())))
+        found.ok_or_else(|| {
+            Problem::parameter("state", format!("`{}` is not a state: choose from {}", word.chars().take(40).collect::<String>(), known()))
+        })
     };
     text.split(',').map(str::trim).map(state).collect()
 }

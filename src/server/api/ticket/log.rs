@@ -1,9 +1,6 @@
 //! Everything that ever happened to one ticket, from the action log.
 
-use axum::{
-    extract::{OriginalUri, State},
-    response::Response,
-};
+use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
 
 use crate::{
@@ -40,7 +37,7 @@ pub struct TicketLogParams {
 pub async fn log(
     State(app): State<App>,
     Caller(caller): Caller,
-    OriginalUri(uri): OriginalUri,
+    uri: Uri,
     Id(id): Id<TicketId>,
     Params(params): Params<TicketLogParams>,
 ) -> Result<Response, Problem> {

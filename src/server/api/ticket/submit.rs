@@ -37,7 +37,12 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         (status = 202, description = "On disk; the decision follows", body = Acknowledgement),
     )
 )]
-pub async fn submit(State(app): State<App>, Caller(caller): Caller, Params(params): Params<SubmitParams>, request: Request) -> Result<Response, Problem> {
+pub async fn submit(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Params(params): Params<SubmitParams>,
+    request: Request,
+) -> Result<Response, Problem> {
     let key = idempotency_key(request.headers())?;
     body::is_json(request.headers())?;
     let body = body::read(request.into_body(), app.service.config.server.body_limit).await?;
@@ -62,6 +67,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let fits = |text: &&str| (1..=submit::LONGEST_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     match (value.to_str().ok().filter(fits), values.next()) {
         (Some(key), None) => Ok(Some(key.to_owned())),
-        _ => Err(Problem::parameter("Idempotency-Key", format!("expected one value of 1 to {} visible ASCII characters", submit::LONGEST_KEY))),
+        _ => Err(Problem::parameter(
+            "Idempotency-Key",
+            format!("expected one value of 1 to {} visible ASCII characters", submit::LONGEST_KEY),
+        )),
     }
 }

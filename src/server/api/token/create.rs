@@ -41,7 +41,11 @@ pub struct TokenCreated {
     request_body = TokenBody,
     responses((status = 201, description = "The token with its text", body = TokenCreated))
 )]
-pub async fn create(State(app): State<App>, Caller(caller): Caller, Checked(body): Checked<TokenBody>) -> Result<(StatusCode, Json<TokenCreated>), Problem> {
+pub async fn create(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Checked(body): Checked<TokenBody>,
+) -> Result<(StatusCode, Json<TokenCreated>), Problem> {
     if body.expires_at.is_some_and(|end| end <= app.service.ambient.now()) {
         return Err(Problem::Body { pointer: "/expires_at".to_owned(), detail: "it must lie ahead".to_owned() });
     }
