@@ -57,7 +57,7 @@ impl Ambient for System {
 /// Any part of the configuration is not in order; the message says which.
 pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error + Send + Sync>> {
     let ambient: Arc<dyn Ambient> = Arc::new(System);
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), ambient.now().as_millis() as f64 / 1e3));
     let connectors = Arc::new(Connectors::from_config(&config.connectors)?);
     let decider = Decider::load(&config)?;
     let sources = sources(&config)?;
@@ -65,7 +65,7 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
         .map_err(|why| format!("`store.folder` {} cannot be made: {why}; create it or choose another", config.store.folder.display()))?;
     let key = signing_key(&config.store.folder, &config.log.origin, &*ambient)?;
     let store = Arc::new(SqliteStore::open_with(&config.store.folder.join("sluicegate.db"), config.store.queue)?);
-    let senders = Senders::from_config(&config, store.clone(), ambient.clone())?;
+    let senders = Arc::new(Senders::from_config(&config)?);
     Ok(Arc::new(Service::new(Parts { store, ambient, config: Arc::new(config), decider, connectors, senders, sources, metrics, key })))
 }
 

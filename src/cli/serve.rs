@@ -16,7 +16,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let started = std::time::Instant::now();
     let config = args.config.load()?;
-    telemetry::init(config.telemetry.format == crate::config::server::LogFormat::Json, &config.telemetry.level)?;
+    telemetry::init(config.telemetry.format.as_str(), &config.telemetry.level)?;
     super::runtime()?.block_on(async {
         let service = assemble::service(config)?;
         let application = Application::bind(service.clone()).await?;

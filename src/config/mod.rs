@@ -4,16 +4,27 @@
 //! connection or reads the files it names; rooms above parse their part into their own types.
 
 pub mod connector;
+mod environment;
+mod finding;
 pub mod gate;
+mod load;
+mod schema;
 pub mod secret;
+mod secret_file;
 pub mod server;
 pub mod source;
 pub mod span;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 pub mod triage;
+mod validate;
 pub mod webhook;
 
+pub use finding::{ConfigError, Finding, Place, Severity};
+pub use load::{Loaded, load, load_with_warnings};
 use serde::{Deserialize, Serialize};
+pub use validate::validate;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,4 +44,10 @@ pub struct Config {
     pub connectors: Vec<connector::Connector>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,
+}
+
+/// The configuration in force as TOML, every secret masked.
+pub fn show(config: &Config) -> String {
+    // TOML's integers end at `i64::MAX`; a loaded configuration came from them, one made in code may not have.
+    toml::to_string(config).unwrap_or_else(|error| format!("# cannot be shown as TOML: {error}\n"))
 }

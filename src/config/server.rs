@@ -55,3 +55,12 @@ pub enum LogFormat {
     Text,
     Json,
 }
+
+impl LogFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}

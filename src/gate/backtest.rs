@@ -83,6 +83,6 @@ pub fn backtest<'a>(policies: &PolicySet, decisions: impl IntoIterator<Item = (&
         }
     }
     report.groups = groups.into_values().collect();
-    report.groups.sort_by(|a, b| (b.after > b.before, b.count).cmp(&(a.after > a.before, a.count)));
+    report.groups.sort_by_key(|group| std::cmp::Reverse((group.after > group.before, group.count)));
     report
 }

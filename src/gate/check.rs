@@ -39,7 +39,7 @@ fn never_true(policies: &PolicySet, find: &mut impl FnMut(&str, String)) {
             ValidationWarning::ImpossiblePolicy(_) => "it can never apply: no ticket meets its conditions".to_owned(),
             other => other.to_string(),
         };
-        find(&warning.policy_id().to_string(), message);
+        find(warning.policy_id().as_ref(), message);
     }
 }
 

@@ -19,7 +19,7 @@ const UNKNOWN: &str = "unknown";
 ///
 /// # Errors
 /// None for these pairs; Cedar's signature has an error for repeated names.
-pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Context, ContextCreationError> {
+pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Context, Box<ContextCreationError>> {
     let (ticket, requester) = (&facts.ticket, facts.requester.as_ref());
     let now = jiff::tz::TimeZone::UTC.to_datetime(facts.now.as_jiff());
     let pre_approved = Seen::new(facts, proposal).pre_approval.is_ok();
@@ -75,7 +75,7 @@ pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Conte
         ("weekday", Value::new_long(i64::from(now.weekday().to_monday_one_offset()))),
         ("hour", Value::new_long(i64::from(now.hour()))),
     ];
-    Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value)))
+    Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(Box::new)
 }
 
 fn text(value: &str) -> Value {

@@ -25,3 +25,6 @@ pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
 pub use facts::Facts;
 pub use invariants::caps_in_force;
 pub use policy::PolicySet;
+
+#[cfg(test)]
+mod tests;

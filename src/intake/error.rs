@@ -11,10 +11,7 @@ use crate::domain::{name::NotAName, time::Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     #[error("source `{source_name}`: {reason}")]
-    Name {
-        source_name: String,
-        reason: NotAName,
-    },
+    Name { source_name: String, reason: NotAName },
     #[error("source `{source_name}`: this name is built in, for tickets that come through the API: choose another")]
     Reserved { source_name: String },
     #[error("source `{source_name}`: unknown signature scheme `{scheme}`: did you mean `{nearest}`? known are {known}")]

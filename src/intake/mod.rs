@@ -12,6 +12,9 @@ pub mod scheme;
 mod source;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use adapters::Reading;
 pub use error::{IntakeError, Refused, Unproven};
 pub use receive::{Received, read_again, read_canonical, receive, refuse_unknown_source};

@@ -99,3 +99,17 @@ fn kept(headers: &[(String, String)]) -> Vec<(String, String)> {
     kept.sort();
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kept_headers_are_sorted_for_the_search_and_none_authenticates() {
+        assert!(KEPT_HEADERS.is_sorted());
+        for scheme in super::super::scheme::SCHEMES {
+            assert!(!KEPT_HEADERS.contains(&scheme.header), "{}", scheme.name);
+        }
+        assert!(!["authorization", "cookie", "proxy-authorization"].iter().any(|name| KEPT_HEADERS.contains(name)));
+    }
+}

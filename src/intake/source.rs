@@ -129,11 +129,7 @@ fn unknown_scheme(source: &str, name: &str) -> IntakeError {
     }
 }
 
-fn numbered<T>(
-    source: &str,
-    secrets: &[Secret],
-    each: impl Fn(usize, &Secret) -> Result<T, IntakeError>,
-) -> Result<Vec<T>, IntakeError> {
+fn numbered<T>(source: &str, secrets: &[Secret], each: impl Fn(usize, &Secret) -> Result<T, IntakeError>) -> Result<Vec<T>, IntakeError> {
     if secrets.is_empty() || secrets.len() > MOST_SECRETS {
         return Err(IntakeError::SecretCount { source_name: source.to_owned(), count: secrets.len() });
     }

@@ -62,21 +62,20 @@ fn signature(
 ) -> Result<(Proven, Option<Timestamp>), Unproven> {
     let id = scheme.id_header.map(|header| delivery_id(headers, header)).transpose()?;
     let time = scheme.timestamp.map(|time| one(headers, time.header).map(|text| (time, text))).transpose()?;
-    let signed_at = time
-        .map(|(time, text)| instant(time.form, text).ok_or_else(|| Unproven::Malformed(time.header.to_owned())))
-        .transpose()?;
+    let signed_at =
+        time.map(|(time, text)| instant(time.form, text).ok_or_else(|| Unproven::Malformed(time.header.to_owned()))).transpose()?;
     let given = signatures(scheme, one(headers, scheme.header)?)?;
 
-    let parts = |feed: &mut dyn FnMut(&[u8])| {
-        for part in scheme.parts {
-            match part {
-                Part::Body => feed(body),
-                Part::Timestamp => feed(time.map_or("", |(_, text)| text).as_bytes()),
-                Part::Id => feed(id.unwrap_or_default().as_bytes()),
-                Part::Literal(text) => feed(text.as_bytes()),
-            }
-        }
-    };
+    let parts: Vec<&[u8]> = scheme
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Body => body,
+            Part::Timestamp => time.map_or("", |(_, text)| text).as_bytes(),
+            Part::Id => id.unwrap_or_default().as_bytes(),
+            Part::Literal(text) => text.as_bytes(),
+        })
+        .collect();
     let mut fits = Choice::from(0);
     let mut fitting = None;
     for key in keys {
@@ -98,9 +97,9 @@ fn signature(
     Ok((Proven { id: id.map(str::to_owned), signature: fitting }, signed_at))
 }
 
-fn mac<M: Mac + KeyInit>(key: &[u8], parts: &dyn Fn(&mut dyn FnMut(&[u8]))) -> Vec<u8> {
+fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    parts(&mut |bytes| mac.update(bytes));
+    parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
 }
 

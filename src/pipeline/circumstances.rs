@@ -16,6 +16,7 @@ use crate::{
         ticket::Ticket,
         time::Timestamp,
     },
+    execute::connectors::Health,
     gate::facts::ConnectorHealth,
     store::interface::{CapUse, OutcomeRecord},
 };
@@ -100,9 +101,18 @@ pub async fn gather(service: &Service, ticket: &Ticket, runbook: Option<(&Runboo
             }
         }
         circumstances.outcomes = service.store.outcomes(tenant, &runbook.id, &runbook.digest).await?;
-        circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), service.connectors.health(&step.connector))).collect();
+        let health = service.connectors.health();
+        circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), seen(health.get(&step.connector)))).collect();
     }
     Ok(circumstances)
+}
+
+fn seen(health: Option<&Health>) -> ConnectorHealth {
+    match health {
+        Some(Health::Healthy) => ConnectorHealth::Healthy,
+        Some(Health::Failing) => ConnectorHealth::Unhealthy { reason: "it failed several times in a row and rests".to_owned() },
+        None => ConnectorHealth::Unhealthy { reason: "it is not configured".to_owned() },
+    }
 }
 
 async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<BTreeMap<PersonId, BTreeSet<Role>>> {

@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod circumstances;
+mod count;
 pub mod decider;
 pub mod error;
 pub mod reload;

@@ -19,7 +19,7 @@ pub async fn reload(service: &Arc<Service>) -> bool {
 }
 
 fn refused(service: &Service, error: &str) -> bool {
-    service.metrics.reload_failures.inc();
+    service.metrics.reload_failures.with_label_values(&["deciding"]).inc();
     tracing::error!(error, "the reload was refused; what was in force stays in force");
     false
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{
     actions::submit::is_reserved,
+    count,
     decider::Decider,
     error::{ActionError, Result},
     shape,
@@ -30,7 +31,7 @@ use crate::{
     execute::{Connectors, Engine},
     intake::{IntakeError, SourceSpec},
     log::SigningKey,
-    notify::Senders,
+    notify::{Sender, Senders},
     store::{
         change::{Change, Committed, Write},
         interface::{Store, StoreError},
@@ -54,7 +55,8 @@ pub struct Service {
     pub config: Arc<Config>,
     pub connectors: Arc<Connectors>,
     pub engine: Engine,
-    pub senders: Senders,
+    pub senders: Arc<Senders>,
+    pub sender: Sender,
     /// By name, as in the webhook's URL.
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
@@ -74,8 +76,6 @@ pub struct Source {
     pub spec: SourceSpec,
     /// Requests in a minute; 0 for no limit.
     pub quota_per_minute: u32,
-    /// Results go back to it.
-    pub writes_back: bool,
 }
 
 impl Source {
@@ -85,7 +85,7 @@ impl Source {
         if is_reserved(&config.name) {
             return Err(IntakeError::Reserved { source_name: config.name.clone() });
         }
-        Ok(Self { spec: SourceSpec::from_config(config)?, quota_per_minute: config.quota_per_minute, writes_back: config.write_back.is_some() })
+        Ok(Self { spec: SourceSpec::from_config(config)?, quota_per_minute: config.quota_per_minute })
     }
 }
 
@@ -96,7 +96,7 @@ pub struct Parts {
     pub config: Arc<Config>,
     pub decider: Decider,
     pub connectors: Arc<Connectors>,
-    pub senders: Senders,
+    pub senders: Arc<Senders>,
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
     pub key: SigningKey,
@@ -107,6 +107,7 @@ impl Service {
         let Parts { store, ambient, config, decider, connectors, senders, sources, metrics, key } = parts;
         Self {
             engine: Engine::new(store.clone(), ambient.clone(), connectors.clone()),
+            sender: Sender::new(store.clone(), ambient.clone(), senders.clone()),
             store,
             ambient,
             config,
@@ -162,7 +163,8 @@ impl Service {
             self.bells.messages.notify_waiters();
         }
         for entry in entries {
-            self.metrics.entry(&entry.event);
+            count::entry(&self.metrics, &entry.event);
+            self.metrics.log_size.inc();
             // Nobody listening is fine.
             let _ = self.happenings.send(Arc::new(entry));
         }

@@ -59,6 +59,8 @@ const FORM: u32 = 1;
 const PENALTY: f64 = 1.0;
 /// Of the proposals above the threshold this share has to fit, as a lower 90 % confidence bound.
 const PRECISION_TARGET: f64 = 0.9;
+/// What is more likely wrong than right is not proposed, however good its neighbours are.
+const NEVER_BELOW: f64 = 0.5;
 
 impl Calibration {
     /// The coefficients this program ships with.
@@ -95,6 +97,14 @@ impl Calibration {
 
     pub fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    /// The largest difference between the numbers of two calibrations.
+    #[cfg(test)]
+    pub(crate) fn distance(&self, other: &Self) -> f64 {
+        let pairs = self.coefficients.iter().zip(&other.coefficients);
+        let rest = [(&self.intercept, &other.intercept), (&self.threshold, &other.threshold)];
+        pairs.chain(rest).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     }
 }
 
@@ -145,7 +155,7 @@ impl Calibration {
             right += usize::from(*fits);
             let taken = index + 1;
             let last_of_its_value = rows.get(taken).is_none_or(|next| next.0 < *probability);
-            if last_of_its_value && wilson_lower(right, taken) >= PRECISION_TARGET {
+            if last_of_its_value && *probability >= NEVER_BELOW && wilson_lower(right, taken) >= PRECISION_TARGET {
                 best = Some((*probability, taken, right));
             }
         }

@@ -21,7 +21,8 @@ pub(crate) fn candidates(name: &ParameterName, parameter: &Parameter, text: &str
     match &parameter.kind {
         ParameterType::Hostname | ParameterType::Email => words(text).map(lowered).collect(),
         ParameterType::Username => words(text).filter(|found| tells_a_user(found, text)).collect(),
-        ParameterType::Ip | ParameterType::Uuid | ParameterType::Path { .. } | ParameterType::String { .. } => words(text).collect(),
+        ParameterType::String { .. } => words(text).filter(|found| names_a_thing(found, name, text)).collect(),
+        ParameterType::Ip | ParameterType::Uuid | ParameterType::Path { .. } => words(text).collect(),
         ParameterType::Integer { .. } => numbers(name, text),
         ParameterType::Duration { .. } => durations(text),
         ParameterType::Enum { values } => named_values(values, text),
@@ -57,9 +58,24 @@ fn tells_a_user(found: &Found, text: &str) -> bool {
         return true;
     }
     let plain = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
-    let before = text[..found.range.start].split_whitespace().rev().map(plain).find(|word| !["name", "id", "is", "for", "the", ""].contains(&word.as_str()));
+    let before = text[..found.range.start]
+        .split_whitespace()
+        .rev()
+        .map(plain)
+        .find(|word| !["name", "id", "is", "for", "the", ""].contains(&word.as_str()));
     let after = text[found.range.end..].split_whitespace().map(plain).find(|word| !["is", "got", "s", ""].contains(&word.as_str()));
     before.is_some_and(|word| BEFORE.contains(&word.as_str())) || after.is_some_and(|word| AFTER.contains(&word.as_str()))
+}
+
+/// A plain word such as `orders` is a queue only near the word `queue`; `stock-sync` shows by itself.
+fn names_a_thing(found: &Found, name: &ParameterName, text: &str) -> bool {
+    const NEAR: usize = 3;
+    if !found.value.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return true;
+    }
+    let says = |word: &str| word.to_lowercase().contains(name.as_str());
+    text[..found.range.start].split_whitespace().rev().take(NEAR).any(says)
+        || text[found.range.end..].split_whitespace().take(NEAR).any(says)
 }
 
 /// Numbers that the text ties to the slot's name: `replicas: 3`, `3 replicas`, and for `size_gb` also `5 GB`.
@@ -76,7 +92,8 @@ fn numbers(name: &ParameterName, text: &str) -> Vec<Found> {
             continue;
         }
         let end = at + bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let joined_before = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || b".-_,/%+".contains(&bytes[at - 1]) || bytes[at - 1] >= 0x80);
+        let joined_before =
+            at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || b".-_,/%+".contains(&bytes[at - 1]) || bytes[at - 1] >= 0x80);
         let rest = lower[end..].trim_start_matches(' ');
         let word_end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         let after = &rest[..word_end];
@@ -137,4 +154,52 @@ fn named_values(values: &[String], text: &str) -> Vec<Found> {
     }
     found.sort_by_key(|f| f.range.start);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: &str, kind: ParameterType, text: &str) -> Vec<String> {
+        let parameter = Parameter { kind, from: Vec::new(), pattern: None, one_of: None, required: true, description: None };
+        let found = candidates(&ParameterName::new(name).unwrap(), &parameter, text);
+        for candidate in &found {
+            assert!(text.get(candidate.range.clone()).is_some(), "ranges lie on character borders");
+        }
+        found.into_iter().map(|candidate| candidate.value).collect()
+    }
+
+    #[test]
+    fn numbers_need_the_name_or_the_unit_beside_them() {
+        let number = |text| found("size_gb", ParameterType::Integer { min: 0, max: 9 }, text);
+        assert_eq!(number("please 75 GB for me"), ["75"]);
+        assert_eq!(number("size gb: 75"), ["75"]);
+        assert_eq!(number("75gb"), ["75"]);
+        for text in ["call me at 75", "1.5 GB", "1,500 GB", "-5 GB", "v75 GB", "75 GBit", "75 % of"] {
+            assert!(number(text).is_empty(), "{text}: {:?}", number(text));
+        }
+    }
+
+    #[test]
+    fn durations_and_enums_keep_one_spelling() {
+        let longest = std::time::Duration::from_secs(1);
+        assert_eq!(found("hold", ParameterType::Duration { max: longest }, "hold for 2 hours, or 30min"), ["2h", "30m"]);
+        let values = vec!["nginx".to_owned(), "php-fpm".to_owned()];
+        assert_eq!(found("s", ParameterType::Enum { values }, "PHP-FPM and nginx-exporter, é nginx!"), ["php-fpm", "nginx"]);
+    }
+
+    #[test]
+    fn plain_words_count_only_near_the_name_of_the_slot() {
+        let text = |text| found("queue", ParameterType::String { max_length: 40 }, text);
+        assert!(text("the orders queue grows").contains(&"orders".to_owned()));
+        assert!(!text("we take orders from everyone in every country by queue").contains(&"orders".to_owned()));
+        assert!(text("see stock-updates").contains(&"stock-updates".to_owned()));
+    }
+
+    #[test]
+    fn prose_punctuation_comes_off_and_other_signs_stay_in_the_word() {
+        let words = |text| found("ip", ParameterType::Ip, text);
+        assert_eq!(words("(10.0.0.1), \"b\"; c's d;e"), ["10.0.0.1", "b", "c", "d;e"]);
+        assert_eq!(words("  ,;  "), [""; 0]);
+    }
 }

@@ -39,15 +39,22 @@ pub(crate) struct Index {
 }
 
 /// One document's score with what made it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Scored {
     pub score: f64,
     /// Part of the query's weight in rare words that the document has, `0..=1`.
     pub coverage: f64,
     /// The same for words in the title alone.
     pub title_coverage: f64,
-    /// (term, field with the largest part, part of the score), largest first.
-    pub terms: Vec<(String, &'static str, f64)>,
+}
+
+/// The terms of a query with how often each is said.
+fn wanted(query: &str) -> BTreeMap<String, u32> {
+    let mut wanted = BTreeMap::new();
+    for term in words::terms(query) {
+        *wanted.entry(term).or_default() += 1;
+    }
+    wanted
 }
 
 impl Index {
@@ -89,30 +96,19 @@ impl Index {
     /// The score of every document for `query`, by document number.
     pub(crate) fn score(&self, query: &str) -> Vec<Scored> {
         let mut scored = vec![Scored::default(); self.documents];
-        let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
-        for term in words::terms(query) {
-            *wanted.entry(term).or_default() += 1;
-        }
         let mut whole = 0.0;
-        for (term, times) in wanted {
+        for (term, times) in wanted(query) {
             let postings = self.postings.get(&term).map(Vec::as_slice).unwrap_or_default();
             let idf = self.idf(postings.len());
             whole += idf;
-            // A word said three times matters more than once, not three times as much.
-            let emphasis = 1.0 + f64::from(times).ln();
             for (document, frequency) in postings {
                 let number = *document as usize;
-                let parts = self.parts(number, frequency);
-                let frequency: f64 = parts.iter().sum();
-                let value = idf * emphasis * frequency * (K1 + 1.0) / (K1 + frequency);
-                let best = (1..FIELDS.len()).fold(0, |best, field| if parts[field] > parts[best] { field } else { best });
                 let entry = &mut scored[number];
-                entry.score += value;
+                entry.score += value(idf, times, &self.parts(number, frequency));
                 entry.coverage += idf;
-                if parts[0] > 0.0 {
+                if frequency[0] > 0 {
                     entry.title_coverage += idf;
                 }
-                entry.terms.push((term.clone(), FIELDS[best].name, value));
             }
         }
         for entry in &mut scored {
@@ -121,9 +117,22 @@ impl Index {
                 entry.coverage = rounded(entry.coverage / whole);
                 entry.title_coverage = rounded(entry.title_coverage / whole);
             }
-            entry.terms.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
         }
         scored
+    }
+
+    /// (term, field with the largest part, part of the score) for one document, largest first.
+    pub(crate) fn explain(&self, query: &str, document: usize) -> Vec<(String, &'static str, f64)> {
+        let mut terms = Vec::new();
+        for (term, times) in wanted(query) {
+            let Some(postings) = self.postings.get(&term) else { continue };
+            let Ok(at) = postings.binary_search_by_key(&document, |(number, _)| *number as usize) else { continue };
+            let parts = self.parts(document, &postings[at].1);
+            let best = (1..FIELDS.len()).fold(0, |best, field| if parts[field] > parts[best] { field } else { best });
+            terms.push((term, FIELDS[best].name, rounded(value(self.idf(postings.len()), times, &parts))));
+        }
+        terms.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+        terms
     }
 
     /// The weighted, length-normalised frequency in each field.
@@ -134,6 +143,14 @@ impl Index {
             spec.weight * f64::from(frequency[field]) / (1.0 - spec.length_discount + spec.length_discount * length)
         })
     }
+}
+
+/// One term's part of a score.
+fn value(idf: f64, times: u32, parts: &[f64; FIELDS.len()]) -> f64 {
+    let frequency: f64 = parts.iter().sum();
+    // A word said three times matters more than once, not three times as much.
+    let emphasis = 1.0 + f64::from(times).ln();
+    idf * emphasis * frequency * (K1 + 1.0) / (K1 + frequency)
 }
 
 /// Nine decimals: far more than a ranking needs, far fewer than where machines differ.
@@ -168,6 +185,8 @@ mod tests {
         let half = &index.score("printer spooler quantum entanglement")[0];
         assert!(known.coverage > half.coverage);
         assert_eq!(index.score("quantum")[0].score, 0.0);
+        let parts: f64 = index.explain("printer spooler", 0).iter().map(|(_, _, value)| value).sum();
+        assert!((parts - known.score).abs() < 1e-6, "the terms shown make the score");
         assert_eq!(index.score("").len(), 1);
     }
 }

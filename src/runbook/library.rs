@@ -88,19 +88,17 @@ impl Library {
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(findings);
         }
-        let internal = |why: String| vec![Finding::error(".", Place::TOP, Rule::BadPattern, why)];
-        let calibration = Calibration::shipped().map_err(|why| internal(why.to_string()))?;
-        Self::trusted(sheets, findings, calibration).map_err(internal)
+        let calibration = Calibration::shipped().map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
+        Ok(Self::trusted(sheets, findings, calibration))
     }
 
-    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration) -> Result<Self, String> {
+    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration) -> Self {
         let sheets: BTreeMap<RunbookId, Sheet> = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), sheet)).collect();
-        let matcher = Matcher::new(sheets.values().map(|sheet| &sheet.runbook))?;
-        Ok(Self { digest: digest(&sheets), sheets, warnings, matcher, calibration })
+        Self { digest: digest(&sheets), matcher: Matcher::new(sheets.values()), sheets, warnings, calibration }
     }
 
     /// The same library without some runbooks or examples, for training and evaluation.
-    pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Result<Self, String> {
+    pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Self {
         Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone())
     }
 
@@ -144,6 +142,10 @@ impl Library {
     pub fn rank(&self, query: &Query<'_>) -> Ranking {
         let runbooks: Vec<&Runbook> = self.iter().collect();
         matching::answer(self.standings(query), &runbooks, &self.calibration)
+    }
+
+    pub(crate) fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 
     pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing> {

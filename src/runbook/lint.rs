@@ -125,11 +125,11 @@ impl Check<'_> {
                     let message = format!("the change `{}` has no rollback", step.id);
                     self.error(at(&step.id), Rule::ChangeWithoutRollback, message, "name a `rollback` step, or write `irreversible: true`");
                 }
-                (StepKind::Change, Some(rollback)) => {
-                    if sheet.runbook.step(rollback).is_none_or(|target| target.kind != StepKind::Rollback) {
-                        let message = format!("the rollback `{rollback}` of `{}` is not a step of kind `rollback`", step.id);
-                        self.error(at(&step.id), Rule::BadRollback, message, format!("add a step `{rollback}` of kind `rollback`"));
-                    }
+                (StepKind::Change, Some(rollback))
+                    if sheet.runbook.step(rollback).is_none_or(|target| target.kind != StepKind::Rollback) =>
+                {
+                    let message = format!("the rollback `{rollback}` of `{}` is not a step of kind `rollback`", step.id);
+                    self.error(at(&step.id), Rule::BadRollback, message, format!("add a step `{rollback}` of kind `rollback`"));
                 }
                 (kind, Some(_)) if kind != StepKind::Change => {
                     let message = format!("step `{}` changes nothing and names a rollback", step.id);
@@ -249,7 +249,8 @@ pub(crate) fn together(sheets: &[Sheet]) -> Vec<Finding> {
         claims.extend(patterns.map(|(pattern, at)| (Rule::DuplicateTrigger, format!("the pattern `{pattern}`"), *at)));
         for (rule, claim, at) in claims {
             if let Some(first) = seen.insert((rule, claim.clone()), &sheet.file) {
-                findings.push(Finding::error(&sheet.file, at, rule, format!("{claim} is also in `{first}`")).hint("keep it in one of them"));
+                findings
+                    .push(Finding::error(&sheet.file, at, rule, format!("{claim} is also in `{first}`")).hint("keep it in one of them"));
             }
         }
     }
@@ -281,4 +282,92 @@ pub(crate) fn examples(library: &Library) -> Vec<Finding> {
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{name::ConnectorName, runbook::Directory},
+        runbook::parse,
+    };
+
+    fn sheet(file: &str, rest: &str) -> Sheet {
+        let text = format!("---\nid: {file}\ntitle: Title of {file}\nowner: team\nrisk: low\n{rest}\n---\nbody\n");
+        let list = |path: &str| Ok(Directory { path: path.to_owned(), values: ["prn-07".to_owned()].into() });
+        parse::parse(&format!("{file}.md"), text.as_bytes(), &list).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    }
+
+    fn rules(rest: &str) -> Vec<Rule> {
+        one(&sheet("a", rest), &Known::default()).into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.rule).collect()
+    }
+
+    const VERIFY: &str = "  - {id: v, kind: verify, use: c.get, with: {path: /x}}";
+
+    #[test]
+    fn a_change_needs_a_verify_after_it_and_a_rollback() {
+        let change = "steps:\n  - {id: c, kind: change, use: c.post, with: {path: /x}}";
+        assert_eq!(rules(change), [Rule::ChangeWithoutVerify, Rule::ChangeWithoutRollback]);
+        assert_eq!(rules(&format!("irreversible: true\n{change}\n{VERIFY}")), []);
+        assert_eq!(rules(&format!("irreversible: true\nsteps:\n{VERIFY}\n{}", &change[7..])), [Rule::ChangeWithoutVerify]);
+        let named = "steps:\n  - {id: c, kind: change, use: c.post, with: {path: /x}, rollback: undo}";
+        assert_eq!(rules(&format!("{named}\n{VERIFY}")), [Rule::BadRollback]);
+        assert_eq!(rules(&format!("{named}\n{VERIFY}\n  - {{id: undo, kind: rollback, use: c.post, with: {{path: /x}}}}")), []);
+    }
+
+    #[test]
+    fn parameters_are_declared_used_anchored_and_findable() {
+        let step = |path: &str| format!("steps:\n  - {{id: v, kind: verify, use: c.get, with: {{path: \"/{path}\"}}}}");
+        assert_eq!(rules(&step("{{host}}")), [Rule::UndeclaredParameter]);
+        let host = |extra: &str| format!("parameters:\n  host: {{type: hostname, from: [text]{extra}}}\n");
+        assert_eq!(rules(&(host(", one_of: p.csv") + &step("x"))), [Rule::UnusedParameter]);
+        assert_eq!(rules(&(host("") + &step("{{host}}"))), [Rule::UnfindableParameter]);
+        for loose in ["prn-[0-9]+", "^prn-[0-9]+", "^a$|^b$", r"^a\$", "^a|b$"] {
+            assert_eq!(rules(&(host(&format!(", pattern: '{loose}'")) + &step("{{host}}"))), [Rule::UnanchoredPattern], "{loose}");
+        }
+        for whole in ["^prn-[0-9]+$", "^(?:a|b)$", "^[a|b]$"] {
+            assert_eq!(rules(&(host(&format!(", pattern: '{whole}'")) + &step("{{host}}"))), [], "{whole}");
+        }
+    }
+
+    #[test]
+    fn polling_ends_and_only_a_verify_polls() {
+        assert_eq!(rules("steps:\n  - {id: v, kind: verify, use: c.get, with: {path: /x}, within: 16m}"), [Rule::OverLongWithin]);
+        assert_eq!(rules("steps:\n  - {id: p, kind: precheck, use: c.get, with: {path: /x}, within: 1m}"), [Rule::BadValue]);
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_the_nearest_known_one_and_stale_reviews_are_shown() {
+        let known = Known {
+            categories: Some(["hardware/printer".to_owned()].into()),
+            connectors: Some([ConnectorName::new("automation").unwrap()].into()),
+            owners: Some(["teams".to_owned()].into()),
+            today: Some(jiff::civil::date(2027, 6, 1)),
+        };
+        let text = "reviewed: 2026-11-01\nreview_every: 180d\napplies_to: {categories: [hardware/pinter]}\nsteps:\n  - {id: v, kind: verify, use: automaton.get, with: {path: /x}}";
+        let findings = one(&sheet("a", text), &known);
+        let found: Vec<(Rule, Option<&str>)> = findings.iter().map(|f| (f.rule, f.hint.as_deref())).collect();
+        assert_eq!(found[0], (Rule::UnknownCategory, Some("did you mean `hardware/printer`?")));
+        assert_eq!(found[1], (Rule::UnknownConnector, Some("did you mean `automation`?")));
+        assert_eq!(found[2], (Rule::UnknownOwner, Some("did you mean `teams`?")));
+        assert_eq!((findings[3].rule, findings[3].severity), (Rule::StaleReview, Severity::Warning));
+    }
+
+    #[test]
+    fn ids_and_exact_triggers_stand_once() {
+        let trigger = "triggers: {alertnames: [DiskFull], labels: {team: x}, patterns: ['disk full']}";
+        let twins = [sheet("a", trigger), sheet("b", trigger)];
+        let rules: Vec<Rule> = together(&twins).into_iter().map(|f| f.rule).collect();
+        assert_eq!(rules, [Rule::DuplicateTrigger; 3]);
+        assert_eq!(together(&[sheet("a", ""), sheet("a", "")])[0].rule, Rule::DuplicateId);
+    }
+
+    #[test]
+    fn examples_are_tried_on_the_matcher() {
+        let a = sheet("a", "symptoms: [printer jam]\nexamples: {match: [coffee machine broken], no_match: [printer jam]}");
+        let b = sheet("b", "symptoms: [coffee machine broken down again coffee]\nexamples: {match: [coffee machine broken again]}");
+        let library = Library::from_sheets(vec![a, b], &Known::default()).unwrap();
+        let found: Vec<Rule> = examples(&library).into_iter().map(|f| f.rule).collect();
+        assert!(found.contains(&Rule::NoMatchFirst), "{found:?}");
+    }
 }

@@ -3,9 +3,12 @@
 //! INVARIANT: a runbook whose `not_patterns` match is never a candidate. The same library and the same
 //! query give the same ranking, ties broken by id.
 
+use std::sync::Arc;
+
 use super::{
     calibration::{Calibration, Features},
     index::{Index, Scored, Texts, rounded},
+    parse::Sheet,
     query::Query,
     triggers::{Compiled, Fired, Trigger},
 };
@@ -37,7 +40,7 @@ pub struct Ranking {
 #[derive(Debug)]
 pub(crate) struct Matcher {
     index: Index,
-    triggers: Vec<Compiled>,
+    triggers: Vec<Arc<Compiled>>,
 }
 
 /// One runbook's standing for one query, with what the calibration looks at.
@@ -48,59 +51,96 @@ pub(crate) struct Standing {
     pub score: f64,
     pub features: Features,
     trigger: Trigger,
+    /// Terms are listed for the first five only.
     because: Vec<Evidence>,
 }
 
 impl Matcher {
-    /// # Errors
-    /// A trigger pattern that does not compile; parsing has refused those already.
-    pub(crate) fn new<'a>(runbooks: impl Iterator<Item = &'a Runbook> + Clone) -> Result<Self, String> {
-        let triggers = runbooks.clone().map(|runbook| Compiled::new(&runbook.triggers)).collect::<Result<_, _>>()?;
-        let documents: Vec<Texts> = runbooks.map(texts).collect();
-        Ok(Self { index: Index::new(&documents), triggers })
+    pub(crate) fn new<'a>(sheets: impl Iterator<Item = &'a Sheet> + Clone) -> Self {
+        let documents: Vec<Texts> = sheets.clone().map(|sheet| texts(&sheet.runbook)).collect();
+        Self { index: Index::new(&documents), triggers: sheets.map(|sheet| Arc::clone(&sheet.compiled)).collect() }
     }
 
     /// Every runbook that is not ruled out and has any reason to be here, best first.
     pub(crate) fn standings<'a>(&self, runbooks: impl Iterator<Item = &'a Runbook>, query: &Query<'_>) -> Vec<Standing> {
-        let lexical = self.index.score(&format!("{}\n{}", query.title, query.body));
-        let mut rows: Vec<(usize, Fired, Scored, f64)> = runbooks
+        let text = searched(query);
+        let lexical = self.index.score(&text);
+        let best = lexical.iter().map(|scored| scored.score).fold(0.0, f64::max);
+        let mut rows: Vec<Row> = runbooks
             .zip(&self.triggers)
             .zip(lexical)
             .enumerate()
-            .map(|(number, ((runbook, triggers), scored))| (number, triggers.fire(runbook, query), scored, agreement(runbook, query)))
-            .filter(|(_, fired, scored, _)| !fired.excluded && (fired.strongest > Trigger::None || scored.score > 0.0))
+            .filter_map(|(number, ((runbook, triggers), lexical))| {
+                let fired = triggers.fire(runbook, query);
+                if fired.excluded || (fired.strongest == Trigger::None && lexical.score <= 0.0) {
+                    return None;
+                }
+                let agreement = agreement(runbook, query);
+                let scaled = if best > 0.0 { lexical.score / best } else { 0.0 };
+                let score = rounded(combine(&[(LEXICAL, scaled), (CATEGORY, agreement)]));
+                Some(Row { number, fired, lexical, agreement, score })
+            })
             .collect();
-        let best = rows.iter().map(|(_, _, scored, _)| scored.score).fold(0.0, f64::max);
-        let combined = |scored: &Scored, agreement: f64| {
-            let lexical = if best > 0.0 { scored.score / best } else { 0.0 };
-            rounded(combine(&[(LEXICAL, lexical), (CATEGORY, agreement)]))
-        };
         rows.sort_by(|a, b| {
-            let score = |row: &(usize, Fired, Scored, f64)| combined(&row.2, row.3);
-            b.1.strongest.cmp(&a.1.strongest).then_with(|| score(b).total_cmp(&score(a))).then_with(|| a.0.cmp(&b.0))
+            let strength = b.fired.strongest.cmp(&a.fired.strongest);
+            strength.then_with(|| b.score.total_cmp(&a.score)).then_with(|| a.number.cmp(&b.number))
         });
-        let scores: Vec<f64> = rows.iter().map(|row| combined(&row.2, row.3)).collect();
-        let top = rows.first().map_or(Trigger::None, |row| row.1.strongest);
-        let rivals = rows.iter().filter(|row| row.1.strongest == top && top > Trigger::None).count();
+        let highest = Highest::of(&rows);
+        let top = rows.first().map_or(Trigger::None, |row| row.fired.strongest);
+        let rivals = rows.iter().filter(|row| row.fired.strongest == top).count();
         rows.into_iter()
             .enumerate()
-            .map(|(place, (number, fired, scored, agreement))| {
-                let other = scores.iter().enumerate().filter(|(index, _)| *index != place).map(|(_, s)| *s).fold(0.0, f64::max);
+            .map(|(place, row)| {
                 // Two runbooks picked with equal force say nothing of which one is right.
-                let exact = if fired.strongest == top && rivals == 1 { fired.strongest } else { Trigger::None };
-                let features = Features::new(exact, scores[place] - other, &scored, agreement);
-                let mut because = fired.because;
-                because.extend(
-                    scored.terms.iter().take(TERMS_SHOWN).map(|(term, field, weight)| Evidence::Term {
-                        term: term.clone(),
-                        field: (*field).to_owned(),
-                        weight: rounded(*weight),
-                    }),
-                );
-                Standing { number, score: scores[place], features, trigger: fired.strongest, because }
+                let exact = if row.fired.strongest == top && rivals == 1 { top } else { Trigger::None };
+                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement);
+                let mut because = row.fired.because;
+                if place < SHOWN {
+                    let terms = self.index.explain(&text, row.number).into_iter().take(TERMS_SHOWN);
+                    because.extend(terms.map(|(term, field, weight)| Evidence::Term { term, field: field.to_owned(), weight }));
+                }
+                Standing { number: row.number, score: row.score, features, trigger: row.fired.strongest, because }
             })
             .collect()
     }
+}
+
+struct Row {
+    number: usize,
+    fired: Fired,
+    lexical: Scored,
+    agreement: f64,
+    score: f64,
+}
+
+/// The best score of all rows but one.
+struct Highest {
+    place: usize,
+    first: f64,
+    second: f64,
+}
+
+impl Highest {
+    fn of(rows: &[Row]) -> Self {
+        rows.iter().enumerate().fold(Self { place: usize::MAX, first: 0.0, second: 0.0 }, |best, (place, row)| {
+            if row.score > best.first {
+                Self { place, first: row.score, second: best.first }
+            } else {
+                Self { second: best.second.max(row.score), ..best }
+            }
+        })
+    }
+
+    fn but(&self, place: usize) -> f64 {
+        if place == self.place { self.second } else { self.first }
+    }
+}
+
+/// What is searched for: the alert's name, the title and the body.
+fn searched(query: &Query<'_>) -> String {
+    // Senders that put the name into the title too do not get it counted twice.
+    let name = query.label("alertname").filter(|name| !query.title.contains(name)).unwrap_or_default();
+    format!("{name}\n{}\n{}", query.title, query.body)
 }
 
 /// Turns standings into an answer with probabilities.
@@ -144,4 +184,81 @@ fn texts(runbook: &Runbook) -> Texts {
     let title = std::iter::once(runbook.title.as_str()).chain(names).collect::<Vec<_>>().join("\n");
     let symptoms = runbook.symptoms.iter().chain(&runbook.examples.matching).map(String::as_str).collect::<Vec<_>>().join("\n");
     [title, symptoms, runbook.body.clone()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::{
+        domain::{name::RunbookId, recommendation::Evidence, untrusted::Untrusted},
+        runbook::{
+            Known, Library, Query,
+            query::{same_span, text_query},
+        },
+    };
+
+    fn shipped() -> Library {
+        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    }
+
+    fn id(text: &str) -> RunbookId {
+        RunbookId::new(text).unwrap()
+    }
+
+    #[test]
+    fn an_alert_name_beats_any_words() {
+        let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::from("KubeNodeNotReady"))]);
+        let nothing = BTreeMap::new();
+        let query = Query {
+            title: "printer spooler queue print jobs",
+            body: "",
+            labels: &labels,
+            attributes: &nothing,
+            requester: None,
+            category: None,
+            span_of: &same_span,
+        };
+        let ranking = shipped().rank(&query);
+        let best = ranking.proposed.unwrap();
+        assert_eq!(best.runbook, id("cordon-node"));
+        assert_eq!(best.because[0], Evidence::AlertName { name: "KubeNodeNotReady".to_owned() });
+        assert!(ranking.candidates.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    }
+
+    #[test]
+    fn siblings_are_told_apart_and_not_patterns_rule_out() {
+        let library = shipped();
+        let first = |text: &str| text_query(text, None, |query| library.rank(query)).candidates[0].runbook.clone();
+        assert_eq!(first("disk full on app-02"), id("clean-temporary-files"));
+        assert_eq!(first("no space left on device on app-02 but df shows space, inodes at 100%"), id("clear-session-files"));
+        let toner = text_query("spooler stopped, and order toner", None, |query| library.rank(query));
+        assert!(toner.candidates.iter().all(|c| c.runbook != id("restart-print-spooler")), "{toner:?}");
+    }
+
+    #[test]
+    fn nothing_is_proposed_for_what_no_runbook_is_for_and_five_are_still_shown() {
+        let library = shipped();
+        for text in ["what is for lunch in the canteen on friday", "the coffee machine on the third floor leaks", "xyzzy", ""] {
+            let ranking = text_query(text, None, |query| library.rank(query));
+            assert_eq!(ranking.proposed, None, "{text}");
+            assert!(ranking.candidates.len() <= 5);
+        }
+        let ranking = text_query("my printer at the office on the third floor is slow", None, |query| library.rank(query));
+        assert_eq!(ranking.candidates.len(), 5);
+    }
+
+    #[test]
+    fn probabilities_stay_within_bounds_and_a_ranking_repeats_itself() {
+        let library = shipped();
+        for runbook in library.iter() {
+            for example in &runbook.examples.matching {
+                let ask = || text_query(example, runbook.categories.first().map(String::as_str), |query| library.rank(query));
+                let ranking = ask();
+                assert!(ranking.candidates.iter().all(|c| (0.0..=1.0).contains(&c.fit) && c.score.is_finite()));
+                assert_eq!(ranking, ask());
+                assert_eq!(ranking.proposed.map(|c| c.runbook), Some(runbook.id.clone()), "{example}");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use super::{
     extract::{self, Found},
     query::Query,
-    validate::{self, validate},
+    validate::{self, Validator, validate},
 };
 use crate::domain::{
     name::ParameterName,
@@ -39,7 +39,11 @@ pub fn fill(runbook: &Runbook, query: &Query<'_>) -> Filled {
 /// What one source says.
 enum Said {
     Nothing,
-    Value { value: String, origin: Origin, validated_by: Vec<String> },
+    Value {
+        value: String,
+        origin: Origin,
+        validated_by: Vec<String>,
+    },
     /// It has something that cannot be used.
     Unusable(String),
 }
@@ -51,9 +55,12 @@ fn fill_one(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> R
             ParameterSource::Label(label) => {
                 structured(parameter, query.labels.get(label), &format!("label `{label}`"), Origin::Label { name: label.clone() })
             }
-            ParameterSource::Attribute(field) => {
-                structured(parameter, query.attributes.get(field), &format!("attribute `{field}`"), Origin::Attribute { name: field.clone() })
-            }
+            ParameterSource::Attribute(field) => structured(
+                parameter,
+                query.attributes.get(field),
+                &format!("attribute `{field}`"),
+                Origin::Attribute { name: field.clone() },
+            ),
             ParameterSource::Requester => requester(parameter, query),
             ParameterSource::Text => from_text(name, parameter, query),
         };
@@ -102,11 +109,15 @@ fn requester(parameter: &Parameter, query: &Query<'_>) -> Said {
 }
 
 fn from_text(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> Said {
+    let validator = match Validator::new(parameter) {
+        Ok(validator) => validator,
+        Err(why) => return Said::Unusable(why),
+    };
     let mut usable: Vec<(Found, Vec<String>, crate::domain::classification::Span)> = Vec::new();
     let mut unshown = false;
     for (field, text) in query.fields() {
         for found in extract::candidates(name, parameter, text) {
-            let Ok(validated_by) = validate(parameter, &found.value) else { continue };
+            let Ok(validated_by) = validator.check(&found.value) else { continue };
             // Equal length shows that cleaning changed nothing inside: no full-width digit, no hidden character.
             match (query.span_of)(field, found.range.clone()).filter(|span| span.end - span.start == found.range.len()) {
                 Some(span) => usable.push((found, validated_by, span)),
@@ -123,6 +134,147 @@ fn from_text(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> 
             Said::Value { value: found.value.clone(), origin: Origin::Text { span: span.clone() }, validated_by: validated_by.clone() }
         }
         ([], _) | (_, None) => Said::Nothing,
-        (several, _) => Said::Unusable(format!("the text names more than one: {}", several.iter().take(5).copied().collect::<Vec<_>>().join(", "))),
+        (several, _) => {
+            Said::Unusable(format!("the text names more than one: {}", several.iter().take(5).copied().collect::<Vec<_>>().join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        domain::{
+            classification::{Field, Span},
+            name::RunbookId,
+            ticket::Requester,
+        },
+        runbook::{Known, Library, query::same_span},
+    };
+
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+    fn shipped() -> Library {
+        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    }
+
+    fn filled(id: &str, labels: Pairs, title: &str, body: &str) -> Filled {
+        let library = shipped();
+        let labels: BTreeMap<String, Untrusted> = labels.iter().map(|(k, v)| ((*k).to_owned(), Untrusted::from(*v))).collect();
+        let attributes = BTreeMap::new();
+        let query = Query { title, body, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
+        fill(library.get(&RunbookId::new(id).unwrap()).unwrap(), &query)
+    }
+
+    fn value(filled: &Filled) -> Option<&str> {
+        filled.parameters.first().map(|p| p.value.as_str())
+    }
+
+    #[test]
+    fn a_value_in_the_text_comes_with_its_place_and_its_validators() {
+        let body = "Nothing comes out of PRN-07. Please help";
+        let got = filled("restart-print-spooler", &[], "Printer", body);
+        let parameter = &got.parameters[0];
+        assert_eq!(parameter.value, "prn-07");
+        let Origin::Text { span } = &parameter.origin else { panic!("{parameter:?}") };
+        assert_eq!((span.field, &body[span.start..span.end]), (Field::Body, "PRN-07"));
+        assert_eq!(parameter.validated_by, ["hostname", "pattern ^prn-[0-9]{2,4}$", "in inventory/printers.csv"]);
+    }
+
+    #[test]
+    fn sources_are_asked_in_the_order_declared() {
+        let got = filled("restart-print-spooler", &[("instance", "prn-02:9100")], "prn-07 hangs", "");
+        assert_eq!(value(&got), Some("prn-02"));
+        assert_eq!(got.parameters[0].origin, Origin::Label { name: "instance".to_owned() });
+    }
+
+    #[test]
+    fn two_values_are_a_question_and_the_same_one_twice_is_not() {
+        let two = filled("restart-print-spooler", &[], "prn-07 works, prn-08 does not", "");
+        assert_eq!(two.missing[0].reason, "the text names more than one: prn-07, prn-08");
+        assert_eq!(value(&filled("restart-print-spooler", &[], "prn-07 down", "again: prn-07!")), Some("prn-07"));
+    }
+
+    #[test]
+    fn what_is_not_in_the_list_or_carries_more_than_a_name_is_missing_with_why() {
+        for text in ["prn-99 is down", "prn-07;reboot", "prn-07/../prn-08", "prn-07%0d%0a", "http://prn-07/x", "no printer"] {
+            let got = filled("restart-print-spooler", &[], text, "");
+            assert_eq!((value(&got), got.missing.len()), (None, 1), "{text}");
+        }
+        let got = filled("restart-print-spooler", &[("instance", "prn-07;reboot")], "", "");
+        assert!(got.missing[0].reason.starts_with("the label `instance` cannot be used: it has the character `;`"), "{got:?}");
+    }
+
+    #[test]
+    fn a_value_whose_original_is_written_otherwise_is_not_taken() {
+        // `prn-０７` in the original is `prn-07` after cleaning: two bytes longer for each digit.
+        let library = shipped();
+        let nothing = BTreeMap::new();
+        let wider = |field: Field, range: std::ops::Range<usize>| Some(Span { field, start: range.start, end: range.end + 4 });
+        let none = |_: Field, _: std::ops::Range<usize>| None;
+        let spans: [&dyn Fn(Field, std::ops::Range<usize>) -> Option<Span>; 2] = [&wider, &none];
+        for span_of in spans {
+            let query =
+                Query { title: "prn-07", body: "", labels: &nothing, attributes: &nothing, requester: None, category: None, span_of };
+            let got = fill(library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap(), &query);
+            assert_eq!(got.missing[0].reason, "the text writes it with hidden or look-alike characters");
+        }
+    }
+
+    #[test]
+    fn a_plain_word_is_a_user_only_beside_a_word_that_says_so() {
+        assert_eq!(value(&filled("unlock-account", &[], "my account is locked, user asmith", "")), Some("asmith"));
+        assert_eq!(value(&filled("unlock-account", &[], "tnguyen is locked out", "")), Some("tnguyen"));
+        assert_eq!(value(&filled("unlock-account", &[], "greetings from asmith: all fine", "")), None);
+        assert_eq!(value(&filled("unlock-account", &[], "k.andersen cannot sign in", "")), Some("k.andersen"));
+    }
+
+    #[test]
+    fn the_requester_is_taken_by_stable_id_and_never_by_the_local_part_of_an_address() {
+        let library = shipped();
+        let nothing = BTreeMap::new();
+        let ask = |id: &str, email: &str| {
+            let requester = Requester { id: id.into(), email: Some(email.into()), name: None, organization: None };
+            let query = Query {
+                title: "I am locked out",
+                body: "",
+                labels: &nothing,
+                attributes: &nothing,
+                requester: Some(&requester),
+                category: None,
+                span_of: &same_span,
+            };
+            fill(library.get(&RunbookId::new("unlock-account").unwrap()).unwrap(), &query)
+        };
+        assert_eq!(value(&ask("jdoe", "j@example.com")), Some("jdoe"));
+        assert_eq!(value(&ask("9921", "jdoe@evil.example")), None);
+    }
+
+    #[test]
+    fn an_enum_is_found_in_any_case_as_a_whole_word() {
+        let got = filled("restart-service", &[], "Nginx on web-03 is down", "");
+        assert_eq!(got.parameters.iter().map(|p| p.value.as_str()).collect::<Vec<_>>(), ["web-03", "nginx"]);
+        assert_eq!(filled("restart-service", &[], "nginx-exporter on web-03 is down", "").missing.len(), 1);
+    }
+
+    #[test]
+    fn the_shipped_examples_fill_the_slots_of_their_runbook() {
+        let library = shipped();
+        for runbook in library.iter().filter(|runbook| runbook.is_executable()) {
+            let complete = runbook
+                .examples
+                .matching
+                .iter()
+                .filter(|text| crate::runbook::query::text_query(text, None, |query| fill(runbook, query)).missing.is_empty())
+                .count();
+            assert!(
+                complete * 3 >= runbook.examples.matching.len() * 2,
+                "{}: {complete} of {}",
+                runbook.id,
+                runbook.examples.matching.len()
+            );
+        }
     }
 }

@@ -3,14 +3,19 @@
 //! Never reads files itself: lists of allowed values come through a callback.
 // INVARIANT: a sheet exists only for a file whose every key, type, pattern and expectation is sound.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_saphyr::Spanned;
 
 use super::{
     finding::{Finding, Place, Rule},
     format::{self, Written, nearest, place},
-    plain, steps, triggers, wording,
+    plain, steps,
+    triggers::{self, Compiled},
+    wording,
 };
 use crate::domain::{
     digest::Digest,
@@ -34,6 +39,7 @@ pub struct Sheet {
     /// Written as `irreversible: true`: its changes may stand without a rollback.
     pub irreversible: bool,
     pub(crate) places: Places,
+    pub(crate) compiled: Arc<Compiled>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -134,13 +140,16 @@ impl Assembly<'_> {
         let review_every = written.review_every.as_ref().and_then(|text| self.check(text, wording::duration));
         let (reversible, irreversible) = self.reversibility(&written);
         let triggers = self.triggers(&written);
+        let compiled = Compiled::new(&triggers).ok();
         let categories = written.applies_to.categories.iter().map(|c| (c.value.clone(), place(c))).collect();
         self.places.categories = categories;
         let parameters = self.parameters(&written);
         let steps = written.steps.iter().filter_map(|step| self.step(step)).collect();
         let examples = self.examples(&written);
 
-        let (Some(id), Some(title), Some(owner), Some(risk), true) = (id, title, owner, risk, self.findings.is_empty()) else {
+        let (Some(id), Some(title), Some(owner), Some(risk), Some(compiled), true) =
+            (id, title, owner, risk, compiled, self.findings.is_empty())
+        else {
             self.findings.sort();
             return Err(self.findings);
         };
@@ -162,7 +171,7 @@ impl Assembly<'_> {
             body: body.trim().to_owned(),
             digest,
         };
-        Ok(Sheet { file: self.file.to_owned(), runbook, irreversible, places: self.places })
+        Ok(Sheet { file: self.file.to_owned(), runbook, irreversible, places: self.places, compiled: Arc::new(compiled) })
     }
 
     fn refuse(&mut self, at: Place, rule: Rule, message: impl Into<String>) {
@@ -282,4 +291,116 @@ fn line_of_text(text: &str, longest: usize) -> Result<String, String> {
         return Err(format!("expected one line of 1 to {longest} characters"));
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::runbook::{ParameterSource, ParameterType, StepKind};
+
+    fn no_lists(path: &str) -> Result<Directory, String> {
+        Err(format!("no list `{path}` here"))
+    }
+
+    fn read(text: &str) -> Result<Sheet, Vec<Finding>> {
+        parse("x.md", text.as_bytes(), &no_lists)
+    }
+
+    const SMALL: &str = "---\nid: a\ntitle: A thing\nowner: team\nrisk: low\n---\nbody\n";
+
+    /// The small runbook with one line more in its front matter.
+    fn with(line: &str) -> String {
+        SMALL.replacen("risk: low\n", &format!("risk: low\n{line}\n"), 1)
+    }
+
+    fn only(text: &str) -> Finding {
+        let mut findings = read(text).unwrap_err();
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        findings.remove(0)
+    }
+
+    #[test]
+    fn every_key_of_the_format_arrives_typed() {
+        let shipped = std::fs::read("runbooks/restart-print-spooler.md").unwrap();
+        let lists = super::super::directory::Directories::beside(std::path::Path::new("runbooks"));
+        let sheet = parse("restart-print-spooler.md", &shipped, &|path| lists.get(path)).unwrap();
+        let runbook = &sheet.runbook;
+        assert_eq!(runbook.digest, Digest::of(&shipped));
+        assert!(runbook.reversible && !sheet.irreversible && runbook.is_executable());
+        assert_eq!(runbook.reviewed, Some(jiff::civil::date(2026, 11, 1)));
+        let host = &runbook.parameters[&ParameterName::new("host").unwrap()];
+        assert_eq!(host.kind, ParameterType::Hostname);
+        assert_eq!(host.from[0], ParameterSource::Label("instance".to_owned()));
+        assert!(host.one_of.as_ref().unwrap().values.contains("prn-07"));
+        let kinds: Vec<StepKind> = runbook.steps.iter().map(|step| step.kind).collect();
+        assert_eq!(kinds, [StepKind::Precheck, StepKind::Change, StepKind::Verify, StepKind::Rollback]);
+        assert_eq!(runbook.steps[2].within.as_secs(), 120);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
+        let finding = only(&with("triger: {}"));
+        assert_eq!((finding.rule, finding.line, finding.column), (Rule::UnknownKey, 6, 1), "{finding}");
+        assert_eq!(finding.hint.as_deref(), Some("did you mean `triggers`?"));
+        assert!(finding.to_string().starts_with("x.md:6:1: error: `triger` is not a key here"), "{finding}");
+    }
+
+    #[test]
+    fn a_doubled_key_is_refused_at_any_depth() {
+        assert_eq!(only(&with("risk: high")).rule, Rule::DuplicateKey);
+        assert_eq!(only(&with("triggers: {labels: {a: b, a: c}}")).rule, Rule::DuplicateKey);
+    }
+
+    #[test]
+    fn anchors_huge_files_and_open_fences_are_refused() {
+        assert!(read(&with("symptoms: [&a x, *a]")).is_err());
+        assert_eq!(only(&"x".repeat(LARGEST_FILE + 1)).rule, Rule::TooLarge);
+        assert_eq!(only("---\nid: a\n").rule, Rule::Syntax);
+        assert_eq!(parse("x.md", &[0xff, 0xfe], &no_lists).unwrap_err()[0].rule, Rule::Syntax);
+    }
+
+    #[test]
+    fn all_bad_values_are_reported_at_once_and_in_order() {
+        let text = with(
+            "reviewed: yesterday\nreview_every: often\nauthors: [two words]\nparameters:\n  h: {type: hostnam, from: [txt]}\nsteps:\n  - {id: s, kind: verify, use: a.get, expect: 'stauts == 1'}",
+        );
+        let findings = read(&text).unwrap_err();
+        let lines: Vec<u64> = findings.iter().map(|finding| finding.line).collect();
+        assert!(lines.is_sorted() && findings.len() >= 6, "{findings:#?}");
+        assert!(findings.iter().any(|f| f.hint.as_deref() == Some("did you mean `hostname`?")));
+        assert!(findings.iter().any(|f| f.rule == Rule::BadExpectation && f.line == 12), "{findings:#?}");
+    }
+
+    #[test]
+    fn reversible_is_a_claim_that_must_be_made() {
+        let quiet = read(SMALL).unwrap();
+        assert!(!quiet.runbook.reversible && !quiet.irreversible);
+        assert!(read(&with("irreversible: true")).unwrap().irreversible);
+        assert!(read(&with("reversible: true\nirreversible: true")).is_err());
+    }
+
+    #[test]
+    fn plain_markdown_with_the_usual_headings_is_for_people_only() {
+        let sheet = read("# KubePodCrashLooping\n\n## Meaning\n\nPods restart.\n\n## Mitigation\n\nLook.\n").unwrap();
+        assert_eq!(sheet.runbook.id.as_str(), "kube-pod-crash-looping");
+        assert!(sheet.runbook.triggers.alertnames.contains("KubePodCrashLooping"));
+        assert!(!sheet.runbook.is_executable() && sheet.runbook.risk == Risk::High);
+        assert_eq!(only("just text\n").rule, Rule::NoTitle);
+        assert_eq!(only("# A letter\n\nDear all\n").rule, Rule::NoTitle);
+    }
+
+    #[test]
+    fn parameter_types_take_their_bounds_in_either_style_and_no_others() {
+        let one = |text: &str| read(&with(&format!("parameters:\n  n: {{type: {text}, from: [text]}}")));
+        let kind = |text: &str| one(text).unwrap().runbook.parameters.into_values().next().unwrap().kind;
+        assert_eq!(kind("integer(1..50)"), ParameterType::Integer { min: 1, max: 50 });
+        assert_eq!(kind("integer, min: 1, max: 50"), ParameterType::Integer { min: 1, max: 50 });
+        assert_eq!(kind("enum, values: [a, b]"), ParameterType::Enum { values: vec!["a".to_owned(), "b".to_owned()] });
+        assert_eq!(kind("duration, max: 2h"), ParameterType::Duration { max: std::time::Duration::from_secs(7_200) });
+        for bad in
+            ["integer", "integer(9..1)", "enum", "path", "path, under: ['/']", "string, max_length: 9999", "ip, max: 3", "shell", "uuid(1)"]
+        {
+            assert!(one(bad).is_err(), "{bad}");
+        }
+    }
 }

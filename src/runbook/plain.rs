@@ -18,7 +18,8 @@ use crate::domain::{
 const HEADINGS: [&str; 4] = ["meaning", "impact", "diagnosis", "mitigation"];
 
 pub(crate) fn read(file: &str, text: &str, digest: Digest) -> Result<Sheet, Finding> {
-    let headings = || text.lines().enumerate().filter_map(|(index, line)| Some((index, line.strip_prefix('#')?.trim_start_matches('#').trim())));
+    let headings =
+        || text.lines().enumerate().filter_map(|(index, line)| Some((index, line.strip_prefix('#')?.trim_start_matches('#').trim())));
     let usual = |heading: &str| HEADINGS.contains(&heading.to_ascii_lowercase().as_str());
     let Some((line, title)) = headings().find(|(_, heading)| !heading.is_empty() && !usual(heading)) else {
         let finding = Finding::error(file, Place::TOP, Rule::NoTitle, "no front matter, and no heading that could be its title");
@@ -32,7 +33,8 @@ pub(crate) fn read(file: &str, text: &str, digest: Digest) -> Result<Sheet, Find
     let id = RunbookId::new(slug(title)).map_err(|why| Finding::error(file, at, Rule::NoTitle, why.to_string()))?;
     // Only a single word can be an alert's name; a sentence as title triggers nothing.
     let alertnames: BTreeSet<String> = (!title.contains(char::is_whitespace)).then(|| title.to_owned()).into_iter().collect();
-    let places = Places { id: at, owner: at, reviewed: at, alertnames: alertnames.iter().map(|n| (n.clone(), at)).collect(), ..Places::default() };
+    let places =
+        Places { id: at, owner: at, reviewed: at, alertnames: alertnames.iter().map(|n| (n.clone(), at)).collect(), ..Places::default() };
     let runbook = Runbook {
         id,
         title: title.to_owned(),
@@ -52,7 +54,7 @@ pub(crate) fn read(file: &str, text: &str, digest: Digest) -> Result<Sheet, Find
         body: text.trim().to_owned(),
         digest,
     };
-    Ok(Sheet { file: file.to_owned(), runbook, irreversible: false, places })
+    Ok(Sheet { file: file.to_owned(), runbook, irreversible: false, places, compiled: std::sync::Arc::default() })
 }
 
 /// `KubePodCrashLooping` → `kube-pod-crash-looping`.

@@ -85,12 +85,24 @@ fn expectation(source: &str) -> Result<(), String> {
         format!("`{source}` is not CEL: {}", why.lines().next().unwrap_or("it does not parse").trim())
     })?;
     let references = program.references();
-    let mut unknown: Vec<&str> = references.variables().into_iter().filter(|name| !ANSWER.contains(name)).collect();
+    let bound = bound_by_macros(source);
+    // Names with `@` are the macros' own accumulators.
+    let known = |name: &str| ANSWER.contains(&name) || name.starts_with('@') || bound.contains(&name);
+    let mut unknown: Vec<&str> = references.variables().into_iter().filter(|name| !known(name)).collect();
     unknown.sort_unstable();
     match unknown.first() {
         Some(name) => Err(format!("`{name}` is not known in an expectation: there are `status`, `headers` and `body`")),
         None => Ok(()),
     }
+}
+
+/// The variables that `all`, `exists`, `map` and their like bring in: the first word after the opening bracket.
+fn bound_by_macros(source: &str) -> Vec<&str> {
+    [".all(", ".exists(", ".exists_one(", ".map(", ".filter("]
+        .iter()
+        .flat_map(|opening| source.split(opening).skip(1))
+        .filter_map(|rest| rest.split_once(',').map(|(name, _)| name.trim()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(crate) enum Trigger {
 }
 
 /// A runbook's triggers with the patterns compiled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Compiled {
     patterns: Vec<Regex>,
     not_patterns: Vec<Regex>,

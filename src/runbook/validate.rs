@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use regex::RegexBuilder;
+use regex::Regex;
 
 use super::wording::LONGEST_VALUE;
 use crate::domain::runbook::{Parameter, ParameterType};
@@ -45,26 +45,45 @@ fn shown(odd: char) -> String {
 /// # Errors
 /// The first check that it fails, as a reason for people; the value itself is not in it.
 pub fn validate(parameter: &Parameter, value: &str) -> Result<Vec<String>, String> {
-    charset(value)?;
-    typed(&parameter.kind, value)?;
-    let mut passed = vec![described(&parameter.kind)];
-    if let Some(pattern) = &parameter.pattern {
+    Validator::new(parameter)?.check(value)
+}
+
+/// A parameter with its pattern compiled once, for the many words of a text.
+pub(crate) struct Validator<'a> {
+    parameter: &'a Parameter,
+    whole: Option<Regex>,
+}
+
+impl<'a> Validator<'a> {
+    /// # Errors
+    /// A pattern that is no regular expression; parsing has refused those already.
+    pub(crate) fn new(parameter: &'a Parameter) -> Result<Self, String> {
         // Wrapped, so that a pattern that forgot its anchors, or one of its branches, still decides the whole value.
-        let whole = RegexBuilder::new(&format!("\\A(?:{pattern})\\z"))
-            .build()
-            .map_err(|_| "its pattern is not a regular expression".to_owned())?;
-        if !whole.is_match(value) {
-            return Err(format!("it does not match the pattern `{pattern}`"));
-        }
-        passed.push(format!("pattern {pattern}"));
+        let whole = parameter.pattern.as_ref().map(|pattern| Regex::new(&format!("\\A(?:{pattern})\\z"))).transpose();
+        Ok(Self { parameter, whole: whole.map_err(|_| "its pattern is not a regular expression".to_owned())? })
     }
-    if let Some(directory) = &parameter.one_of {
-        if !directory.values.contains(value) {
-            return Err(format!("it is not in {}", directory.path));
+
+    /// # Errors
+    /// As [`validate`].
+    pub(crate) fn check(&self, value: &str) -> Result<Vec<String>, String> {
+        let parameter = self.parameter;
+        charset(value)?;
+        typed(&parameter.kind, value)?;
+        let mut passed = vec![described(&parameter.kind)];
+        if let (Some(whole), Some(pattern)) = (&self.whole, &parameter.pattern) {
+            if !whole.is_match(value) {
+                return Err(format!("it does not match the pattern `{pattern}`"));
+            }
+            passed.push(format!("pattern {pattern}"));
         }
-        passed.push(format!("in {}", directory.path));
+        if let Some(directory) = &parameter.one_of {
+            if !directory.values.contains(value) {
+                return Err(format!("it is not in {}", directory.path));
+            }
+            passed.push(format!("in {}", directory.path));
+        }
+        Ok(passed)
     }
-    Ok(passed)
 }
 
 fn described(kind: &ParameterType) -> String {
@@ -102,7 +121,11 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
             Ok(())
         }
         ParameterType::Enum { values } => {
-            if values.iter().any(|allowed| allowed == value) { Ok(()) } else { Err(format!("it is not one of {}", values.join(", "))) }
+            if values.iter().any(|allowed| allowed == value) {
+                Ok(())
+            } else {
+                Err(format!("it is not one of {}", values.join(", ")))
+            }
         }
         ParameterType::Path { under } => {
             if !is_plain_path(value) {
@@ -114,7 +137,11 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
             if under.iter().any(inside) { Ok(()) } else { Err(format!("it is not under {}", under.join(" or "))) }
         }
         ParameterType::String { max_length } => {
-            if value.len() <= *max_length { Ok(()) } else { Err(format!("it is longer than {max_length}")) }
+            if value.len() <= *max_length {
+                Ok(())
+            } else {
+                Err(format!("it is longer than {max_length}"))
+            }
         }
     }
 }
@@ -156,4 +183,182 @@ fn is_plain_path(value: &str) -> bool {
             !name.is_empty() && !name.starts_with(['.', '-']) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::runbook::Directory;
+
+    fn every_type() -> Vec<(ParameterType, &'static str)> {
+        vec![
+            (ParameterType::Hostname, "prn-07"),
+            (ParameterType::Ip, "10.0.0.7"),
+            (ParameterType::Email, "ana@example.com"),
+            (ParameterType::Username, "jdoe"),
+            (ParameterType::Uuid, "0b8f3f52-7a10-4a55-8a5e-4d1f0c9f2a11"),
+            (ParameterType::Integer { min: 1, max: 5_000 }, "14"),
+            (ParameterType::Duration { max: Duration::from_secs(7_200) }, "30m"),
+            (ParameterType::Enum { values: vec!["nginx".to_owned(), "php-fpm".to_owned()] }, "nginx"),
+            (ParameterType::Path { under: vec!["/var/tmp".to_owned()] }, "/var/tmp/a"),
+            (ParameterType::String { max_length: 40 }, "orders"),
+        ]
+    }
+
+    fn slot(kind: ParameterType, pattern: Option<&str>, one_of: Option<&[&str]>) -> Parameter {
+        Parameter {
+            kind,
+            from: Vec::new(),
+            pattern: pattern.map(str::to_owned),
+            one_of: one_of.map(|values| Directory {
+                path: "list.csv".to_owned(),
+                values: values.iter().map(|v| (*v).to_owned()).collect::<BTreeSet<_>>(),
+            }),
+            required: true,
+            description: None,
+        }
+    }
+
+    /// What attackers and accidents add to a good value, with where it came from in the field.
+    const SMUGGLED: [&str; 44] = [
+        ";reboot",
+        "|id",
+        "||id",
+        "&",
+        "&&id",
+        "`id`",
+        "$(id)",
+        "${HOME}",
+        ">x",
+        "<x",
+        "\n",
+        "\r\n",
+        "\r\nX-Admin: 1",
+        "\0",
+        "\t",
+        "\u{b}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{200b}",
+        "\u{200d}",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{ad}",
+        "/../x",
+        "..",
+        "../../etc/passwd",
+        "%2e%2e%2f",
+        "%00",
+        "%0d%0a",
+        "%",
+        "\\",
+        "\\..\\",
+        "'",
+        "\"",
+        "{{host}}",
+        "{%x%}",
+        "*",
+        "?",
+        "!",
+        "~",
+        "０７",
+        "а",
+        "ﬁ",
+        "é",
+    ];
+
+    #[test]
+    fn every_type_takes_its_own_plain_value() {
+        for (kind, good) in every_type() {
+            assert!(validate(&slot(kind.clone(), None, None), good).is_ok(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn no_smuggled_value_passes_any_type_wherever_it_is_put() {
+        let mut tried = 0;
+        for (kind, good) in every_type() {
+            // Even a pattern that takes everything opens nothing.
+            for pattern in [None, Some("^(?s:.*)$"), Some(".*")] {
+                let parameter = slot(kind.clone(), pattern, None);
+                for bad in SMUGGLED {
+                    let middle = good.len() / 2;
+                    let forms = [
+                        format!("{good}{bad}"),
+                        format!("{bad}{good}"),
+                        format!("{}{bad}{}", &good[..middle], &good[middle..]),
+                        bad.to_owned(),
+                    ];
+                    for value in forms {
+                        assert!(validate(&parameter, &value).is_err(), "{kind:?} took {value:?}");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried >= 5_000, "{tried}");
+    }
+
+    #[test]
+    fn overlong_values_are_refused_by_every_type() {
+        for (kind, good) in every_type() {
+            for length in [256, 300, 10_000] {
+                assert!(validate(&slot(kind.clone(), None, None), &good.repeat(length)).is_err(), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_decides_the_whole_value_and_a_list_is_closed() {
+        let prn = slot(ParameterType::Hostname, Some("^prn-[0-9]{2}$|^x$"), None);
+        assert!(validate(&prn, "prn-07").is_ok());
+        assert!(
+            validate(&slot(ParameterType::Hostname, Some("prn-[0-9]{2}"), None), "prn-07-evil").is_err(),
+            "an unanchored pattern is anchored"
+        );
+        let listed = slot(ParameterType::Hostname, None, Some(&["prn-07"]));
+        assert_eq!(validate(&listed, "prn-07").unwrap(), ["hostname", "in list.csv"]);
+        assert_eq!(validate(&listed, "prn-08").unwrap_err(), "it is not in list.csv");
+        assert!(validate(&listed, "PRN-07").is_err());
+    }
+
+    #[test]
+    fn near_misses_of_each_type_are_refused() {
+        let none = |kind: ParameterType, values: &[&str]| {
+            for value in values {
+                assert!(validate(&slot(kind.clone(), None, None), value).is_err(), "{kind:?} took {value:?}");
+            }
+        };
+        none(ParameterType::Hostname, &["", "-a", "a-", "a..b", "a_b", "10.0.0.1", "a b", "a.", &"a".repeat(64)]);
+        none(ParameterType::Ip, &["10.0.0", "010.0.0.1", "10.0.0.256", "1.2.3.4/24", "fe80::1%eth0", "0x7f.1", "2130706433"]);
+        none(
+            ParameterType::Email,
+            &["a@b", "@example.com", "a@@example.com", "a b@example.com", "a@example.com,b@example.com", ".a@example.com"],
+        );
+        none(ParameterType::Username, &["-rf", "a b", "a@b", ".a", "a/b", "root:0"]);
+        none(ParameterType::Integer { min: 1, max: 9 }, &["0", "10", "+1", "01", "1.0", "1e0", "0x1", "-1", "1 ", "1,000"]);
+        none(ParameterType::Duration { max: Duration::from_secs(60) }, &["2m", "0s", "30 s", "1h", "s", "30"]);
+        none(
+            ParameterType::Path { under: vec!["/var/tmp".to_owned()] },
+            &["/var/tmpx", "/var/tmp/", "/var/tmp//a", "/var/tmp/.ssh", "/var/tmp/-rf", "var/tmp/a", "/etc"],
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_passes_is_short_plain_ascii_whatever_was_sent(which in 0usize..10, text in "[ -~\\u{0}-\\u{1f}аé０]{0,12}", good in any::<bool>()) {
+            let (kind, plain) = every_type().swap_remove(which);
+            let value = if good { format!("{plain}{text}") } else { text };
+            if validate(&slot(kind, Some("^(?s:.*)$"), None), &value).is_ok() {
+                prop_assert!(value.len() <= LONGEST_VALUE && !value.contains("..") && !value.starts_with('-'));
+                prop_assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || SIGNS.contains(&b)));
+            }
+        }
+    }
 }

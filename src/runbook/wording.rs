@@ -40,8 +40,7 @@ pub(crate) fn source(text: &str) -> Result<ParameterSource, String> {
 }
 
 /// Names of the types, for messages and near misses.
-pub(crate) const TYPES: [&str; 10] =
-    ["hostname", "ip", "email", "username", "uuid", "integer", "duration", "enum", "path", "string"];
+pub(crate) const TYPES: [&str; 10] = ["hostname", "ip", "email", "username", "uuid", "integer", "duration", "enum", "path", "string"];
 
 /// The type of a parameter with its bounds, from `type: integer(1..50)` or `type: integer` with `min` and `max`.
 pub(crate) fn parameter_type(written: &WrittenParameter) -> Result<ParameterType, String> {

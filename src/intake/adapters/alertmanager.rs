@@ -122,8 +122,11 @@ fn attributes(body: &Value, annotations: &BTreeMap<String, String>) -> BTreeMap<
     for (name, pointer) in [("receiver", "/receiver"), ("group_key", "/groupKey"), ("alertmanager", "/externalURL")] {
         attributes.extend(fields::untrusted(body, pointer).map(|value| (name.to_owned(), value)));
     }
-    attributes
-        .extend(fields::untrusted(body, "/truncatedAlerts").filter(|count| count.as_untrusted() != "0").map(|count| ("truncated_alerts".to_owned(), count)));
+    attributes.extend(
+        fields::untrusted(body, "/truncatedAlerts")
+            .filter(|count| count.as_untrusted() != "0")
+            .map(|count| ("truncated_alerts".to_owned(), count)),
+    );
     attributes
 }
 

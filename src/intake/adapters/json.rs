@@ -140,8 +140,7 @@ impl Reader {
 
     fn known(&mut self, object: &Map<String, Value>, root: &str, fields: &[&str]) {
         for key in object.keys().filter(|key| !fields.contains(&key.as_str())) {
-            let nearest =
-                fields.iter().max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))).unwrap_or(&"");
+            let nearest = fields.iter().max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))).unwrap_or(&"");
             let short: String = key.chars().take(64).collect();
             self.wrong(format!("{root}/{}", escape(&short)), format!("is not a known field: did you mean `{nearest}`?"));
         }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::pipeline::{error::Result, service::Service};
+use crate::{
+    domain::outbox::OutboxState,
+    notify::NotifyError,
+    pipeline::{error::Result, service::Service},
+};
 
 /// Sends at most `limit` messages that wait. Returns how many it claimed.
 ///
@@ -18,9 +22,21 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
         let service = Arc::clone(service);
         tasks.spawn(async move {
             let id = message.id;
-            match service.senders.deliver(message).await {
+            match service.sender.deliver(message).await {
                 // Another message of the same ticket may have waited for this one.
-                Ok(_) => service.bells.messages.notify_waiters(),
+                Ok(sent) => {
+                    let destination = sent.destination.key();
+                    let metrics = &service.metrics;
+                    metrics.outbox_attempts.with_label_values(&[&destination]).inc();
+                    match sent.state {
+                        OutboxState::Delivered => metrics.outbox_deliveries.with_label_values(&[&destination]).inc(),
+                        OutboxState::Dead => metrics.outbox_dead.with_label_values(&[&destination]).inc(),
+                        OutboxState::Waiting => {}
+                    }
+                    service.bells.messages.notify_waiters();
+                }
+                // Another worker has it.
+                Err(NotifyError::TakenOver(_)) => {}
                 Err(error) => tracing::error!(message = %id, %error, "the message was not sent; it is tried again when its lease ends"),
             }
         });

@@ -60,10 +60,8 @@ async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
         return abandon(service, &surroundings, run).await;
     };
     match service.engine.run(run, runbook, &surroundings).await {
-        Ok(finished) => {
-            service.metrics.execution(&finished);
-            Ok(())
-        }
+        Ok(_) => Ok(()),
+        Err(ExecuteError::TakenOver(id)) => Err(ActionError::Changed(format!("execution `{id}` was taken over"))),
         Err(ExecuteError::Store(error)) => Err(error.into()),
         Err(error) => Err(ActionError::Internal(error.to_string())),
     }

@@ -22,6 +22,7 @@ use crate::{
     gate::{self, Facts},
     pipeline::{
         actions::accept::supersede_open,
+        count,
         circumstances::{self, requester_of, target_of},
         decider::{Decider, Proposal},
         error::{ActionError, Result},
@@ -88,7 +89,7 @@ async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal:
         let change = change(service, ticket, &recommendation, circumstances.now).await?;
         match service.commit(change).await {
             Ok(_) => {
-                service.metrics.verdict(&recommendation.verdict);
+                count::verdict(&service.metrics, &recommendation.verdict);
                 return Ok(());
             }
             Err(StoreError::Conflict(Conflict::CapReached { .. })) => {}
@@ -233,7 +234,7 @@ pub(crate) fn tell(
     now: Timestamp,
     change: &mut Change,
     comment: impl FnOnce(&Ticket) -> Message,
-    event: impl Fn() -> Message,
+    event: impl FnOnce() -> Message,
 ) {
     let mut queue = |destination: Destination, message: Message| {
         let message = say::queued(ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
@@ -241,14 +242,13 @@ pub(crate) fn tell(
         change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, queued));
         change.writes.push(Write::Message(Box::new(message)));
     };
-    if service.sources.get(ticket.source.as_str()).is_some_and(|source| source.writes_back) {
+    if service.senders.writes_back_to(&ticket.source) {
         queue(Destination::HelpDesk(ticket.source.clone()), comment(ticket));
     }
-    for webhook in &service.config.webhooks {
-        let message = event();
-        let Message::Event { event_type, .. } = &message else { continue };
-        if webhook.tenant == ticket.tenant.as_str() && (webhook.events.is_empty() || webhook.events.contains(event_type)) {
-            queue(Destination::Webhook(webhook.name.clone()), message);
+    let message = event();
+    if let Message::Event { event_type, .. } = &message {
+        for destination in service.senders.listeners(&ticket.tenant, event_type) {
+            queue(destination, message.clone());
         }
     }
 }

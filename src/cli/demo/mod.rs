@@ -1,0 +1,313 @@
+//! `demo`: the whole way of a ticket, with nothing to configure.
+//!
+//! A real service on a temporary folder, a simulated automation endpoint and a receiving help desk, all over
+//! HTTP on loopback. Sample tickets arrive through the real signed webhooks. Two simulated persons act: an
+//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows one proposal.
+
+mod automation;
+mod desk;
+mod samples;
+mod tell;
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use automation::Automation;
+use clap::Parser;
+use desk::Desk;
+use samples::{Sample, Secrets};
+
+use super::{Outcome, assemble, init};
+use crate::{
+    config::{
+        Config,
+        connector::{Allowed, Connector, ConnectorAuth, ConnectorKind},
+        secret::Secret,
+        source::{AdapterKind, Auth, Source, WriteBack},
+        span::Span,
+        webhook::Webhook,
+    },
+    domain::{
+        approval::{Caps, Mode},
+        name::{PersonId, TenantId},
+        principal::{Actor, Principal, Role},
+        priority::Risk,
+        state::TicketState,
+    },
+    pipeline::{
+        actions::{approve, modes, pre_approve, token},
+        service::Service,
+        workers,
+    },
+    server::Application,
+    store::interface::{Page, TicketFilter},
+};
+
+#[derive(Debug, Parser)]
+pub struct Args {
+    /// Run the samples to their end, print a summary and exit.
+    #[arg(long)]
+    once: bool,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The runbook that waits for a person, whom the demo lets the on-call engineer approve.
+const APPROVED_BY_HAND: &str = "send-password-reset";
+
+/// Between two sample tickets, so that a person can read along.
+const PACE: Duration = Duration::from_millis(120);
+
+/// A ticket still on its way after this means that something is broken.
+const LONGEST: Duration = Duration::from_secs(60);
+
+pub fn run(args: &Args) -> Outcome {
+    crate::telemetry::init("text", "warn")?;
+    let folder = tempfile::Builder::new().prefix("sluicegate-demo-").tempdir()?;
+    super::runtime()?.block_on(async {
+        let demo = Demo::start(folder.path(), args.listen).await?;
+        println!("sluicegate {} demo: data in {}", env!("CARGO_PKG_VERSION"), folder.path().display());
+        println!("  service      {}", demo.url);
+        println!("  openapi      {}/openapi.json", demo.url);
+        println!("  token        {} (all roles; ends with the demo)", demo.token);
+        println!("  try          curl -H 'Authorization: Bearer {}' {}/v1/tickets\n", demo.token, demo.url);
+        let told = tokio::spawn(tell::follow(demo.service.clone()));
+        demo.post_all().await?;
+        demo.settled().await?;
+        told.abort();
+        tell::summary(&demo.service, &demo.automation.calls(), &demo.desk.tickets(), &demo.desk.events()).await?;
+        if !args.once {
+            println!("\nThe service stays up at {}. Stop it with Ctrl-C.", demo.url);
+            let _told = tokio::spawn(tell::follow(demo.service.clone()));
+            tokio::signal::ctrl_c().await?;
+        }
+        demo.stop().await
+    })
+}
+
+struct Demo {
+    service: Arc<Service>,
+    workers: workers::Workers,
+    stop: tokio::sync::oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<Result<(), Failure>>,
+    url: String,
+    token: String,
+    secrets: Secrets,
+    on_call: Principal,
+    automation: Automation,
+    desk: Desk,
+}
+
+impl Demo {
+    async fn start(folder: &Path, listen: SocketAddr) -> Result<Self, Failure> {
+        init::write_assets(folder)?;
+        let ambient = assemble::System;
+        let random = || format!("{:032x}", crate::domain::ambient::Ambient::random(&ambient));
+        let mut webhook = [0; 32];
+        getrandom::fill(&mut webhook)?;
+        let secrets = Secrets { zendesk: random(), alertmanager: random(), webhook };
+        let (automation, desk, automation_token) = (Automation::default(), Desk::default(), random());
+        let automation_address = serve(automation.router(&automation_token)).await?;
+        let desk_address = serve(desk.router()).await?;
+
+        let mut config = config(folder, &secrets, automation_address, &automation_token, desk_address)?;
+        config.server.listen = listen;
+        let listener = tokio::net::TcpListener::bind(listen).await.map_err(|why| format!("cannot listen on {listen}: {why}"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        config.server.public_url.clone_from(&url);
+        let service = assemble::service(config)?;
+        let on_call = principal("olu.adeyemi@example.com", &[Role::Responder, Role::Approver])?;
+        pre_approve_low_risk(&service).await?;
+        let token = token::create(&service, Actor::Engine, TenantId::default(), PersonId::new("demo")?, Role::ALL.into(), None).await?.text;
+        let application = Application::on(listener, service.clone())?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            application
+                .run_until(async {
+                    let _ = stopped.await;
+                })
+                .await
+                .map_err(Failure::from)
+        });
+        let workers = workers::start(&service);
+        Ok(Self { service, workers, stop, server, url, token, secrets, on_call, automation, desk })
+    }
+
+    async fn post_all(&self) -> Result<(), Failure> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let mut first: Option<samples::Posted> = None;
+        for (number, sample) in (1..).zip(samples::all()?) {
+            let posted = self.post(&client, number, &sample).await?;
+            first.get_or_insert(posted);
+            tokio::time::sleep(PACE).await;
+        }
+        // Senders send again when an answer is lost on the way; the second one changes nothing.
+        if let Some(again) = first {
+            self.send(&client, &again).await?;
+        }
+        Ok(())
+    }
+
+    async fn post(&self, client: &reqwest::Client, number: u64, sample: &Sample) -> Result<samples::Posted, Failure> {
+        let posted = sample.post(number, &self.secrets, self.service.ambient.now());
+        self.send(client, &posted).await?;
+        Ok(posted)
+    }
+
+    async fn send(&self, client: &reqwest::Client, posted: &samples::Posted) -> Result<(), Failure> {
+        let mut request = client.post(format!("{}/v1/intake/{}", self.url, posted.source)).body(posted.body.clone()).header("content-type", "application/json");
+        for (name, value) in &posted.headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send().await?;
+        if answer.status() != reqwest::StatusCode::ACCEPTED {
+            return Err(format!("the webhook of {} was answered {}: {}", posted.source, answer.status(), answer.text().await?).into());
+        }
+        Ok(())
+    }
+
+    /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve one.
+    async fn settled(&self) -> Result<(), Failure> {
+        let mut happenings = self.service.listen();
+        let wait = async {
+            loop {
+                self.approve_one().await?;
+                if self.is_settled().await? {
+                    return Ok::<(), Failure>(());
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(250), happenings.recv()).await;
+            }
+        };
+        tokio::time::timeout(LONGEST, wait).await.map_err(|_| format!("some tickets did not come to rest in {LONGEST:?}"))?
+    }
+
+    async fn is_settled(&self) -> Result<bool, Failure> {
+        let tenant = TenantId::default();
+        let counts = self.service.store.ticket_counts(&tenant).await?;
+        let moving = [TicketState::Received, TicketState::Triaged, TicketState::Executing].into_iter().any(|state| counts.get(&state).is_some_and(|count| *count > 0));
+        let waiting = self.service.store.messages(&tenant, Some(crate::domain::outbox::OutboxState::Waiting), Page { before: None, limit: 1 }).await?;
+        Ok(!moving && waiting.is_empty())
+    }
+
+    async fn approve_one(&self) -> Result<(), Failure> {
+        let tenant = TenantId::default();
+        let filter = TicketFilter { states: vec![TicketState::AwaitingApproval], source: None };
+        for ticket in self.service.store.tickets(&tenant, &filter, Page { before: None, limit: 100 }).await? {
+            let Some(recommendation) = self.service.store.recommendation_for(&tenant, ticket.id).await? else { continue };
+            if recommendation.runbook.as_ref().is_some_and(|runbook| runbook.as_str() == APPROVED_BY_HAND) {
+                let seen = approve::Approve {
+                    revision: recommendation.revision,
+                    binding: recommendation.binding()?,
+                    comment: Some("checked with the requester by phone".to_owned()),
+                };
+                approve::approve(&self.service, &self.on_call, recommendation.id, seen).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop(self) -> Outcome {
+        let _ = self.stop.send(());
+        self.server.await??;
+        self.workers.stop().await;
+        self.service.store.close().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A named approver, who wrote none of them, makes the shipped low-risk runbooks standard changes.
+async fn pre_approve_low_risk(service: &Service) -> Result<(), Failure> {
+    let approver = principal("ines.duarte@example.com", &[Role::Approver])?;
+    let decider = service.decider();
+    let low_risk = decider.library().iter().filter(|runbook| runbook.risk == Risk::Low && runbook.is_executable());
+    for runbook in low_risk {
+        let asked = pre_approve::NewPreApproval {
+            runbook: runbook.id.clone(),
+            digest: runbook.digest,
+            mode: Mode::Auto,
+            caps: Caps { per_hour: 20, per_target_hour: 2, per_requester_hour: 5, concurrent: 5 },
+            sources: BTreeSet::new(),
+            expires_at: service.ambient.now().plus(Duration::from_secs(86_400)),
+        };
+        pre_approve::make(service, &approver, asked).await?;
+    }
+    let revision = service.store.modes(&approver.tenant).await?.revision;
+    modes::set_mode(service, &approver, &modes::Scope::Global, Mode::Auto, revision).await?;
+    Ok(())
+}
+
+fn principal(person: &str, roles: &[Role]) -> Result<Principal, Failure> {
+    Ok(Principal { person: PersonId::new(person)?, tenant: TenantId::default(), roles: roles.iter().copied().collect() })
+}
+
+/// Serves `router` on a free loopback port for as long as the process lives.
+async fn serve(router: axum::Router) -> Result<SocketAddr, Failure> {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_token: &str, desk: SocketAddr) -> Result<Config, Failure> {
+    let loopback = vec!["127.0.0.0/8".parse()?];
+    let inside = |path: &str| -> PathBuf { folder.join(path) };
+    let mut config = Config::default();
+    config.store.folder = inside("data");
+    config.triage.model = inside("models/service-desk");
+    config.triage.catalogue = inside("models/catalogue.toml");
+    config.triage.signals = inside("signals.toml");
+    config.runbooks.folder = inside("runbooks");
+    config.gate.policies = inside("policies");
+    // A demo has no history to measure an error rate on. A real desk earns automation in shadow and suggest mode.
+    config.gate.error_limit = 1.0;
+    config.pipeline.poll = Span(Duration::from_millis(200));
+    let source = |name: &str, adapter, auth, write_back| Source {
+        name: name.to_owned(),
+        tenant: "default".to_owned(),
+        adapter,
+        auth,
+        quota_per_minute: 0,
+        own_actors: Vec::new(),
+        write_back,
+    };
+    let signature = |name: &str, secret: String| Auth::Signature { name: name.to_owned(), secrets: vec![Secret::new(secret)], tolerance: Span::secs(300) };
+    let write_back = WriteBack::Zendesk {
+        base_url: format!("http://{desk}").parse()?,
+        email: "sluicegate@example.com".to_owned(),
+        token: Secret::new("demo-token"),
+        allow_addresses: loopback.clone(),
+    };
+    config.sources = vec![
+        source("zendesk-demo", AdapterKind::Zendesk, signature("zendesk", secrets.zendesk.clone()), Some(write_back)),
+        source("alertmanager-demo", AdapterKind::Alertmanager, Auth::Token { secrets: vec![Secret::new(secrets.alertmanager.clone())], header: None }, None),
+        source("webhook-demo", AdapterKind::StandardWebhooks, signature("standard_webhooks", secrets.whsec()), None),
+    ];
+    config.connectors = vec![Connector {
+        name: "automation".to_owned(),
+        kind: ConnectorKind::Http,
+        base_url: format!("http://{automation}").parse()?,
+        auth: Some(ConnectorAuth::Bearer { token: Secret::new(automation_token) }),
+        allow: vec![Allowed { method: "get".to_owned(), path: "/*/*".to_owned() }, Allowed { method: "post".to_owned(), path: "/*/*/*".to_owned() }],
+        allow_addresses: loopback.clone(),
+        timeout: Span::secs(30),
+        response_limit: 64 * 1024,
+    }];
+    config.webhooks = vec![Webhook {
+        name: "demo".to_owned(),
+        tenant: "default".to_owned(),
+        url: format!("http://{desk}/events").parse()?,
+        secret: Secret::new(secrets.whsec()),
+        events: Vec::new(),
+        allow_addresses: loopback,
+    }];
+    Ok(config)
+}

@@ -1,0 +1,45 @@
+//! `init`: a folder to start from, with everything that is shipped inside the binary.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use include_dir::{Dir, include_dir};
+
+use super::Outcome;
+
+static RUNBOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
+static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
+static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+const SIGNALS: &str = include_str!("../../signals.toml");
+const CONFIG: &str = include_str!("../../sluicegate.toml");
+
+#[derive(Debug, Parser)]
+pub struct Args {
+    /// The folder; made when missing, and left alone when it has a `sluicegate.toml`.
+    folder: PathBuf,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    let config = args.folder.join("sluicegate.toml");
+    if config.exists() {
+        return Err(format!("{} is there already: choose another folder, or remove it first", config.display()).into());
+    }
+    write_assets(&args.folder).map_err(|why| format!("{} cannot be written: {why}", args.folder.display()))?;
+    std::fs::write(&config, CONFIG)?;
+    println!("wrote runbooks, models, policies, signals.toml and sluicegate.toml to {}", args.folder.display());
+    println!("next: edit {0}, then `sluicegate config check --config {0}` and `sluicegate serve --config {0}`", config.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the shipped runbooks, models, policies and signals below `folder`.
+pub fn write_assets(folder: &Path) -> std::io::Result<()> {
+    for (name, assets) in [("runbooks", &RUNBOOKS), ("models", &MODELS), ("policies", &POLICIES)] {
+        let target = folder.join(name);
+        std::fs::create_dir_all(&target)?;
+        assets.extract(&target)?;
+    }
+    std::fs::write(folder.join("signals.toml"), SIGNALS)
+}

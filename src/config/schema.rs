@@ -1,0 +1,124 @@
+//! Every key of the configuration, as data: what the loader checks names against and reads text values by.
+//!
+//! A test holds it beside the structs, so that neither can gain or lose a key alone.
+
+/// What stands under a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Node {
+    Text,
+    /// A text with a twin `…_file` that names a file holding it.
+    Secret,
+    Integer,
+    Float,
+    Texts,
+    /// Texts with a twin `…_file`: one path or several.
+    Secrets,
+    Table(&'static [(&'static str, Node)]),
+    /// An array of tables; each may be addressed by its number or by its `name`.
+    Tables(&'static [(&'static str, Node)]),
+}
+
+impl Node {
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Secrets)
+    }
+}
+
+use Node::{Float, Integer, Secret, Secrets, Table, Tables, Text, Texts};
+
+pub(super) const ROOT: &[(&str, Node)] = &[
+    (
+        "server",
+        Table(&[
+            ("listen", Text),
+            ("public_url", Text),
+            ("body_limit", Integer),
+            ("requests_per_address_minute", Integer),
+            ("longest_wait", Text),
+            ("drain", Text),
+        ]),
+    ),
+    ("store", Table(&[("folder", Text), ("queue", Integer)])),
+    ("log", Table(&[("origin", Text)])),
+    ("triage", Table(&[("model", Text), ("catalogue", Text), ("signals", Text)])),
+    ("runbooks", Table(&[("folder", Text)])),
+    (
+        "gate",
+        Table(&[
+            ("policies", Text),
+            ("least_fit", Float),
+            ("error_limit", Float),
+            ("error_confidence", Float),
+            ("error_least_outcomes", Integer),
+            ("approval_lifetime", Text),
+            ("storm_size", Integer),
+            ("storm_window", Text),
+            ("hold", Text),
+            ("environment_from", Texts),
+            ("service_from", Texts),
+            ("vip", Texts),
+            ("flagged", Texts),
+        ]),
+    ),
+    ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("executions", Integer), ("poll", Text)])),
+    ("telemetry", Table(&[("format", Text), ("level", Text)])),
+    (
+        "sources",
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("adapter", Text),
+            ("quota_per_minute", Integer),
+            ("own_actors", Texts),
+            (
+                "auth",
+                Table(&[
+                    ("scheme", Text),
+                    ("name", Text),
+                    ("secrets", Secrets),
+                    ("tolerance", Text),
+                    ("header", Text),
+                    ("username", Text),
+                    ("password", Secret),
+                ]),
+            ),
+            ("write_back", Table(&[("kind", Text), ("base_url", Text), ("email", Text), ("token", Secret), ("allow_addresses", Texts)])),
+        ]),
+    ),
+    (
+        "connectors",
+        Tables(&[
+            ("name", Text),
+            ("kind", Text),
+            ("base_url", Text),
+            ("auth", Table(&[("kind", Text), ("token", Secret), ("username", Text), ("password", Secret)])),
+            ("allow", Tables(&[("method", Text), ("path", Text)])),
+            ("allow_addresses", Texts),
+            ("timeout", Text),
+            ("response_limit", Integer),
+        ]),
+    ),
+    (
+        "webhooks",
+        Tables(&[("name", Text), ("tenant", Text), ("url", Text), ("secret", Secret), ("events", Texts), ("allow_addresses", Texts)]),
+    ),
+];
+
+/// The node under `key`, or the twin of a secret: `(node, true)` when `key` is the twin's.
+pub(super) fn find(fields: &[(&'static str, Node)], key: &str) -> Option<(&'static str, Node, bool)> {
+    let plain = fields.iter().find(|(name, _)| *name == key).map(|(name, node)| (*name, *node, false));
+    plain.or_else(|| {
+        let bare = key.strip_suffix("_file")?;
+        fields.iter().find(|(name, node)| *name == bare && node.is_secret()).map(|(name, node)| (*name, *node, true))
+    })
+}
+
+/// The known key that `key` was probably meant to be.
+pub(super) fn nearest(fields: &[(&'static str, Node)], key: &str) -> String {
+    fields
+        .iter()
+        .flat_map(|(name, node)| [Some((*name).to_owned()), node.is_secret().then(|| format!("{name}_file"))])
+        .flatten()
+        .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
+        .unwrap_or_default()
+}

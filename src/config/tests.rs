@@ -1,0 +1,251 @@
+//! Loading from real files in a folder of its own, and the documented default held beside structs and schema.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use toml::Value;
+
+use super::{
+    schema::{self, Node},
+    source::Auth,
+    *,
+};
+
+const DOCUMENTED: &str = include_str!("../../sluicegate.toml");
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let path = folder.path(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            #[cfg(unix)]
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn load(&self, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        load_with_warnings(Some(&self.path("c.toml")), env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn findings(&self, env: &[(&str, &str)]) -> Vec<Finding> {
+        match self.load(env).unwrap_err() {
+            ConfigError::Findings(findings) => findings,
+            other => panic!("{other}"),
+        }
+    }
+}
+
+fn texts(findings: &[Finding]) -> Vec<String> {
+    findings
+        .iter()
+        .map(|finding| finding.to_string().rsplit_once("c.toml:").map_or(finding.to_string(), |(_, text)| text.to_owned()))
+        .collect()
+}
+
+const SOURCE: &str = r#"
+[[sources]]
+name = "desk-a"
+adapter = "json"
+auth = { scheme = "token", secrets_file = "token" }
+"#;
+
+#[test]
+fn the_documented_default_is_the_default() {
+    let shown = |text: &str| {
+        let folder = Folder::new(&[("c.toml", text)]);
+        show(&folder.load(&[]).unwrap().config).replace(folder.0.path().to_str().unwrap(), "")
+    };
+    assert_eq!(shown(DOCUMENTED), shown(""));
+    assert_eq!(show(&load(None, std::iter::empty()).unwrap()), show(&Config::default()));
+}
+
+/// The documented file with every setting in force.
+fn uncommented() -> String {
+    DOCUMENTED
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn paths_of(value: &Value, at: &str, paths: &mut BTreeSet<String>) {
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| paths_of(value, &format!("{at}.{key}"), paths)),
+        Value::Array(entries) if entries.iter().any(Value::is_table) => entries.iter().for_each(|entry| paths_of(entry, at, paths)),
+        _ => drop(paths.insert(at.to_owned())),
+    }
+}
+
+fn schema_paths(fields: &[(&str, Node)], at: &str, paths: &mut BTreeSet<String>) {
+    for (key, node) in fields {
+        let full = format!("{at}.{key}");
+        match node {
+            Node::Table(inner) | Node::Tables(inner) => schema_paths(inner, &full, paths),
+            _ => drop(paths.insert(full)),
+        }
+    }
+}
+
+#[test]
+fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() {
+    let text = uncommented();
+    let webhook = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
+    let secrets = ["zendesk-webhook", "zendesk-api", "alertmanager", "scripts", "automation", "directory", "ops-events"];
+    let files: Vec<(String, &str)> = secrets.iter().map(|name| (format!("secrets/{name}"), webhook)).collect();
+    let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    all.push(("c.toml", &text));
+    let loaded = Folder::new(&all).load(&[]).unwrap();
+    assert_eq!(loaded.warnings, []);
+
+    let (mut of_file, mut of_structs, mut of_schema) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut file: Value = Value::Table(text.parse().unwrap());
+    paths_of(&file, "", &mut of_file);
+    let of_file: BTreeSet<String> = of_file.iter().map(|path| path.strip_suffix("_file").unwrap_or(path).to_owned()).collect();
+    paths_of(&show(&loaded.config).parse::<toml::Table>().unwrap().into(), "", &mut of_structs);
+    schema_paths(schema::ROOT, "", &mut of_schema);
+    assert_eq!(of_file, of_schema);
+    assert_eq!(of_structs, of_schema);
+
+    let mut default: Value = show(&Config::default()).parse::<toml::Table>().unwrap().into();
+    for list in ["sources", "connectors", "webhooks"] {
+        file.as_table_mut().unwrap().remove(list);
+        default.as_table_mut().unwrap().remove(list);
+    }
+    // `60s` is shown as `1m`.
+    file["pipeline"]["lease"] = Value::String("1m".to_owned());
+    assert_eq!(file, default);
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once_with_place_and_nearest_key() {
+    let folder = Folder::new(&[("c.toml", "[server]\nlisten = \"127.0.0.1:1\"\n  publik_url = \"x\"\n[gaet]\nhold = \"1s\"\n")]);
+    assert_eq!(
+        texts(&folder.findings(&[("SLUICEGATE__STORE__QUEUES", "1"), ("SLUICEGATE__STORE__QUEUE", "many")])),
+        [
+            "4:2: `gaet` is not a known key: did you mean `gate`?",
+            "3:3: `server.publik_url` is not a known key: did you mean `public_url`?",
+            "SLUICEGATE__STORE__QUEUE: `store.queue` is `many`: expected a whole number",
+            "SLUICEGATE__STORE__QUEUES: `store.queues` is not a known key: did you mean `queue`?",
+        ]
+    );
+    let folder = Folder::new(&[("c.toml", "[server]\nlisten = \"nowhere\"\n[gate]\nhold = \"soon\"\n[[sources]]\nname = \"a\"\n")]);
+    let found = texts(&folder.findings(&[]));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].starts_with("4:1: `gate.hold` `soon` is not a length of time"), "{found:?}");
+    assert!(found[1].starts_with("2:1: `server.listen` "), "{found:?}");
+    assert!(found[2].starts_with("5:1: `sources.0` missing field"), "{found:?}");
+    assert!(texts(&Folder::new(&[("c.toml", "a = = 1")]).findings(&[]))[0].starts_with("1:5: is not TOML"));
+    assert!(matches!(Folder::new(&[]).load(&[]), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn the_environment_goes_over_the_file_by_name_and_by_number() {
+    let folder = Folder::new(&[("c.toml", SOURCE), ("token", "0123456789abcdef\n"), ("other", "fedcba9876543210\r\n")]);
+    let other = folder.path("other");
+    let loaded = folder
+        .load(&[
+            ("SLUICEGATE__SERVER__LISTEN", "0.0.0.0:9"),
+            ("SLUICEGATE__GATE__LEAST_FIT", "1"),
+            ("SLUICEGATE__GATE__VIP", "ana@example.com, bo"),
+            ("SLUICEGATE__SOURCES__DESK_A__AUTH__SECRETS_FILE", other.to_str().unwrap()),
+            ("SLUICEGATE__SOURCES__0__OWN_ACTORS", "[\"7\"]"),
+            ("SLUICEGATE_UNRELATED", "x"),
+        ])
+        .unwrap();
+    let config = loaded.config;
+    assert_eq!((config.server.listen.port(), config.gate.least_fit), (9, 1.0));
+    assert_eq!(config.gate.vip, ["ana@example.com", "bo"]);
+    assert_eq!(config.sources[0].own_actors, ["7"]);
+    match &config.sources[0].auth {
+        Auth::Token { secrets, .. } => assert_eq!(secrets.iter().map(secret::Secret::expose).collect::<Vec<_>>(), ["fedcba9876543210"]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(config.runbooks.folder, folder.path("runbooks"));
+    assert!(show(&config).contains("********") && !show(&config).contains("fedcba"));
+    for (name, value) in [
+        ("SLUICEGATE__SOURCES__DESK_B__TENANT", "x"),
+        ("SLUICEGATE__SOURCES__1__TENANT", "x"),
+        ("SLUICEGATE__SOURCES", "x"),
+        ("SLUICEGATE__SERVER", "x"),
+        ("SLUICEGATE__SERVER__LISTEN__PORT", "1"),
+    ] {
+        assert_eq!(folder.findings(&[(name, value)])[0].place, Place::Environment(name.to_owned()));
+    }
+}
+
+#[test]
+fn a_secret_file_that_is_missing_empty_or_doubled_is_refused_and_an_open_one_is_warned_of() {
+    let missing = Folder::new(&[("c.toml", SOURCE)]);
+    assert!(texts(&missing.findings(&[]))[0].starts_with("5:28: `sources.0.auth.secrets_file` names"));
+    let empty = Folder::new(&[("c.toml", SOURCE), ("token", "\n")]);
+    assert!(texts(&empty.findings(&[]))[0].ends_with("which is empty"));
+    let both = SOURCE.replace("secrets_file = \"token\"", "secrets_file = \"token\", secrets = [\"a\"]");
+    assert!(texts(&Folder::new(&[("c.toml", &both), ("token", "x")]).findings(&[]))[0].contains("keep one"));
+    let rotating = SOURCE.replace("\"token\" }", "[\"token\", \"new\"] }");
+    let open = Folder::new(&[("c.toml", &rotating), ("token", "a"), ("new", "b\n\n")]);
+    #[cfg(unix)]
+    fs::set_permissions(open.path("new"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let loaded = open.load(&[]).unwrap();
+    match &loaded.config.sources[0].auth {
+        Auth::Token { secrets, .. } => assert_eq!(secrets.iter().map(secret::Secret::expose).collect::<Vec<_>>(), ["a", "b\n"]),
+        other => panic!("{other:?}"),
+    }
+    #[cfg(unix)]
+    assert!(loaded.warnings[0].message.contains("chmod 600"), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn rules_over_the_whole_are_checked_together() {
+    let text = r#"
+        server = { public_url = "ftp://x", body_limit = 1 }
+        gate = { least_fit = 1.5, error_confidence = 1.0, storm_size = 0 }
+        pipeline = { batch = 0, lease = "off" }
+        [[connectors]]
+        name = "a-b"
+        kind = "http"
+        base_url = "https://u:p@example.com"
+        allow = [{ method = "POST", path = "/../x" }]
+        [[connectors]]
+        name = "a_b"
+        kind = "http"
+        base_url = "file:///etc"
+        allow = []
+        [[webhooks]]
+        name = "w"
+        url = "https://example.com"
+        secret = "short"
+    "#;
+    let findings = Folder::new(&[("c.toml", text)]).findings(&[]);
+    let keys: Vec<&str> =
+        findings.iter().filter(|finding| finding.severity == Severity::Error).map(|finding| finding.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "connectors.0.allow.0.method",
+            "connectors.0.allow.0.path",
+            "connectors.0.base_url",
+            "connectors.1.base_url",
+            "connectors.1.name",
+            "gate.error_confidence",
+            "gate.least_fit",
+            "gate.storm_size",
+            "pipeline.batch",
+            "pipeline.lease",
+            "server.body_limit",
+            "server.public_url",
+            "webhooks.0.secret",
+        ]
+    );
+    assert!(
+        findings.iter().filter(|finding| finding.severity == Severity::Error).all(|finding| matches!(finding.place, Place::File { .. }))
+    );
+    assert_eq!(validate(&Config::default()), []);
+}

@@ -1,0 +1,137 @@
+//! Rules over a whole configuration: ranges, names given twice, URLs. Opens and reads nothing.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::{
+    Config,
+    finding::{Finding, Place},
+    source::WriteBack,
+};
+
+/// Everything that is wrong with or doubtful about `config`.
+pub fn validate(config: &Config) -> Vec<Finding> {
+    let mut checks = Checks { findings: Vec::new() };
+    checks.server(config);
+    checks.gate(config);
+    checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
+    checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
+    checks.names("webhooks", config.webhooks.iter().map(|webhook| webhook.name.as_str()));
+    for (index, source) in config.sources.iter().enumerate() {
+        if let Some(WriteBack::Zendesk { base_url, email, token, .. }) = &source.write_back {
+            let at = format!("sources.{index}.write_back");
+            checks.url(format!("{at}.base_url"), base_url);
+            checks.require(!token.is_empty(), format!("{at}.token"), "is empty");
+            checks.require(email.contains('@'), format!("{at}.email"), "is not an e-mail address");
+        }
+    }
+    for (index, connector) in config.connectors.iter().enumerate() {
+        let at = format!("connectors.{index}");
+        checks.url(format!("{at}.base_url"), &connector.base_url);
+        checks.require(!connector.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every call would fail");
+        checks.require(connector.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
+        if connector.allow.is_empty() {
+            checks.warn(format!("{at}.allow"), "is empty: no runbook can call this connector");
+        }
+        for (number, allowed) in connector.allow.iter().enumerate() {
+            let at = format!("{at}.allow.{number}");
+            let lower = !allowed.method.is_empty() && allowed.method.bytes().all(|byte| byte.is_ascii_lowercase());
+            checks.require(lower, format!("{at}.method"), "is not an HTTP method in lower case, like `post`");
+            let clean = allowed.path.starts_with('/') && !allowed.path.split('/').any(|segment| segment == "..");
+            checks.require(clean, format!("{at}.path"), "does not start with `/`, or has `..` in it");
+        }
+    }
+    for (index, webhook) in config.webhooks.iter().enumerate() {
+        checks.url(format!("webhooks.{index}.url"), &webhook.url);
+        checks.require(
+            is_webhook_secret(webhook.secret.expose()),
+            format!("webhooks.{index}.secret"),
+            "is not a Standard Webhooks secret: write `whsec_` and base64 of 24 to 64 bytes",
+        );
+    }
+    checks.findings
+}
+
+struct Checks {
+    findings: Vec<Finding>,
+}
+
+impl Checks {
+    fn require(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.findings.push(Finding::error(key, Place::None, message));
+        }
+    }
+
+    fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.findings.push(Finding::warning(key, Place::None, message));
+    }
+
+    fn server(&mut self, config: &Config) {
+        let server = &config.server;
+        self.require(server.body_limit >= 1024, "server.body_limit", format!("is {}: at least 1024 bytes", server.body_limit));
+        match Url::parse(&server.public_url) {
+            Ok(url) => self.url("server.public_url".to_owned(), &url),
+            Err(error) => self.require(false, "server.public_url", format!("is `{}`: {error}", server.public_url)),
+        }
+        self.require(config.store.queue > 0, "store.queue", "is zero: nothing could be stored");
+        let origin = &config.log.origin;
+        let plain = !origin.is_empty() && !origin.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+');
+        self.require(
+            plain,
+            "log.origin",
+            format!("is `{origin}`: expected a name without spaces or `+`, like `sluicegate.example.com/log`"),
+        );
+    }
+
+    fn gate(&mut self, config: &Config) {
+        let gate = &config.gate;
+        for (key, value) in [("gate.least_fit", gate.least_fit), ("gate.error_limit", gate.error_limit)] {
+            self.require((0.0..=1.0).contains(&value), key, format!("is {value}: expected 0 to 1"));
+        }
+        let confidence = gate.error_confidence;
+        self.require(
+            confidence > 0.0 && confidence < 1.0,
+            "gate.error_confidence",
+            format!("is {confidence}: expected more than 0 and less than 1"),
+        );
+        self.require(!gate.approval_lifetime.get().is_zero(), "gate.approval_lifetime", "is zero: every approval would expire at once");
+        self.require(gate.storm_size > 0, "gate.storm_size", "is zero: every ticket would be a storm");
+        let pipeline = &config.pipeline;
+        for (key, value) in [("pipeline.batch", pipeline.batch), ("pipeline.executions", pipeline.executions)] {
+            self.require(value > 0, key, "is zero: no ticket would move");
+        }
+        for (key, value) in [("pipeline.lease", pipeline.lease), ("pipeline.poll", pipeline.poll)] {
+            self.require(!value.get().is_zero(), key, "is zero");
+        }
+    }
+
+    fn names<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = BTreeMap::new();
+        for (index, name) in names.enumerate() {
+            self.require(!name.is_empty(), format!("{key}.{index}.name"), "is empty");
+            // Environment variables cannot tell `-` from `_`.
+            if let Some(first) = seen.insert(name.replace('-', "_"), index) {
+                self.require(
+                    false,
+                    format!("{key}.{index}.name"),
+                    format!("is `{name}`, as entry {first} of `{key}` is named: every name stands once"),
+                );
+            }
+        }
+    }
+
+    fn url(&mut self, key: String, url: &Url) {
+        let http = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+        self.require(http, &key, format!("has the scheme `{}`: expected `http` or `https`", url.scheme()));
+        let bare = url.username().is_empty() && url.password().is_none();
+        self.require(bare, key, "has a user name or a password in it: URLs end up in logs");
+    }
+}
+
+/// Standard Webhooks 1.0.0: base64 of 24 to 64 bytes after `whsec_`.
+fn is_webhook_secret(secret: &str) -> bool {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    secret.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok()).is_some_and(|key| (24..=64).contains(&key.len()))
+}

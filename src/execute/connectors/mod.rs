@@ -1,0 +1,7 @@
+//! Connectors: the configured systems that steps may call; a step names one, never a URL.
+
+pub mod http;
+mod set;
+
+pub use http::{Prepared, RequestPreview};
+pub use set::{Connectors, Health};

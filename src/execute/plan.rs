@@ -1,0 +1,162 @@
+//! What comes next, from the runbook and the intent log alone.
+//!
+//! Pure: a run and a run resumed after a crash ask the same question of the same log, so there is no second
+//! code path for recovery.
+//!
+//! What an intent-log line says about the world:
+//! * `Started`: the call may have been received, and nobody knows what became of it;
+//! * `Succeeded`: answered as expected;
+//! * `Failed` without a status: surely not received; with a 4xx: received and refused; with any other status:
+//!   received, and something may have changed.
+// INVARIANT: a change or rollback that is not idempotent is called at most once, whatever happened to the call.
+// INVARIANT: `Succeeded` is reached only when every verify step of the runbook was met after the last change.
+
+use crate::domain::{
+    execution::{Execution, ExecutionState, StepOutcome, StepRun},
+    runbook::{Runbook, Step, StepKind},
+};
+
+/// Calls of one idempotent step, the first included.
+pub const MOST_ATTEMPTS: u32 = 3;
+
+/// The next thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next<'a> {
+    /// Call this step; the attempt goes into its log line.
+    Call { step: &'a Step, attempt: u32 },
+    /// Move to this state: rollbacks, or the end.
+    Move { to: ExecutionState, reason: Option<String> },
+}
+
+/// The newest log line of a step.
+fn last<'a>(execution: &'a Execution, step: &Step) -> Option<&'a StepRun> {
+    execution.steps.iter().rev().find(|run| run.step == step.id)
+}
+
+/// True when some call of the step may have changed something at the other side.
+///
+/// Looks at every attempt: a retry that surely failed says nothing about the attempt before it.
+fn may_have_changed(execution: &Execution, step: &Step) -> bool {
+    execution.steps.iter().filter(|run| run.step == step.id).any(|run| match run.outcome {
+        StepOutcome::Succeeded | StepOutcome::Started => true,
+        StepOutcome::Failed => run.status.is_some_and(|status| !(400..500).contains(&status)),
+    })
+}
+
+/// True when another try of an idempotent step could help.
+fn is_worth_retrying(run: &StepRun) -> bool {
+    run.status.is_none_or(|status| status >= 500 || matches!(status, 408 | 425 | 429))
+}
+
+fn steps(runbook: &Runbook, kind: StepKind) -> impl DoubleEndedIterator<Item = &Step> {
+    runbook.steps.iter().filter(move |step| step.kind == kind)
+}
+
+/// True when some change of this run may have had an effect.
+pub fn has_changed_something(runbook: &Runbook, execution: &Execution) -> bool {
+    steps(runbook, StepKind::Change).any(|step| may_have_changed(execution, step))
+}
+
+fn failure(step: &Step, run: &StepRun) -> String {
+    format!("step `{}` failed: {}", step.id, run.detail.as_deref().unwrap_or("no reason recorded"))
+}
+
+/// The next move of an execution that is not final.
+pub fn next<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
+    if execution.state == ExecutionState::RollingBack { next_rollback(runbook, execution) } else { next_forward(runbook, execution) }
+}
+
+fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
+    use ExecutionState::{InDoubt, Refused, RollingBack, Succeeded};
+    let end = |to, reason: String| Next::Move { to, reason: Some(reason) };
+
+    for step in steps(runbook, StepKind::Precheck) {
+        match last(execution, step) {
+            None => return Next::Call { step, attempt: 1 },
+            Some(run) if run.outcome == StepOutcome::Succeeded => {}
+            // A precheck only looks, so a look whose answer was lost is repeated.
+            Some(run) if run.outcome == StepOutcome::Started && run.attempt < MOST_ATTEMPTS => {
+                return Next::Call { step, attempt: run.attempt + 1 };
+            }
+            Some(run) => return end(Refused, failure(step, run)),
+        }
+    }
+
+    let mut unknown = None;
+    for step in steps(runbook, StepKind::Change) {
+        if let Some(doubtful) = unknown {
+            return end(InDoubt, format!("the outcome of step `{doubtful}` is not known, and step `{}` would build on it", step.id));
+        }
+        let Some(run) = last(execution, step) else { return Next::Call { step, attempt: 1 } };
+        match run.outcome {
+            StepOutcome::Succeeded => {}
+            StepOutcome::Started | StepOutcome::Failed if step.idempotent && run.attempt < MOST_ATTEMPTS && is_worth_retrying(run) => {
+                return Next::Call { step, attempt: run.attempt + 1 };
+            }
+            StepOutcome::Started => unknown = Some(&step.id),
+            StepOutcome::Failed if has_changed_something(runbook, execution) => return end(RollingBack, failure(step, run)),
+            StepOutcome::Failed => return end(Refused, failure(step, run)),
+        }
+    }
+
+    let mut verified = false;
+    for step in steps(runbook, StepKind::Verify) {
+        match last(execution, step) {
+            None => return Next::Call { step, attempt: 1 },
+            Some(run) if run.outcome == StepOutcome::Succeeded => verified = true,
+            Some(run) if run.outcome == StepOutcome::Started && run.finished_at.is_none() && run.attempt < MOST_ATTEMPTS => {
+                return Next::Call { step, attempt: run.attempt + 1 };
+            }
+            Some(run) => {
+                return match unknown {
+                    Some(doubtful) => end(InDoubt, format!("the outcome of step `{doubtful}` is not known, and {}", failure(step, run))),
+                    None => end(RollingBack, failure(step, run)),
+                };
+            }
+        }
+    }
+    match unknown {
+        Some(doubtful) if !verified => {
+            end(InDoubt, format!("the outcome of step `{doubtful}` is not known, and no verify step could tell"))
+        }
+        Some(doubtful) => end(Succeeded, format!("no answer came to step `{doubtful}`; the verify steps show that it worked")),
+        None => Next::Move { to: Succeeded, reason: None },
+    }
+}
+
+fn next_rollback<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
+    use ExecutionState::{Failed, InDoubt, RolledBack};
+    let mut left_behind = Vec::new();
+    for change in steps(runbook, StepKind::Change).rev() {
+        if !may_have_changed(execution, change) {
+            continue;
+        }
+        let Some(undo) = change.rollback.as_ref().and_then(|id| runbook.step(id)) else {
+            left_behind.push(change.id.as_str());
+            continue;
+        };
+        let Some(run) = last(execution, undo) else { return Next::Call { step: undo, attempt: 1 } };
+        match run.outcome {
+            StepOutcome::Succeeded => {}
+            StepOutcome::Started | StepOutcome::Failed if undo.idempotent && run.attempt < MOST_ATTEMPTS && is_worth_retrying(run) => {
+                return Next::Call { step: undo, attempt: run.attempt + 1 };
+            }
+            StepOutcome::Started => {
+                return Next::Move { to: InDoubt, reason: Some(format!("the outcome of rollback `{}` is not known", undo.id)) };
+            }
+            // Earlier changes may be what this one stands on: undoing them now could do harm.
+            StepOutcome::Failed => {
+                return Next::Move {
+                    to: Failed,
+                    reason: Some(format!("step `{}` could not be undone: {}", change.id, failure(undo, run))),
+                };
+            }
+        }
+    }
+    if left_behind.is_empty() {
+        Next::Move { to: RolledBack, reason: None }
+    } else {
+        left_behind.reverse();
+        Next::Move { to: Failed, reason: Some(format!("no rollback is declared for: {}", left_behind.join(", "))) }
+    }
+}

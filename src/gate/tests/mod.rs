@@ -1,0 +1,9 @@
+//! The room as a whole: the verdict against a second evaluator, its properties, and its policies.
+
+mod approvals;
+mod calendars;
+mod policies;
+mod properties;
+mod reference;
+mod specimen;
+mod stored;

@@ -1,0 +1,163 @@
+//! The shipped policies and their cases, and what is said of policies that are wrong.
+
+use std::path::Path;
+
+use super::specimen::{self, Dice, baseline, policies, shipped};
+use crate::gate::{
+    GateError, PolicySet, backtest, cases, check, context, evaluate,
+    facts::{Facts, PerMillion},
+    policy::{Action, SCHEMA},
+};
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")
+}
+
+fn refused(text: &str) -> String {
+    PolicySet::from_files([("mine.cedar".to_owned(), text.to_owned())]).unwrap_err().to_string()
+}
+
+#[test]
+fn every_shipped_case_passes_and_no_shipped_policy_is_odd() {
+    let results = cases::run_cases(&shipped(), &folder().join("tests")).unwrap();
+    let failed: Vec<_> = results.iter().filter(|result| !result.passed()).map(|result| (&result.name, &result.failures)).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(results.len() >= 20);
+    assert_eq!(check::check(&shipped()), []);
+}
+
+/// Each shipped policy is the only refusal of some case, or permits in one: no case, no rule.
+#[test]
+fn every_shipped_automation_policy_has_a_case() {
+    let results = cases::run_cases(&shipped(), &folder().join("tests")).unwrap();
+    for policy in shipped().policies().filter(|policy| !policy.actions.contains(&"approve")) {
+        let decided = results.iter().any(|result| result.verdict.reasons.iter().any(|reason| reason.id == policy.id));
+        assert!(decided, "`{}` decides no case", policy.id);
+    }
+}
+
+#[test]
+fn a_case_that_expects_something_else_fails_and_says_what_came() {
+    let text = "[[case]]\nname = \"wrong\"\ndecision = \"escalate\"\nrefused_by = [\"no_storm\"]\n";
+    let results = cases::run_file(&shipped(), &serde_json::from_str(specimen::BASELINE).unwrap(), "x.toml", text).unwrap();
+    assert_eq!(results[0].failures, ["expected `escalate`, got `auto_execute`", "expected refusals by [no_storm], got []"]);
+    let typo = "[[case]]\nname = \"typo\"\ndecision = \"escalate\"\nfacts.ticket.rsik = \"high\"\n";
+    let error = cases::run_file(&shipped(), &serde_json::from_str(specimen::BASELINE).unwrap(), "x.toml", typo).unwrap_err();
+    assert!(error.to_string().contains("`x.toml`: case `typo`") && error.to_string().contains("rsik"), "{error}");
+}
+
+#[test]
+fn an_unparsable_policy_is_refused_with_its_file_and_line() {
+    let said = refused("@id(\"a\")\n@reason(\"x\")\npermit (principal, action, resource)\nwhen { context.risk = \"low\" };\n");
+    assert!(said.starts_with("mine.cedar:4: "), "{said}");
+}
+
+#[test]
+fn an_unknown_attribute_action_or_type_is_refused_with_its_file_and_line() {
+    let head = "@id(\"a\")\n@reason(\"x\")\n";
+    let said = refused(&format!("{head}permit (principal, action, resource)\nwhen {{ context.rsik == \"low\" }};\n"));
+    assert!(said.starts_with("mine.cedar:4: ") && said.contains("rsik"), "{said}");
+    let said = refused(&format!("{head}permit (principal, action == Action::\"run\", resource);\n"));
+    assert!(said.starts_with("mine.cedar:3: ") || said.starts_with("mine.cedar:1: "), "{said}");
+    assert!(said.contains("run"), "{said}");
+    let said = refused(&format!("{head}permit (principal, action, resource) when {{ context.fit > \"high\" }};\n"));
+    assert!(said.starts_with("mine.cedar:3: "), "{said}");
+}
+
+#[test]
+fn every_policy_needs_an_id_of_its_own_and_a_reason() {
+    let said = refused("\n\n@reason(\"x\")\npermit (principal, action, resource);\n");
+    assert!(said.starts_with("mine.cedar:3: a policy has no `@id"), "{said}");
+    let said =
+        refused("@id(\"a\")\npermit (principal, action, resource);\n@id(\"B c\") @reason(\"x\")\npermit (principal, action, resource);");
+    assert!(
+        said.contains("mine.cedar:1: policy `a` has no `@reason") && said.contains("mine.cedar:3: `@id(\"B c\")` is not a policy id"),
+        "{said}"
+    );
+    let twice = "@id(\"a\") @reason(\"x\")\npermit (principal, action, resource);\n@id(\"a\") @reason(\"y\")\nforbid (principal, action, resource);";
+    assert_eq!(refused(twice), "mine.cedar:3: `@id(\"a\")` is taken by the policy at mine.cedar:1: choose another");
+    let said = refused("@id(\"risk_low\") @reason(\"x\") permit (principal, action, resource);");
+    assert!(said.contains("is the name of a check of the program"), "{said}");
+}
+
+#[test]
+fn a_template_and_an_empty_folder_are_refused() {
+    let said = refused("@id(\"a\") @reason(\"x\") permit (principal == ?principal, action, resource);");
+    assert!(said.contains("has a slot"), "{said}");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(PolicySet::load(empty.path()), Err(GateError::NoPolicies { .. })));
+    assert!(matches!(PolicySet::load(&empty.path().join("none")), Err(GateError::Unreadable { .. })));
+}
+
+#[test]
+fn the_digest_names_files_and_bytes() {
+    let one = |file: &str, text: &str| PolicySet::from_files([(file.to_owned(), text.to_owned())]).unwrap().digest();
+    let text = "@id(\"a\") @reason(\"x\") permit (principal, action, resource);";
+    assert_eq!(one("a.cedar", text), one("a.cedar", text));
+    assert_ne!(one("a.cedar", text), one("b.cedar", text));
+    assert_ne!(one("a.cedar", text), one("a.cedar", &format!("{text} ")));
+}
+
+#[test]
+fn check_finds_rules_that_cannot_mean_what_they_say() {
+    let set = policies(
+        "@id(\"never\") @reason(\"x\")\nforbid (principal, action, resource) when { context.peak && !context.peak && false };\n\
+         @id(\"one\") @reason(\"x\")\npermit (principal, action, resource) when { context.peak };\n\
+         @id(\"two\") @reason(\"again\")\npermit (principal, action, resource)\nwhen { context.peak };\n",
+    );
+    let found: Vec<_> = check::check(&set).into_iter().map(|finding| (finding.place.line, finding.policy, finding.message)).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].0 == 1 && found[0].1 == "never" && found[0].2.contains("never apply"), "{found:?}");
+    assert!(found[1].0 == 5 && found[1].1 == "two" && found[1].2.contains("same rule as `one`"), "{found:?}");
+    let set = policies(
+        "@id(\"all\") @reason(\"x\")\npermit (principal, action, resource);\n@id(\"stop\") @reason(\"x\")\nforbid (principal, action in Action::\"execute\", resource);",
+    );
+    let found = check::check(&set);
+    assert!(
+        found.iter().any(|finding| finding.policy == "all" && finding.message.contains("`stop` forbids `execute_automatically` always")),
+        "{found:?}"
+    );
+    let set = policies("@id(\"lone\") @reason(\"x\")\nforbid (principal, action == Action::\"approve\", resource) when { context.peak };");
+    assert!(check::check(&set)[0].message.contains("nothing permits `approve`"));
+}
+
+#[test]
+fn every_situation_has_the_schemas_type() {
+    let (schema, _) = cedar_policy::Schema::from_cedarschema_str(SCHEMA).unwrap();
+    let action = format!("Action::\"{}\"", Action::ExecuteAutomatically.as_str()).parse().unwrap();
+    let mut dice = Dice::new(9);
+    let mut checked = 0;
+    for _ in 0..500 {
+        let facts = dice.facts();
+        let Some(proposal) = &facts.proposal else { continue };
+        context::situation(&facts, proposal).unwrap().validate(&schema, &action).unwrap();
+        checked += 1;
+    }
+    assert!(checked > 400);
+}
+
+#[test]
+fn a_backtest_groups_what_would_change_and_counts_what_it_cannot_read() {
+    let before: Vec<(Facts, _)> = (0..40u32)
+        .map(|n| {
+            let mut facts = baseline();
+            facts.requester.as_mut().unwrap().known = n % 4 != 0;
+            facts.proposal.as_mut().unwrap().fit = PerMillion::new(950_000 + n);
+            let verdict = evaluate(&shipped(), &facts);
+            (facts, verdict)
+        })
+        .collect();
+    let receipts: Vec<_> =
+        before.iter().enumerate().map(|(n, (facts, past))| (format!("rec-{n}"), serde_json::to_value(facts).unwrap(), past)).collect();
+    let stricter = policies(
+        "@id(\"all\") @reason(\"x\") permit (principal, action, resource);\n@id(\"known-only\") @reason(\"x\") forbid (principal, action == Action::\"execute_automatically\", resource) unless { context.requester_known };",
+    );
+    let odd = ("odd".to_owned(), serde_json::json!({"form": 2}), &before[0].1);
+    let given = || receipts.iter().chain([&odd]).map(|(name, facts, past)| (name.as_str(), facts, *past));
+    let same = backtest::backtest(&shipped(), given());
+    assert_eq!((same.evaluated, same.unchanged, same.unreadable, same.groups.len()), (40, 40, 1, 0));
+    let report = backtest::backtest(&stricter, given());
+    assert_eq!((report.evaluated, report.unchanged, report.unreadable), (40, 30, 1));
+    let [group] = &report.groups[..] else { panic!("{report:?}") };
+    assert_eq!((group.count, &group.because[..], group.examples.len()), (10, &["known-only".to_owned()][..], 5));
+}

@@ -1,0 +1,193 @@
+//! A second evaluator of the invariants, written apart from the first: one table of who stops what, straight
+//! from the design, with the error bound as a table of the pairs that occur.
+//!
+//! It shares no code with the room but the types. Set `SLUICEGATE_GATE_FACTS` to compare more random facts;
+//! a release check uses 1000000.
+
+use super::specimen::{self, Dice};
+use crate::{
+    domain::{
+        approval::Mode,
+        priority::Risk,
+        verdict::Decision::{self, AutoExecute, Escalate, NeedsApproval, RecommendOnly},
+    },
+    gate::{Basis, evaluate, facts::*, may_execute},
+};
+
+const FACTS: usize = 3_000;
+
+/// Wilks' table at 95 % confidence and 5 %: fewest decisions for 0, 1, 2, … wrong ones.
+const WILKS: [u64; 5] = [59, 93, 124, 153, 181];
+
+fn bound_is_kept(record: &ErrorRecord) -> bool {
+    match record.limit.millionths() {
+        1_000_000 => true,
+        // 30 of 1,000 is 3 %, with an upper bound of 4.1 %.
+        50_000 => {
+            (record.decisions, record.wrong) == (1_000, 30) || WILKS.get(record.wrong as usize).is_some_and(|n| record.decisions >= *n)
+        }
+        other => panic!("no table for a limit of {other}"),
+    }
+}
+
+fn has_room(facts: &Facts, proposal: &ProposalFacts) -> bool {
+    let used = facts.usage;
+    proposal.pre_approvals.iter().any(|p| {
+        let lower = |name: &str| name.to_lowercase();
+        let written_by_approver = proposal.authors.iter().any(|author| lower(author.as_str()) == lower(p.approver.as_str()));
+        p.form == 1
+            && p.tenant == facts.tenant
+            && p.runbook == proposal.runbook
+            && p.digest == proposal.digest
+            && p.created_at <= facts.now
+            && facts.now < p.expires_at
+            && p.revoked.is_none()
+            && !written_by_approver
+            && (p.sources.is_empty() || p.sources.contains(&facts.ticket.source))
+            && p.mode == Mode::Auto
+            && used.runbook_hour < p.caps.per_hour
+            && used.target_hour < p.caps.per_target_hour
+            && used.requester_hour < p.caps.per_requester_hour
+            && used.running < p.caps.concurrent
+    })
+}
+
+/// The most that the invariants allow.
+fn invariants_allow(facts: &Facts) -> Decision {
+    let Some(proposal) = &facts.proposal else { return Escalate };
+    if facts.storm.size > facts.storm.limit {
+        return Escalate;
+    }
+    let modes = [facts.modes.global, facts.modes.source, facts.modes.runbook];
+    let down =
+        facts.connectors.values().any(|health| *health != ConnectorHealth::Healthy) || (facts.connectors.is_empty() && proposal.executable);
+    let nothing_runs = facts.kill_switch != KillSwitch::Off
+        || facts.windows.iter().any(|window| window.kind == WindowKind::Freeze)
+        || modes.contains(&Mode::Shadow)
+        || !proposal.executable
+        || proposal.in_force != Some(proposal.digest)
+        || proposal.binding != proposal.binding_now
+        || facts.now >= proposal.expires_at
+        || !proposal.missing.is_empty()
+        || (down && facts.phase == Phase::Execution);
+    if nothing_runs {
+        return RecommendOnly;
+    }
+    let alone = !modes.contains(&Mode::Suggest)
+        && (facts.ticket.risk, proposal.risk) == (Risk::Low, Risk::Low)
+        && (proposal.reversible || proposal.idempotent)
+        && !proposal.stale
+        && proposal.fit >= proposal.fit_limit
+        && facts.ticket.category.is_some()
+        && !facts.requester.as_ref().is_some_and(|requester| requester.flagged)
+        && bound_is_kept(&facts.record)
+        && !facts.record.demoted
+        && !down
+        && has_room(facts, proposal);
+    if alone { AutoExecute } else { NeedsApproval }
+}
+
+/// The most that the shipped policies allow, written in Rust.
+fn policies_allow(facts: &Facts) -> Decision {
+    let Some(proposal) = &facts.proposal else { return AutoExecute };
+    let requester = facts.requester.as_ref();
+    let calm = !facts.windows.iter().any(|window| window.kind == WindowKind::Peak)
+        || matches!(facts.ticket.environment.as_deref(), Some("test" | "staging" | "development"));
+    let permitted = facts.ticket.risk.max(proposal.risk) == Risk::Low
+        && !requester.is_some_and(|requester| requester.vip || requester.entitled == Some(false))
+        && calm
+        && facts.ticket.priority != crate::domain::priority::Priority::P1;
+    if permitted { AutoExecute } else { NeedsApproval }
+}
+
+fn valid_approvals(facts: &Facts) -> usize {
+    let Some(proposal) = &facts.proposal else { return 0 };
+    let counts = |yes: &&ApprovalFacts| {
+        // Of the specimen's persons, Wren wrote the runbook, and Ana asked where anybody did.
+        let by = yes.by.as_str().to_lowercase();
+        by != "wren@example.com"
+            && (by != "ana@example.com" || facts.requester.is_none())
+            && yes.roles.contains(&crate::domain::principal::Role::Approver)
+            && yes.binding == proposal.binding
+            && yes.at <= facts.now
+    };
+    facts.approvals.iter().filter(counts).count()
+}
+
+fn agrees(facts: &Facts) {
+    let said = evaluate(&specimen::permissive(), facts);
+    let expected = invariants_allow(facts);
+    assert_eq!(said.decision, expected, "{said:#?}\n{facts:#?}");
+    let risk = facts.proposal.as_ref().map_or(facts.ticket.risk, |proposal| facts.ticket.risk.max(proposal.risk));
+    let persons = if risk == Risk::High { 2 } else { 1 };
+    assert_eq!(said.approvals_needed, if expected == NeedsApproval { persons } else { 0 });
+
+    let expected = expected.min(policies_allow(facts));
+    let permission = may_execute(&specimen::shipped(), facts);
+    let asked_in_time = facts.phase == Phase::Execution;
+    match &permission.basis {
+        Some(Basis::Automatic) => assert!(asked_in_time && expected == AutoExecute, "{facts:#?}"),
+        Some(Basis::Approved { by }) => {
+            let counted = by.len() == valid_approvals(facts) && by.len() >= usize::from(persons);
+            assert!(asked_in_time && expected == NeedsApproval && counted, "{permission:#?}\n{facts:#?}");
+        }
+        None => {
+            let enough = expected == NeedsApproval && valid_approvals(facts) >= usize::from(persons);
+            assert!(!asked_in_time || !(expected == AutoExecute || enough), "{permission:#?}\n{facts:#?}");
+        }
+    }
+}
+
+#[test]
+fn random_facts_are_decided_as_the_second_evaluator_decides_them() {
+    let count = std::env::var("SLUICEGATE_GATE_FACTS").ok().and_then(|count| count.parse().ok()).unwrap_or(FACTS);
+    let mut dice = Dice::new(4);
+    let mut seen = std::collections::BTreeMap::new();
+    for _ in 0..count {
+        let facts = dice.facts();
+        *seen.entry(invariants_allow(&facts)).or_insert(0) += 1;
+        agrees(&facts);
+    }
+    assert_eq!(seen.len(), 4, "every decision occurs: {seen:?}");
+    // Guards the generator: a comparison that never sees automation proves nothing about it.
+    assert!(seen.values().all(|n| n * 15 > count), "{seen:?}");
+}
+
+/// Every combination of eleven attributes, the rest as in the baseline.
+#[test]
+fn all_combinations_of_the_attributes_are_decided_as_the_second_evaluator_decides_them() {
+    const BITS: u32 = 11;
+    for bits in 0u32..1 << BITS {
+        let on = |bit: u32| bits >> bit & 1 == 1;
+        let mut facts = specimen::baseline();
+        facts.phase = if on(0) { Phase::Execution } else { Phase::Proposal };
+        if on(1) {
+            facts.kill_switch = KillSwitch::On { reason: "drill".to_owned() };
+        }
+        if on(2) {
+            facts.modes.runbook = Mode::Suggest;
+        }
+        if on(3) {
+            facts.storm.size = 11;
+        }
+        if on(4) {
+            facts.usage.runbook_hour = 10;
+        }
+        (facts.record.decisions, facts.record.wrong) = if on(5) { (92, 1) } else { (93, 1) };
+        if on(6) {
+            facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Unhealthy { reason: "down".to_owned() });
+        }
+        let proposal = facts.proposal.as_mut().unwrap();
+        if on(7) {
+            proposal.pre_approvals.clear();
+        }
+        if on(8) {
+            proposal.risk = Risk::High;
+        }
+        if on(9) {
+            proposal.missing.insert("host".parse().unwrap());
+        }
+        (proposal.reversible, proposal.idempotent) = (!on(10), false);
+        agrees(&facts);
+    }
+}

@@ -1,0 +1,23 @@
+//! Committed entries of the action log counted as metrics: what is counted is exactly what happened.
+
+use crate::{
+    domain::{entry::Event, verdict::Verdict},
+    telemetry::Metrics,
+};
+
+/// Counts one committed entry.
+pub fn entry(metrics: &Metrics, event: &Event) {
+    match event {
+        Event::TicketMoved { from, to, .. } => metrics.ticket_transitions.with_label_values(&[from.as_str(), to.as_str()]).inc(),
+        Event::ExecutionMoved { to, .. } if to.is_final() => metrics.executions.with_label_values(&[to.as_str()]).inc(),
+        Event::DeliveryDeadLettered { .. } => metrics.dead_letters.inc(),
+        Event::DeadLetterReplayed { .. } => metrics.dead_letters.dec(),
+        _ => {}
+    }
+}
+
+/// Counts one committed verdict.
+pub fn verdict(metrics: &Metrics, verdict: &Verdict) {
+    let first = verdict.refusals().next().map_or("none", |reason| reason.id.as_str());
+    metrics.verdicts.with_label_values(&[verdict.decision.as_str(), first]).inc();
+}

@@ -1,0 +1,126 @@
+//! Pairs for the matcher's calibration from a library's own examples, each left out of the index it is tried on.
+//!
+//! Three kinds: an example of a runbook that is there (fits when it comes first), the same example with its
+//! runbook taken away (nothing fits: the sibling that comes first must look unsure), and a `no_match` example
+//! for the runbook it names. Each is tried with the right category known and with none.
+
+use std::collections::BTreeMap;
+
+use super::{
+    calibration::{Calibration, Features, fit_calibration},
+    error::RunbookError,
+    library::Library,
+    matching::Standing,
+    query::{Query, same_span, text_query},
+};
+use crate::domain::{name::RunbookId, untrusted::Untrusted};
+
+/// Every so many examples one is tried with a wrong category, because triage errs too.
+const WRONG_CATEGORY_EVERY: usize = 5;
+
+/// Fits the calibration on `library`'s examples.
+///
+/// # Errors
+/// As [`fit_calibration`].
+pub fn train(library: &Library) -> Result<Calibration, RunbookError> {
+    fit_calibration(&pairs(library))
+}
+
+fn pairs(library: &Library) -> Vec<(Features, bool)> {
+    let ids: Vec<RunbookId> = library.iter().map(|runbook| runbook.id.clone()).collect();
+    let mut categories: Vec<&str> = library.iter().filter_map(|r| r.categories.first().map(String::as_str)).collect();
+    categories.dedup();
+    let mut pairs = Vec::new();
+    for (turn, runbook) in library.iter().enumerate() {
+        let right = runbook.categories.first().map(String::as_str);
+        let wrong = categories.iter().copied().cycle().skip(turn + 1).take(categories.len()).find(|c| !runbook.categories.contains(*c));
+        let without = library.altered(|sheet| (sheet.runbook.id != runbook.id).then(|| sheet.clone()));
+        for (number, example) in runbook.examples.matching.iter().enumerate() {
+            let held_out = library.altered(|sheet| {
+                let mut sheet = sheet.clone();
+                sheet.runbook.examples.matching.retain(|other| other != example);
+                Some(sheet)
+            });
+            let mut tried = vec![None, right];
+            tried.extend((number % WRONG_CATEGORY_EVERY == 0).then_some(wrong));
+            for category in tried {
+                let first = |library: &Library| text_query(example, category, |query| library.standings(query).into_iter().next());
+                pairs.extend(first(&held_out).map(|best| (best.features, ids[best.number] == runbook.id)));
+                pairs.extend(first(&without).map(|best| (best.features, false)));
+            }
+            for name in &runbook.triggers.alertnames {
+                let best = alert(name, example, &held_out);
+                pairs.extend(best.map(|best| (best.features, ids[best.number] == runbook.id)));
+            }
+        }
+        for example in &runbook.examples.not_matching {
+            for category in [None, right] {
+                let standings = text_query(example, category, |query| library.standings(query));
+                pairs.extend(standings.into_iter().find(|s| ids[s.number] == runbook.id).map(|standing| (standing.features, false)));
+            }
+        }
+    }
+    pairs
+}
+
+/// The best runbook for an alert with this name and an example as its description.
+fn alert(name: &str, text: &str, library: &Library) -> Option<Standing> {
+    let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::new(name))]);
+    let attributes = BTreeMap::new();
+    let query =
+        Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
+    library.standings(&query).into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::{Known, lint};
+
+    fn shipped() -> Library {
+        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    }
+
+    #[test]
+    fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
+        let fitted = train(&shipped()).unwrap();
+        if std::env::var_os("UPDATE_MATCHER").is_some() {
+            std::fs::write("models/matcher.json", serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
+        }
+        let stored = Calibration::from_json(&std::fs::read_to_string("models/matcher.json").unwrap()).unwrap();
+        let distance = fitted.distance(&stored);
+        assert!(
+            distance < 1e-3,
+            "refit moved by {distance}: run this test with UPDATE_MATCHER=1 and look at the change\n{fitted:?}\n{stored:?}"
+        );
+    }
+
+    #[test]
+    fn the_shipped_library_has_no_finding() {
+        let today = Some(jiff::civil::date(2026, 11, 23));
+        let connectors = Some([crate::domain::name::ConnectorName::new("automation").unwrap()].into());
+        let report = lint(std::path::Path::new("runbooks"), &Known { today, connectors, ..Known::default() });
+        let shown: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        assert!(shown.is_empty(), "{}", shown.join("\n"));
+        assert!(report.runbooks >= 24);
+    }
+
+    #[test]
+    fn what_an_expert_would_never_automate_has_no_change_step_and_no_low_risk() {
+        use crate::domain::priority::Risk;
+        let library = shipped();
+        for id in ["lost-laptop", "phishing-report", "malware-alert", "offboarding", "onboarding", "group-access", "reset-second-factor"] {
+            let runbook = library.get(&RunbookId::new(id).unwrap()).unwrap();
+            assert!(!runbook.is_executable() && runbook.risk > Risk::Low, "{id}");
+        }
+        let ready = library.iter().filter(|r| r.is_executable() && r.risk == Risk::Low).count();
+        assert!(ready >= 10, "{ready} can run on their own");
+        for runbook in library.iter() {
+            assert!(runbook.examples.matching.len() >= 6 && runbook.examples.not_matching.len() >= 2, "{}", runbook.id);
+            assert!(!runbook.authors.is_empty() && runbook.body.contains("## If it does not help"), "{}", runbook.id);
+            for step in runbook.steps.iter().filter(|s| s.kind == crate::domain::runbook::StepKind::Change) {
+                assert!(runbook.risk > Risk::Low || runbook.reversible || step.idempotent, "{}", runbook.id);
+            }
+        }
+    }
+}
