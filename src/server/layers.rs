@@ -34,7 +34,9 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
     let status = response.status().as_u16();
     let problem = response.extensions().get::<Answered>().map(|answered| answered.0);
     span.in_scope(|| tracing::info!(status, problem, milliseconds = elapsed.as_secs_f64() * 1000.0, "answered"));
-    app.service.metrics.request(method, &route, status, elapsed);
+    let metrics = &app.service.metrics;
+    metrics.requests.with_label_values(&[route.as_str(), method, status.to_string().as_str()]).inc();
+    metrics.request_seconds.with_label_values(&[route.as_str()]).observe(elapsed.as_secs_f64());
     finish(response.headers_mut(), &id, trace.as_deref());
     response
 }

@@ -1,7 +1,7 @@
 //! Every error answer of the HTTP edge, as RFC 9457 problems with stable ids.
 //!
 //! To add one: a variant here, its row in [`KINDS`] (id, status, title, and what the caller can do), a test that
-//! provokes it, and `SLUICEGATE_GOLDEN=write cargo test problem` for `docs/reference/problems.md`. An id is never
+//! provokes it, and `SLUICEGATE_BLESS=1 cargo test problem` for `docs/reference/problems.md`. An id is never
 //! reused or renamed; a caller switches on it. What a stranger must not read goes to `tracing`, not into `detail`.
 // INVARIANT: a 5xx answer never carries the text of an inner error.
 

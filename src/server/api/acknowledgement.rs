@@ -31,6 +31,18 @@ pub struct Acknowledgement {
     pub recommendation: Option<Box<Recommendation>>,
 }
 
+impl Acknowledgement {
+    /// A fixed word for a metric's label.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self { ignored: Some(_), .. } => "ignored",
+            Self { dead_letter: Some(_), .. } => "dead_lettered",
+            Self { duplicate: true, .. } => "duplicate",
+            _ => "accepted",
+        }
+    }
+}
+
 impl From<Accepted> for Acknowledgement {
     fn from(accepted: Accepted) -> Self {
         let empty = Self { id: None, tickets: Vec::new(), duplicate: false, ignored: None, dead_letter: None, recommendation: None };

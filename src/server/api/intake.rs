@@ -12,7 +12,7 @@ use axum::{
 
 use super::acknowledgement::Acknowledgement;
 use crate::{
-    intake,
+    intake::{self, Refused},
     pipeline::{actions::accept, service::Source},
     server::{app::App, body, problem::Problem},
 };
@@ -29,26 +29,47 @@ use crate::{
 pub async fn receive(State(app): State<App>, path: RawPathParams, request: Request) -> Result<Response, Problem> {
     // A name that is no valid text is an unknown source like any other.
     let name = path.iter().find(|(name, _)| *name == "source").map(|(_, value)| value.to_owned()).unwrap_or_default();
-    let (parts, content) = request.into_parts();
-    let body = body::read(content, app.service.config.server.body_limit).await?;
-    let headers = lower_case(&parts.headers);
-    let now = app.service.ambient.now();
-
     let source = app.service.sources.get(&name);
-    let proved = match source {
-        Some(source) => intake::receive(&source.spec, &headers, &body, now).map(|received| (source, received)),
-        None => Err(intake::refuse_unknown_source(&body)),
+    let outcome = deliver(&app, source, request).await;
+    // The configured name only: a stranger's text has no place in a metric's labels.
+    let known = source.map_or("unknown", |source| source.spec.source().as_str());
+    let word = match &outcome {
+        Ok(acknowledgement) => acknowledgement.outcome(),
+        Err(Refusal { word, .. }) => word,
     };
-    let (source, received) = proved.map_err(|refused| {
-        // The configured name only: a stranger's text has no place in a metric's labels.
-        let known = source.map_or("unknown", |source| source.spec.source().as_str());
-        tracing::info!(source = known, outcome = refused.outcome(), detail = refused.detail(), "delivery refused");
-        app.service.metrics.delivery_refused(known, refused.outcome());
-        Problem::UnprovenSender
-    })?;
+    app.service.metrics.intake.with_label_values(&[known, word]).inc();
+    match outcome {
+        Ok(acknowledgement) => Ok((StatusCode::ACCEPTED, Json(acknowledgement)).into_response()),
+        Err(Refusal { word, detail, problem }) => {
+            tracing::info!(source = known, outcome = word, detail, "delivery refused");
+            Err(problem)
+        }
+    }
+}
+
+/// Why a delivery was not taken: a fixed word for the metric, and what was wrong for our own log.
+struct Refusal {
+    word: &'static str,
+    detail: String,
+    problem: Problem,
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self { word: refused.outcome(), detail: refused.detail(), problem: Problem::UnprovenSender }
+    }
+}
+
+async fn deliver(app: &App, source: Option<&Source>, request: Request) -> Result<Acknowledgement, Refusal> {
+    let refusal = |word: &'static str| move |problem: Problem| Refusal { word, detail: problem.kind().title.to_owned(), problem };
+    let (parts, content) = request.into_parts();
+    let body = body::read(content, app.service.config.server.body_limit).await.map_err(refusal("unread"))?;
+    let now = app.service.ambient.now();
+    let Some(source) = source else { return Err(intake::refuse_unknown_source(&body).into()) };
+    let received = intake::receive(&source.spec, &lower_case(&parts.headers), &body, now)?;
 
     if let Some(quota) = app.quotas.get(source.spec.source()) {
-        quota.take(now).map_err(|over| over_quota(source, over.retry_after))?;
+        quota.take(now).map_err(|over| refusal("over_quota")(over_quota(source, over.retry_after)))?;
     }
     let arrival = accept::Arrival {
         tenant: source.spec.tenant().clone(),
@@ -58,8 +79,8 @@ pub async fn receive(State(app): State<App>, path: RawPathParams, request: Reque
         body: body.to_vec(),
         reading: received.reading,
     };
-    let accepted = accept::accept(&app.service, arrival).await?;
-    Ok((StatusCode::ACCEPTED, Json(Acknowledgement::from(accepted))).into_response())
+    let accepted = accept::accept(&app.service, arrival).await.map_err(|error| refusal("not_stored")(error.into()))?;
+    Ok(accepted.into())
 }
 
 /// 429, or 503 for senders that take a 429 for a final answer.
