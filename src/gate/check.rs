@@ -2,16 +2,20 @@
 //!
 //! What is not valid never becomes a [`PolicySet`]; see [`GateError`](super::GateError) for that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use cedar_policy::{ValidationMode, ValidationWarning, Validator};
 
-use super::{Place, PolicySet, policy::Action};
+use super::{
+    Place, PolicySet,
+    policy::{Action, SCHEMA, SCHEMA_FILE},
+};
 
 /// Something to look at; the policies still load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub place: Place,
+    /// Empty when it is about the folder.
     pub policy: String,
     pub message: String,
 }
@@ -28,6 +32,18 @@ pub fn check(policies: &PolicySet) -> Vec<Finding> {
     written_twice(policies, &mut find);
     shadowed(policies, &mut find);
     findings.sort();
+    findings
+}
+
+/// As [`check`], and whether the copy of the schema in `dir`, which editors read, is the program's.
+///
+/// The copy is never used to decide, so an old one is no error: it only makes an editor complain wrongly.
+pub fn check_folder(policies: &PolicySet, dir: &Path) -> Vec<Finding> {
+    let mut findings = check(policies);
+    if std::fs::read_to_string(dir.join(SCHEMA_FILE)).is_ok_and(|copy| copy != SCHEMA) {
+        let message = "it is not the schema of this program version: replace it with the one that comes with the program".to_owned();
+        findings.push(Finding { place: Place { file: SCHEMA_FILE.to_owned(), line: 0 }, policy: String::new(), message });
+    }
     findings
 }
 

@@ -13,7 +13,7 @@ pub enum GateError {
     #[error("{place}: {message}")]
     Policy { place: Place, message: String },
     #[error("{}", lines(.0))]
-    Policies(Vec<GateError>),
+    Several(Vec<GateError>),
     #[error("the facts cannot be read: {0}")]
     Facts(String),
     #[error("the facts have form {found} and this program knows form {known}: replay them with the version that wrote them")]

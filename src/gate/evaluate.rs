@@ -180,8 +180,8 @@ fn policy_reasons(policies: &PolicySet, facts: &Facts, proposal: &ProposalFacts)
             actions.push(action.as_str().into());
         }
     };
-    for (action, otherwise, default_deny) in ASKED {
-        let answer = policies.ask_engine(action, facts, proposal);
+    let answers = policies.ask_engine(ASKED.map(|(action, ..)| action), facts, proposal);
+    for ((action, otherwise, default_deny), answer) in ASKED.into_iter().zip(answers) {
         for (policy, why) in &answer.errors {
             add(policy, false, otherwise, action, unanswered(why));
         }

@@ -125,7 +125,7 @@ impl Calendar {
         match errors.len() {
             0 => Ok(Self { windows, environments }),
             1 => Err(errors.remove(0)),
-            _ => Err(GateError::Policies(errors)),
+            _ => Err(GateError::Several(errors)),
         }
     }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
-    PolicyId, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    Policy, PolicyId, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
@@ -201,9 +201,10 @@ impl PolicySet {
         &self.0.schema
     }
 
-    /// May the engine do `action` with the runbook of `proposal`?
-    pub(crate) fn ask_engine(&self, action: Action, facts: &Facts, proposal: &ProposalFacts) -> Answer {
-        self.ask(action, self.0.engine.clone(), &self.0.entities, facts, proposal)
+    /// May the engine do each of `actions` with the runbook of `proposal`? One situation serves all.
+    pub(crate) fn ask_engine<const N: usize>(&self, actions: [Action; N], facts: &Facts, proposal: &ProposalFacts) -> [Answer; N] {
+        let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
+        actions.map(|action| self.ask(action, self.0.engine.clone(), &self.0.entities, situation.clone(), proposal))
     }
 
     /// May `person` approve a run of the runbook of `proposal`?
@@ -220,16 +221,25 @@ impl PolicySet {
             .map_err(|why| why.to_string())
             .and_then(|entity| self.0.entities.clone().add_entities([entity], None).map_err(|why| why.to_string()));
         match entities {
-            Ok(entities) => self.ask(Action::Approve, principal, &entities, facts, proposal),
+            Ok(entities) => {
+                let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
+                self.ask(Action::Approve, principal, &entities, situation, proposal)
+            }
             Err(why) => Answer::unanswered(why),
         }
     }
 
-    fn ask(&self, action: Action, principal: EntityUid, entities: &Entities, facts: &Facts, proposal: &ProposalFacts) -> Answer {
+    fn ask(
+        &self,
+        action: Action,
+        principal: EntityUid,
+        entities: &Entities,
+        situation: Result<Context, String>,
+        proposal: &ProposalFacts,
+    ) -> Answer {
         let asked = &self.0.asked[action as usize];
         let runbook = EntityUid::from_type_name_and_id(self.0.runbook.clone(), EntityId::new(proposal.runbook.as_str()));
-        let request = context::situation(facts, proposal)
-            .map_err(|why| why.to_string())
+        let request = situation
             .and_then(|context| Request::new(principal, asked.action.clone(), runbook, context, None).map_err(|why| why.to_string()));
         let request = match request {
             Ok(request) => request,
@@ -370,5 +380,5 @@ pub(crate) fn diagnosed(file: &str, text: &str, error: &dyn Diagnostic) -> GateE
 }
 
 fn joined(mut errors: Vec<GateError>) -> Option<GateError> {
-    if errors.len() > 1 { Some(GateError::Policies(errors)) } else { errors.pop() }
+    if errors.len() > 1 { Some(GateError::Several(errors)) } else { errors.pop() }
 }

@@ -196,3 +196,12 @@ fn read_capped(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::File::open(path)?.take(parse::LARGEST_FILE as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+/// The library in this repository, loaded once for all tests of the room.
+#[cfg(test)]
+pub(crate) fn shipped() -> &'static Library {
+    static SHIPPED: std::sync::LazyLock<Library> = std::sync::LazyLock::new(|| {
+        Library::load(Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    });
+    &SHIPPED
+}

@@ -151,14 +151,10 @@ mod tests {
             name::RunbookId,
             ticket::Requester,
         },
-        runbook::{Known, Library, query::same_span},
+        runbook::{library::shipped, query::same_span},
     };
 
     type Pairs<'a> = &'a [(&'a str, &'a str)];
-
-    fn shipped() -> Library {
-        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
-    }
 
     fn filled(id: &str, labels: Pairs, title: &str, body: &str) -> Filled {
         let library = shipped();

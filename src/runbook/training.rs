@@ -75,15 +75,11 @@ fn alert(name: &str, text: &str, library: &Library) -> Option<Standing> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::{Known, lint};
-
-    fn shipped() -> Library {
-        Library::load(std::path::Path::new("runbooks"), &Known::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
-    }
+    use crate::runbook::{Known, library::shipped, lint};
 
     #[test]
     fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
-        let fitted = train(&shipped()).unwrap();
+        let fitted = train(shipped()).unwrap();
         if std::env::var_os("UPDATE_MATCHER").is_some() {
             std::fs::write("models/matcher.json", serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
         }

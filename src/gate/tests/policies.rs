@@ -122,6 +122,18 @@ fn check_finds_rules_that_cannot_mean_what_they_say() {
 }
 
 #[test]
+fn another_copy_of_the_schema_is_found_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.cedar"), "@id(\"a\") @reason(\"x\") permit (principal, action, resource);").unwrap();
+    let before = PolicySet::load(dir.path()).unwrap();
+    std::fs::write(dir.path().join("sluicegate.cedarschema"), "entity Engine;").unwrap();
+    let after = PolicySet::load(dir.path()).unwrap();
+    assert_eq!(before.digest(), after.digest());
+    assert_eq!(check::check_folder(&after, dir.path()).len(), 1);
+    assert_eq!(check::check_folder(&shipped(), &folder()), []);
+}
+
+#[test]
 fn every_situation_has_the_schemas_type() {
     let (schema, _) = cedar_policy::Schema::from_cedarschema_str(SCHEMA).unwrap();
     let action = format!("Action::\"{}\"", Action::ExecuteAutomatically.as_str()).parse().unwrap();
