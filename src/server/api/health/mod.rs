@@ -1,0 +1,4 @@
+pub mod live;
+pub mod metrics;
+pub mod openapi;
+pub mod ready;

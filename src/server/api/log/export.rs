@@ -1,0 +1,7 @@
+use crate::server::{app::App, auth::Caller, problem::Problem};
+use axum::{Json, extract::State};
+/// Stub
+#[utoipa::path(get, path = "/v1/log/export", tag = "log", responses((status = 200, body = String)))]
+pub async fn export(State(_app): State<App>, _: Caller) -> Result<Json<String>, Problem> {
+    Ok(Json(String::new()))
+}

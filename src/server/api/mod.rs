@@ -1,0 +1,16 @@
+//! One folder an entity, one file an action. Handlers read the request, call one action or read, and answer.
+
+pub mod acknowledgement;
+pub mod dead_letter;
+pub mod execution;
+pub mod health;
+pub mod intake;
+pub mod log;
+pub mod modes;
+pub mod outbox;
+pub mod pre_approval;
+pub mod problems;
+pub mod recommendation;
+pub mod runbook;
+pub mod ticket;
+pub mod token;

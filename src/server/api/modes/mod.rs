@@ -1,0 +1,3 @@
+pub mod kill_switch;
+pub mod set;
+pub mod show;

@@ -1,0 +1,48 @@
+//! One proposal with the binding that an approval must repeat.
+
+use axum::{Json, extract::State, response::IntoResponse};
+use serde::Serialize;
+
+use crate::{
+    domain::{digest::Digest, id::RecommendationId, recommendation::Recommendation},
+    pipeline::error::ActionError,
+    server::{
+        app::App,
+        auth::Caller,
+        parameters::{Id, etag},
+        problem::Problem,
+    },
+};
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct RecommendationView {
+    #[serde(flatten)]
+    pub recommendation: Recommendation,
+    /// Digest of runbook, parameters, policies and ticket version; send it back to approve exactly this.
+    pub binding: Digest,
+}
+
+impl RecommendationView {
+    pub fn new(recommendation: Recommendation) -> Result<Self, Problem> {
+        let binding = recommendation.binding().map_err(ActionError::from)?;
+        Ok(Self { recommendation, binding })
+    }
+
+    /// The answer with the revision as `ETag`.
+    pub fn answer(recommendation: Recommendation) -> Result<impl IntoResponse, Problem> {
+        let view = Self::new(recommendation)?;
+        Ok((etag(view.recommendation.revision), Json(view)))
+    }
+}
+
+/// Show a recommendation
+#[utoipa::path(
+    get,
+    path = "/v1/recommendations/{id}",
+    tag = "recommendations",
+    params(("id" = RecommendationId, Path)),
+    responses((status = 200, description = "The proposal", body = RecommendationView, headers(("ETag" = String, description = "The revision, for `If-Match`"))))
+)]
+pub async fn show(State(app): State<App>, Caller(caller): Caller, Id(id): Id<RecommendationId>) -> Result<impl IntoResponse, Problem> {
+    RecommendationView::answer(app.service.recommendation(&caller.tenant, id).await?)
+}

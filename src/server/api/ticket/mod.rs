@@ -1,0 +1,4 @@
+pub mod list;
+pub mod log;
+pub mod show;
+pub mod submit;
