@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{domain::principal::Role, pipeline::error::ActionError, store::interface::StoreError};
+use crate::{domain::principal::Role, intake::adapters::json::NotATicket, pipeline::error::ActionError, store::interface::StoreError};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,6 +127,8 @@ pub enum Problem {
         pointer: String,
         detail: String,
     },
+    /// Several fields at once: pointer and reason of each.
+    Fields(Vec<(String, String)>),
     IdempotencyMismatch {
         key: String,
     },
@@ -178,7 +180,7 @@ impl Problem {
             Self::PreconditionFailed(_) => &PRECONDITION_FAILED,
             Self::BodyTooLarge { .. } => &BODY_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => &UNSUPPORTED_MEDIA_TYPE,
-            Self::Body { .. } => &INVALID_BODY,
+            Self::Body { .. } | Self::Fields(_) => &INVALID_BODY,
             Self::IdempotencyMismatch { .. } => &IDEMPOTENCY_MISMATCH,
             Self::PreconditionRequired => &PRECONDITION_REQUIRED,
             Self::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
@@ -193,6 +195,7 @@ impl Problem {
             Self::MalformedJson { detail, .. } | Self::Parameter { detail, .. } | Self::NotFound { detail } | Self::Body { detail, .. } => {
                 detail.clone()
             }
+            Self::Fields(fields) => fields.iter().map(|(pointer, reason)| format!("`{pointer}` {reason}")).collect::<Vec<_>>().join("; "),
             Self::Changed(detail) | Self::PreconditionFailed(detail) => detail.clone(),
             Self::MissingRole { any_of } => {
                 let roles: Vec<String> = any_of.iter().map(|role| format!("`{}`", role.as_str())).collect();
@@ -216,6 +219,10 @@ impl Problem {
             Self::MalformedJson { pointer, detail } | Self::Body { pointer, detail } => {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
             }
+            Self::Fields(fields) => fields
+                .iter()
+                .map(|(pointer, detail)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() })
+                .collect(),
             Self::Parameter { name, detail } => {
                 vec![FieldError { pointer: None, parameter: Some(name.clone()), detail: detail.clone() }]
             }
@@ -299,6 +306,10 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
+            ActionError::NotATicket(NotATicket::Json(why)) => Self::MalformedJson { pointer: String::new(), detail: why.to_string() },
+            ActionError::NotATicket(NotATicket::Fields(problems)) => {
+                Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
+            }
             ActionError::IdempotencyMismatch { key } => Self::IdempotencyMismatch { key },
             ActionError::Store(error) => error.into(),
             ActionError::Internal(inner) => Self::Internal(inner),
