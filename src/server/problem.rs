@@ -127,6 +127,8 @@ pub enum Problem {
         pointer: String,
         detail: String,
     },
+    /// Several fields at once, each with its pointer and what is wrong.
+    Fields(Vec<(String, String)>),
     IdempotencyMismatch {
         key: String,
     },
@@ -178,7 +180,7 @@ impl Problem {
             Self::PreconditionFailed(_) => &PRECONDITION_FAILED,
             Self::BodyTooLarge { .. } => &BODY_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => &UNSUPPORTED_MEDIA_TYPE,
-            Self::Body { .. } => &INVALID_BODY,
+            Self::Body { .. } | Self::Fields(_) => &INVALID_BODY,
             Self::IdempotencyMismatch { .. } => &IDEMPOTENCY_MISMATCH,
             Self::PreconditionRequired => &PRECONDITION_REQUIRED,
             Self::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
@@ -199,6 +201,7 @@ impl Problem {
                 format!("this needs one of the roles {}", roles.join(", "))
             }
             Self::Refused(reasons) => reasons.join("; "),
+            Self::Fields(fields) => fields.iter().map(|(pointer, detail)| format!("`{pointer}` {detail}")).collect::<Vec<_>>().join("; "),
             Self::MethodNotAllowed { allow } => format!("this path takes {allow}"),
             Self::TooSlow { seconds } => format!("the body did not arrive within {seconds} s"),
             Self::BodyTooLarge { limit } => format!("the limit is {limit} bytes"),
@@ -215,6 +218,10 @@ impl Problem {
         match self {
             Self::MalformedJson { pointer, detail } | Self::Body { pointer, detail } => {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
+            }
+            Self::Fields(fields) => {
+                let error = |(pointer, detail): &(String, String)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() };
+                fields.iter().map(error).collect()
             }
             Self::Parameter { name, detail } => {
                 vec![FieldError { pointer: None, parameter: Some(name.clone()), detail: detail.clone() }]
