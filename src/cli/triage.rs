@@ -17,7 +17,7 @@ use crate::{
         state::TicketState,
         ticket::{Report, Ticket},
     },
-    intake::{self, Reading},
+    intake::adapters::json,
     pipeline::{circumstances::Circumstances, decider::Decider},
 };
 
@@ -43,12 +43,7 @@ pub fn run(args: &Args) -> Outcome {
             std::io::stdin().read_to_end(&mut body)?;
         }
     }
-    let report = match intake::read_canonical(&body) {
-        Reading::Tickets(mut reports) if reports.len() == 1 => reports.remove(0),
-        Reading::Tickets(reports) => return Err(format!("expected one ticket, got {}", reports.len()).into()),
-        Reading::Ignored { reason } | Reading::Unreadable { reason } => return Err(reason.into()),
-    };
-    let ticket = ticket(report, args.source.clone());
+    let ticket = ticket(json::report(&body)?, args.source.clone());
     let proposal = decider.propose(&ticket);
     let circumstances = Circumstances::alone(ticket.received_at, decider.runbook_of(&proposal)?.map(|(runbook, _)| runbook));
     let recommendation = decider.judge(&ticket, proposal, &circumstances, RecommendationId::new(ticket.received_at, 0))?;

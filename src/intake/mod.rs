@@ -17,5 +17,5 @@ mod tests;
 
 pub use adapters::Reading;
 pub use error::{IntakeError, Refused, Unproven};
-pub use receive::{Received, read_again, read_canonical, receive, refuse_unknown_source};
+pub use receive::{Received, read_again, receive, refuse_unknown_source};
 pub use source::SourceSpec;

@@ -1,7 +1,5 @@
 //! One request of a source, in the fixed order: proof of origin first, then everything else.
 
-use std::collections::BTreeSet;
-
 use super::{
     adapters::{self, Reading},
     dedup,
@@ -10,10 +8,7 @@ use super::{
     source::SourceSpec,
     verify,
 };
-use crate::{
-    config::source::AdapterKind,
-    domain::{digest::Digest, time::Timestamp},
-};
+use crate::domain::{digest::Digest, time::Timestamp};
 
 /// Headers worth keeping with a delivery, for adapters and auditors. None of them authenticates.
 const KEPT_HEADERS: &[&str] = &[
@@ -66,14 +61,6 @@ pub fn receive(spec: &SourceSpec, headers: &[(String, String)], body: &[u8], now
 /// Reads a body that was authenticated when it came, as a replay of a dead letter does.
 pub fn read_again(spec: &SourceSpec, body: &[u8]) -> Reading {
     read(spec, &json::parse(body))
-}
-
-/// Reads a body in the canonical form from a caller who is known by other means than a source's.
-pub fn read_canonical(body: &[u8]) -> Reading {
-    match json::parse(body) {
-        Ok(value) => adapters::read(AdapterKind::Json, &value, &BTreeSet::new()),
-        Err(error) => Reading::Unreadable { reason: error.to_string() },
-    }
 }
 
 fn read(spec: &SourceSpec, value: &Result<serde_json::Value, json::JsonError>) -> Reading {

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::principal::Role,
+    intake::adapters::json::NotATicket,
     store::{change::Conflict, interface::StoreError},
 };
 
@@ -22,6 +23,9 @@ pub enum ActionError {
     /// A field of the request that cannot be; `pointer` is a JSON pointer into the body.
     #[error("{message}")]
     Invalid { pointer: String, message: String },
+    /// A body that is no ticket in the canonical form, with everything that is wrong with it.
+    #[error(transparent)]
+    NotATicket(#[from] NotATicket),
     /// The idempotency key came before with another body.
     #[error("idempotency key `{key}` was used with a different request; choose a new one")]
     IdempotencyMismatch { key: String },

@@ -63,7 +63,8 @@ pub(super) fn remove_invisible(glyphs: &mut Vec<Glyph>) -> Removed {
         }
         if is_invisible(glyph.ch) {
             // A byte order mark at the very start is how some senders write UTF-8, a variation selector is part of an emoji.
-            removed.invisible |= !(glyph.ch == '\u{FEFF}' && glyph.start == 0) && !matches!(glyph.ch, '\u{FE0E}' | '\u{FE0F}' | '\u{AD}');
+            let harmless = matches!(glyph.ch, '\u{FE0E}' | '\u{FE0F}' | '\u{AD}') || glyph.ch == '\u{FEFF}' && glyph.start == 0;
+            removed.invisible |= !harmless;
             return false;
         }
         true

@@ -23,4 +23,6 @@ pub enum TriageError {
     Line { path: PathBuf, line: usize, reason: String },
     #[error("{0}")]
     Training(String),
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
 }

@@ -3,8 +3,29 @@
 //! Pure but for reading files in `load`, `train` and `evaluate`. Signals never depend on the model, and the
 //! model never lowers a risk.
 
+mod calibration;
+mod catalogue;
 mod engine;
+mod entities;
 mod error;
+mod evaluate;
+mod examples;
+mod head;
+mod measure;
+mod model;
+mod registry;
+mod seed;
+mod signals;
+mod sparse;
+mod svm;
+mod train;
+mod vectorizer;
 
+pub use calibration::Coverage;
+pub use catalogue::{Catalogue, Category};
 pub use engine::Triage;
 pub use error::TriageError;
+pub use evaluate::{EvaluateOptions, Report, TargetReport, evaluate, manifest};
+pub use head::HeadMetrics;
+pub use registry::{HeadManifest, Manifest};
+pub use train::{TrainOptions, train};

@@ -5,7 +5,7 @@
 //! is done, so that the demo shows a rollback. The contract is in `docs/automation-endpoint.md`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -23,17 +23,20 @@ const HOPELESS: &str = "prn-13";
 #[derive(Debug, Clone)]
 struct Resource {
     state: &'static str,
-    before: &'static str,
+    /// The state that `undo` brings back.
+    before: Option<&'static str>,
     generation: u64,
 }
 
 #[derive(Debug, Default)]
 struct Machine {
     resources: BTreeMap<(String, String), Resource>,
-    /// Keys of calls that were carried out: a repeated call changes nothing.
-    done: BTreeSet<String>,
+    /// Answers by idempotency key: a repeated call changes nothing and hears the same.
+    answered: BTreeMap<String, Answer>,
     calls: Vec<String>,
 }
+
+type Answer = (StatusCode, Json<Value>);
 
 /// What the endpoint has seen and holds.
 #[derive(Debug, Clone, Default)]
@@ -65,37 +68,56 @@ impl Automation {
 
 impl Machine {
     fn resource(&mut self, kind: &str, id: &str) -> &mut Resource {
-        let begins = if kind == "accounts" { "locked" } else { "faulty" };
-        self.resources.entry((kind.to_owned(), id.to_owned())).or_insert(Resource { state: begins, before: begins, generation: 1 })
+        let begins = match kind {
+            "accounts" => "locked",
+            "licences" => "healthy",
+            _ => "faulty",
+        };
+        self.resources.entry((kind.to_owned(), id.to_owned())).or_insert(Resource { state: begins, before: None, generation: 1 })
     }
-}
 
-fn shown(id: &str, resource: &Resource) -> Json<Value> {
-    Json(json!({"id": id, "state": resource.state, "generation": resource.generation, "free": 5}))
-}
-
-async fn look(State(automation): State<Automation>, Path((kind, id)): Path<(String, String)>) -> Json<Value> {
-    shown(&id, automation.machine().resource(&kind, &id))
-}
-
-async fn act(
-    State(automation): State<Automation>,
-    Path((kind, id, action)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
-    let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok()) else {
-        return Err((StatusCode::BAD_REQUEST, Json(json!({"error": "a change needs an Idempotency-Key"}))));
-    };
-    let mut machine = automation.machine();
-    if machine.done.insert(key.to_owned()) {
-        machine.calls.push(format!("POST /{kind}/{id}/{action}"));
-        let resource = machine.resource(&kind, &id);
-        resource.generation += 1;
-        let next = if action == "undo" { resource.before } else { "healthy" };
-        resource.before = resource.state;
+    fn act(&mut self, kind: &str, id: &str, action: &str) -> Answer {
+        let resource = self.resource(kind, id);
+        let next = match (action, resource.before) {
+            ("undo", None) => return (StatusCode::CONFLICT, Json(json!({"error": "there is nothing to undo"}))),
+            ("undo", Some(before)) => {
+                resource.before = None;
+                before
+            }
+            _ => {
+                resource.before = Some(resource.state);
+                "healthy"
+            }
+        };
         if id != HOPELESS {
             resource.state = next;
         }
+        resource.generation += 1;
+        let generation = resource.generation;
+        self.calls.push(format!("POST /{kind}/{id}/{action}"));
+        (StatusCode::OK, Json(json!({"ok": true, "generation": generation})))
     }
-    Ok(shown(&id, machine.resource(&kind, &id)))
+}
+
+async fn look(State(automation): State<Automation>, Path((kind, id)): Path<(String, String)>) -> Json<Value> {
+    let mut machine = automation.machine();
+    let resource = machine.resource(&kind, &id);
+    let mut shown = json!({"id": id, "kind": kind, "state": resource.state, "generation": resource.generation});
+    if kind == "licences" {
+        shown["free"] = json!(5);
+    }
+    Json(shown)
+}
+
+async fn act(State(automation): State<Automation>, Path((kind, id, action)): Path<(String, String, String)>, headers: HeaderMap) -> Answer {
+    let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok()) else {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": "a change needs an Idempotency-Key"})));
+    };
+    let mut machine = automation.machine();
+    if let Some(answer) = machine.answered.get(key) {
+        return answer.clone();
+    }
+    let answer = machine.act(&kind, &id, &action);
+    machine.answered.insert(key.to_owned(), answer.clone());
+    answer
 }

@@ -7,7 +7,7 @@ use crate::{
         name::SourceId,
         principal::{Principal, Role},
     },
-    intake::{self, Reading},
+    intake::{Reading, adapters::json},
     pipeline::{
         error::{ActionError, Result},
         service::Service,
@@ -28,10 +28,7 @@ pub async fn submit(service: &Service, caller: &Principal, idempotency_key: Opti
     if let Some(key) = idempotency_key.as_deref().filter(|key| key.is_empty() || key.len() > LONGEST_KEY) {
         return Err(ActionError::Invalid { pointer: "/Idempotency-Key".to_owned(), message: format!("an idempotency key has 1 to {LONGEST_KEY} bytes, got {}", key.len()) });
     }
-    let reading = match intake::read_canonical(body) {
-        Reading::Unreadable { reason } => return Err(ActionError::Invalid { pointer: String::new(), message: reason }),
-        other => other,
-    };
+    let reading = Reading::Tickets(vec![json::report(body)?]);
     // Keys are each caller's own: two people who both choose `1` do not meet.
     let digest = Digest::of(body);
     let dedup_key = match &idempotency_key {

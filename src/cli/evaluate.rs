@@ -1,0 +1,62 @@
+//! `sluicegate evaluate`: a model's figures on labelled texts it was not trained on.
+
+use std::{io::Write as _, path::PathBuf};
+
+use crate::triage::{EvaluateOptions, TriageError, evaluate};
+
+/// Measure a triage model.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Model folder.
+    #[arg(long)]
+    model: PathBuf,
+    /// JSON Lines with labels, not among the training data.
+    #[arg(long, num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
+    #[arg(long, default_value = "signals.toml")]
+    signals: PathBuf,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn run(args: &Args) -> Result<(), TriageError> {
+    let options = EvaluateOptions { model: args.model.clone(), signals: args.signals.clone(), data: args.data.clone() };
+    let report = evaluate(&options, &mut |at| eprintln!("{at}"))?;
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is the reader's choice, not an error of ours.
+    if args.json {
+        let text = serde_json::to_string_pretty(&report).map_err(|error| TriageError::Training(error.to_string()))?;
+        let _ = writeln!(out, "{text}");
+        return Ok(());
+    }
+    for (target, figures) in &report.targets {
+        let _ = writeln!(
+            out,
+            "{target}: n {}, accuracy {:.1} %, macro-F1 {:.1} %, calibration error {:.1} %",
+            figures.n,
+            figures.accuracy * 100.0,
+            figures.macro_f1 * 100.0,
+            figures.ece * 100.0
+        );
+        for c in [figures.coverage_at_90, figures.coverage_at_95, figures.coverage_at_98] {
+            let _ = writeln!(
+                out,
+                "  promised {:.0} %: answers {:.1} % of texts, {:.1} % of them right (threshold {:.3})",
+                c.promised * 100.0,
+                c.coverage * 100.0,
+                c.accuracy * 100.0,
+                c.threshold
+            );
+        }
+        for (label, right, of) in &figures.worst {
+            let _ = writeln!(out, "  {label}: {right} of {of} right");
+        }
+    }
+    let _ = writeln!(out, "{:.0} texts/s, p50 {:.3} ms, p99 {:.3} ms", report.texts_per_second, report.p50_ms, report.p99_ms);
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `sluicegate train`: labelled texts or the category catalogue in, a model folder out.
+
+use std::{io::Write as _, path::PathBuf};
+
+use crate::triage::{TrainOptions, TriageError, train};
+
+/// Train a triage model.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// JSON Lines of `{"text"}` or `{"title", "body"}` and `"labels": {target: value}`.
+    #[arg(long, num_args = 1.., required_unless_present = "catalogue")]
+    data: Vec<PathBuf>,
+    /// Category catalogue whose examples join the data.
+    #[arg(long)]
+    catalogue: Option<PathBuf>,
+    /// Signals file: its signals are features.
+    #[arg(long, default_value = "signals.toml")]
+    signals: PathBuf,
+    /// Train only these targets.
+    #[arg(long, num_args = 1..)]
+    target: Vec<String>,
+    /// Model folder to write; one that is there is replaced.
+    #[arg(long)]
+    out: PathBuf,
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Accuracy promised when a label is given, in 0.5 to 1.
+    #[arg(long, default_value_t = 0.9)]
+    promise: f64,
+    /// Licence of the training data, for the model card.
+    #[arg(long, default_value = "unknown")]
+    licence: String,
+    /// Print the manifest as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Trains, with a line of progress on standard error.
+///
+/// # Errors
+/// As [`train`].
+pub fn run(args: &Args) -> Result<(), TriageError> {
+    if !(0.5..1.0).contains(&args.promise) {
+        return Err(TriageError::Training(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise)));
+    }
+    let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let options = TrainOptions {
+        name,
+        data: args.data.clone(),
+        catalogue: args.catalogue.clone(),
+        signals: args.signals.clone(),
+        targets: args.target.clone(),
+        out: args.out.clone(),
+        seed: args.seed,
+        promised: args.promise,
+        licence: args.licence.clone(),
+    };
+    let manifest = train(&options, &mut |at| eprintln!("{at}"))?;
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is the reader's choice, not an error of ours.
+    if args.json {
+        let text = serde_json::to_string_pretty(&manifest).map_err(|error| TriageError::Training(error.to_string()))?;
+        let _ = writeln!(out, "{text}");
+        return Ok(());
+    }
+    let _ = writeln!(out, "{}: {} n-grams, weights {}", args.out.display(), manifest.features, manifest.weights);
+    for (target, head) in &manifest.heads {
+        let m = &head.metrics;
+        let _ = writeln!(
+            out,
+            "{target}: {} labels, {} examples; out of fold: accuracy {:.1} %, macro-F1 {:.1} %, calibration error {:.1} %",
+            head.labels.len(),
+            m.examples,
+            m.accuracy * 100.0,
+            m.macro_f1 * 100.0,
+            m.ece * 100.0
+        );
+    }
+    Ok(())
+}

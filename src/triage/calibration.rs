@@ -1,0 +1,153 @@
+//! Honest probabilities: one temperature a head, and thresholds that keep a promised accuracy.
+//!
+//! All of it is measured on out-of-fold predictions, never on rows a model was trained on.
+
+use serde::{Deserialize, Serialize};
+
+/// One out-of-fold prediction: was the best label right, and how sure was the head.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) probability: f64,
+    pub(super) correct: bool,
+}
+
+/// Above `threshold`, `coverage` of all texts are answered and `accuracy` of those answers are right.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    pub promised: f64,
+    pub threshold: f64,
+    pub coverage: f64,
+    pub accuracy: f64,
+}
+
+/// Softmax of `logits / temperature`, in place; sums to 1.
+pub(super) fn softmax(logits: &mut [f64], temperature: f64) {
+    let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for logit in logits.iter_mut() {
+        *logit = libm::exp((*logit - most) / temperature);
+        sum += *logit;
+    }
+    logits.iter_mut().for_each(|value| *value /= sum);
+}
+
+/// The temperature with the least log loss on `rows` of `(logits, right class)` (Guo et al. 2017).
+///
+/// The loss is convex in the inverse temperature, so a golden-section search finds the one minimum.
+pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
+    let loss = |inverse: f64| -> f64 {
+        rows.iter()
+            .map(|(logits, class)| {
+                let mut shares = logits.clone();
+                softmax(&mut shares, 1.0 / inverse);
+                -libm::log(shares[*class].max(1e-300))
+            })
+            .sum()
+    };
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (0.05, 20.0);
+    for _ in 0..40 {
+        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
+        if loss(left) < loss(right) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    2.0 / (low + high)
+}
+
+/// Expected calibration error over 15 equal bins (Naeini et al. 2015).
+pub(super) fn expected_calibration_error(outcomes: &[Outcome]) -> f64 {
+    const BINS: usize = 15;
+    let mut bins = [(0usize, 0.0, 0.0); BINS];
+    for outcome in outcomes {
+        let bin = &mut bins[((outcome.probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.0 += 1;
+        bin.1 += outcome.probability;
+        bin.2 += f64::from(u8::from(outcome.correct));
+    }
+    let gap: f64 = bins.iter().map(|(_, sure, right)| (sure - right).abs()).sum();
+    if outcomes.is_empty() { 0.0 } else { gap / outcomes.len() as f64 }
+}
+
+/// The lower end of Wilson's score interval for `right` of `all`, one-sided at 95 %.
+fn lower_bound(right: usize, all: usize) -> f64 {
+    const Z: f64 = 1.644_853_626_951_472;
+    let (right, all) = (right as f64, all as f64);
+    let centre = right + Z * Z / 2.0;
+    let spread = Z * (right * (all - right) / all + Z * Z / 4.0).sqrt();
+    (centre - spread) / (all + Z * Z)
+}
+
+/// The lowest threshold whose accuracy keeps `promised` on its lower confidence bound.
+///
+/// Nothing keeps it: the threshold is above 1, so the head always abstains.
+pub(super) fn threshold(outcomes: &[Outcome], promised: f64) -> Coverage {
+    let mut sorted = outcomes.to_vec();
+    sorted.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    let mut best = Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 };
+    let (mut all, mut right) = (0, 0);
+    for tie in sorted.chunk_by(|a, b| a.probability == b.probability) {
+        all += tie.len();
+        right += tie.iter().filter(|outcome| outcome.correct).count();
+        if lower_bound(right, all) >= promised {
+            best.threshold = tie[0].probability;
+            best.coverage = all as f64 / sorted.len() as f64;
+            best.accuracy = right as f64 / all as f64;
+        }
+    }
+    best
+}
+
+/// What `threshold` gives on other rows than it was picked on.
+pub(super) fn reached(outcomes: &[Outcome], picked: Coverage) -> Coverage {
+    let (mut all, mut right) = (0, 0);
+    for outcome in outcomes.iter().filter(|outcome| outcome.probability >= picked.threshold) {
+        all += 1;
+        right += usize::from(outcome.correct);
+    }
+    Coverage {
+        coverage: all as f64 / outcomes.len().max(1) as f64,
+        accuracy: if all == 0 { 0.0 } else { f64::from(right as u32) / f64::from(all) },
+        ..picked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overconfident_head_is_cooled_to_what_it_knows() {
+        // Right three times in four while claiming nearly 1.
+        let rows: Vec<_> = (0..400).map(|n| (vec![8.0, 0.0], usize::from(n % 4 == 0))).collect();
+        let warm = temperature(&rows);
+        let mut shares = vec![8.0, 0.0];
+        softmax(&mut shares, warm);
+        assert!((shares[0] - 0.75).abs() < 0.01, "{shares:?} at {warm}");
+    }
+
+    #[test]
+    fn the_calibration_error_is_the_gap_between_claim_and_truth() {
+        let outcome = |probability, correct| Outcome { probability, correct };
+        let honest: Vec<_> = (0..100).map(|n| outcome(0.8, n % 5 != 0)).collect();
+        assert!(expected_calibration_error(&honest) < 1e-9);
+        let boastful: Vec<_> = (0..100).map(|n| outcome(0.99, n % 5 != 0)).collect();
+        assert!((expected_calibration_error(&boastful) - 0.19).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_threshold_needs_enough_evidence_for_its_promise() {
+        let outcomes = |right: usize, wrong: usize| -> Vec<Outcome> {
+            (0..right)
+                .map(|n| Outcome { probability: 0.9 + n as f64 * 1e-6, correct: true })
+                .chain((0..wrong).map(|_| Outcome { probability: 0.3, correct: false }))
+                .collect()
+        };
+        assert!(threshold(&outcomes(20, 10), 0.95).threshold > 1.0, "20 of 20 do not show 95 %");
+        let kept = threshold(&outcomes(200, 100), 0.95);
+        assert!((0.3..=0.9).contains(&kept.threshold), "{kept:?}");
+        assert!(kept.accuracy >= 0.95 && kept.coverage > 0.6);
+    }
+}

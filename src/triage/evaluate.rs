@@ -1,0 +1,145 @@
+//! How good a model is on texts it was not trained on, and how fast.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use serde::Serialize;
+
+use super::{
+    TriageError,
+    calibration::{self, Coverage, Outcome},
+    examples, measure,
+    model::Model,
+    registry,
+    signals::SignalSet,
+};
+
+/// The best label, its probability (0 when the text is foreign), and the true label when the model has it.
+type Answer = (usize, f64, Option<usize>);
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct EvaluateOptions {
+    pub model: PathBuf,
+    pub signals: PathBuf,
+    pub data: Vec<PathBuf>,
+}
+
+/// One target's figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetReport {
+    /// Texts that have the label.
+    pub n: usize,
+    pub accuracy: f64,
+    pub macro_f1: f64,
+    pub ece: f64,
+    /// What the thresholds that were picked in training give here.
+    pub coverage_at_90: Coverage,
+    pub coverage_at_95: Coverage,
+    pub coverage_at_98: Coverage,
+    /// Labels by share of right answers, worst first, at most ten: label, right, of.
+    pub worst: Vec<(String, usize, usize)>,
+}
+
+/// The whole measurement.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    pub targets: BTreeMap<String, TargetReport>,
+    /// Features and all heads, one thread, cleaned texts given.
+    pub texts_per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+/// Measures a model.
+///
+/// # Errors
+/// The model or a data file cannot be read, or no line has a label of the model's targets.
+pub fn evaluate(options: &EvaluateOptions, progress: &mut dyn FnMut(&str)) -> Result<Report, TriageError> {
+    let signals = SignalSet::load(&options.signals)?;
+    let (model, manifest, _) = registry::load(&options.model)?;
+    let mut all = Vec::new();
+    for path in &options.data {
+        progress(&format!("reading {}", path.display()));
+        all.extend(examples::read(path)?.0);
+    }
+    progress("measuring");
+    let mut answers: BTreeMap<&str, Vec<Answer>> = BTreeMap::new();
+    let mut times = Vec::with_capacity(all.len());
+    for example in &all {
+        let start = Instant::now();
+        let features = model.features(&example.text, &signals.find(&example.text));
+        let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        for (head, probabilities) in model.heads.iter().zip(probabilities) {
+            let Some(truth) = example.labels.get(&head.target) else { continue };
+            let (label, probability) =
+                probabilities.iter().copied().enumerate().fold((0, f64::MIN), |best, (l, p)| if p > best.1 { (l, p) } else { best });
+            let probability = if model.is_foreign(&features) { 0.0 } else { probability };
+            let truth = head.labels.iter().position(|known| known == truth);
+            answers.entry(&head.target).or_default().push((label, probability, truth));
+        }
+    }
+    let mut targets = BTreeMap::new();
+    for (target, answers) in answers {
+        let Some(head) = manifest.heads.get(target) else { continue };
+        targets.insert(target.to_owned(), report(&head.labels, &head.metrics.coverage, &answers));
+    }
+    if targets.is_empty() {
+        let known: Vec<&str> = manifest.heads.keys().map(String::as_str).collect();
+        return Err(TriageError::Training(format!("no line has a label for the model's targets: {}", known.join(", "))));
+    }
+    let total: f64 = times.iter().sum();
+    Ok(Report {
+        targets,
+        texts_per_second: all.len() as f64 / (total / 1e3).max(1e-9),
+        p50_ms: measure::quantile(&mut times, 0.5),
+        p99_ms: measure::quantile(&mut times, 0.99),
+    })
+}
+
+/// A truth that the model has no label for counts as wrong, as a class of its own.
+fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetReport {
+    let outcomes: Vec<Outcome> =
+        answers.iter().map(|(label, probability, truth)| Outcome { probability: *probability, correct: Some(*label) == *truth }).collect();
+    let predicted: Vec<usize> = answers.iter().map(|(label, _, _)| *label).collect();
+    let truth: Vec<usize> = answers.iter().map(|(_, _, truth)| truth.unwrap_or(labels.len())).collect();
+    let mut by_label = vec![(0usize, 0usize); labels.len() + 1];
+    for (outcome, truth) in outcomes.iter().zip(&truth) {
+        by_label[*truth].1 += 1;
+        by_label[*truth].0 += usize::from(outcome.correct);
+    }
+    let mut worst: Vec<(String, usize, usize)> = by_label
+        .iter()
+        .enumerate()
+        .filter(|(_, (right, of))| right < of)
+        .map(|(label, (right, of))| (labels.get(label).map_or("(unknown label)", String::as_str).to_owned(), *right, *of))
+        .collect();
+    worst.sort_by(|a, b| (a.1 * b.2).cmp(&(b.1 * a.2)).then_with(|| b.2.cmp(&a.2)).then_with(|| a.0.cmp(&b.0)));
+    worst.truncate(10);
+    let reached = |promised: f64| {
+        let picked = picked.iter().copied().find(|coverage| (coverage.promised - promised).abs() < 1e-9);
+        calibration::reached(&outcomes, picked.unwrap_or(Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 }))
+    };
+    TargetReport {
+        n: answers.len(),
+        accuracy: outcomes.iter().filter(|outcome| outcome.correct).count() as f64 / outcomes.len().max(1) as f64,
+        macro_f1: measure::macro_f1(&predicted, &truth, labels.len() + 1),
+        ece: calibration::expected_calibration_error(&outcomes),
+        coverage_at_90: reached(0.90),
+        coverage_at_95: reached(0.95),
+        coverage_at_98: reached(0.98),
+        worst,
+    }
+}
+
+/// The manifest of the model in `folder`, after checking that the model loads.
+///
+/// # Errors
+/// As loading the model.
+pub fn manifest(folder: &Path) -> Result<super::Manifest, TriageError> {
+    registry::load(folder).map(|(_, manifest, _)| manifest)
+}

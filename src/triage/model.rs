@@ -1,0 +1,148 @@
+//! A trained model: one vocabulary, one list of structured features, a head for each target.
+//!
+//! A text whose n-grams the model does not know is out of its domain: every head abstains.
+
+use std::collections::BTreeMap;
+
+use super::{
+    calibration,
+    entities::KINDS,
+    head::{Head, Part},
+    signals::{Findings, SignalSet},
+    vectorizer::{SparseRow, Vectorizer},
+};
+use crate::{
+    domain::classification::{Contribution, Estimate, Span},
+    text::CleanTicket,
+};
+
+/// Labels an estimate lists at most.
+const RANKED: usize = 5;
+/// Contributions an estimate lists at most.
+const BECAUSE: usize = 10;
+
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    pub(super) vectorizer: Vectorizer,
+    /// Names of the structured features, like `signal:phishing` and `entity:host`.
+    pub(super) structured: Vec<String>,
+    /// Below this share of known n-grams a text is out of domain.
+    pub(super) known_floor: f32,
+    pub(super) heads: Vec<Head>,
+}
+
+/// One text's features.
+#[derive(Debug, Clone)]
+pub(super) struct Features {
+    pub(super) row: SparseRow,
+    pub(super) structured: Vec<f64>,
+}
+
+/// The structured features that a model trained with `signals` has.
+pub(super) fn structured_names(signals: &SignalSet) -> Vec<String> {
+    let signals = signals.names().map(|name| format!("signal:{name}"));
+    signals.chain(KINDS.iter().map(|(_, name)| format!("entity:{name}"))).collect()
+}
+
+/// The structured features `names` of one text: 1 for a signal, ln(1 + count) for a kind of entity.
+///
+/// By name, so that a signal added since the training counts as absent and a removed one as silent.
+pub(super) fn structured_values(names: &[String], findings: &Findings) -> Vec<f64> {
+    names
+        .iter()
+        .map(|name| match name.split_once(':') {
+            Some(("signal", signal)) => f64::from(u8::from(findings.signals.iter().any(|hit| hit.signal == signal))),
+            Some(("entity", kind)) => {
+                let kind = KINDS.iter().find(|(_, known)| *known == kind).map(|(kind, _)| *kind);
+                let count = findings.entities.iter().filter(|entity| Some(entity.kind) == kind).count();
+                libm::log(1.0 + count as f64)
+            }
+            _ => 0.0,
+        })
+        .collect()
+}
+
+impl Model {
+    pub(super) fn features(&self, text: &CleanTicket, findings: &Findings) -> Features {
+        Features { row: self.vectorizer.row(text), structured: structured_values(&self.structured, findings) }
+    }
+
+    pub(super) fn head(&self, target: &str) -> Option<&Head> {
+        self.heads.iter().find(|head| head.target == target)
+    }
+
+    /// True when the model has never seen anything like this text.
+    pub(super) fn is_foreign(&self, features: &Features) -> bool {
+        features.row.entries.is_empty() || features.row.known < self.known_floor
+    }
+
+    /// The calibrated probability of every label of `head`, in the order of its labels.
+    pub(super) fn probabilities(head: &Head, features: &Features) -> Vec<f64> {
+        let mut scores = head.scores(&features.row.entries, &features.structured);
+        calibration::softmax(&mut scores, 1.0);
+        scores
+    }
+
+    /// The head's answer with its reasons.
+    pub(super) fn estimate(&self, head: &Head, text: &CleanTicket, features: &Features) -> Estimate {
+        let probabilities = Self::probabilities(head, features);
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        // Ties fall to the label that comes first, so the answer never depends on the sort.
+        order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]).then(a.cmp(b)));
+        let ranked: Vec<(String, f64)> =
+            order.iter().take(RANKED).map(|label| (head.labels[*label].clone(), probabilities[*label])).collect();
+        let sure = ranked.first().is_some_and(|(_, probability)| *probability >= head.threshold) && !self.is_foreign(features);
+        let mut because = order.first().map_or_else(Vec::new, |class| self.contributions(head, text, features, *class));
+        because.retain(|contribution| contribution.feature != BASE);
+        because.truncate(BECAUSE);
+        Estimate {
+            label: if sure { ranked.first().map(|(label, _)| label.clone()) } else { None },
+            ranked,
+            threshold: head.threshold,
+            because,
+        }
+    }
+
+    /// What each word, pair of words and structured feature adds to the score of `class`, strongest first.
+    ///
+    /// A character n-gram counts for the words it stands in, in equal parts. The weights sum to the score.
+    pub(super) fn contributions(&self, head: &Head, text: &CleanTicket, features: &Features, class: usize) -> Vec<Contribution> {
+        let mut by_column: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        let mut named: BTreeMap<String, (f64, Vec<Span>)> = BTreeMap::new();
+        for (part, weight) in head.parts(&features.row.entries, &features.structured, class) {
+            match part {
+                Part::Column(column) => {
+                    by_column.insert(column, (weight, 0));
+                }
+                Part::Structured(index) => named.entry(self.structured[index].clone()).or_default().0 += weight,
+                Part::Base => named.entry(BASE.to_owned()).or_default().0 += weight,
+            }
+        }
+        let occurrences = self.vectorizer.occurrences(text);
+        for occurrence in &occurrences {
+            if let Some((_, count)) = by_column.get_mut(&occurrence.column) {
+                *count += 1;
+            }
+        }
+        for occurrence in occurrences {
+            if let Some((weight, count)) = by_column.get(&occurrence.column) {
+                let entry = named.entry(occurrence.word).or_default();
+                entry.0 += weight / (*count as f64);
+                entry.1.push(occurrence.span);
+            }
+        }
+        let mut out: Vec<Contribution> = named
+            .into_iter()
+            .map(|(feature, (weight, mut spans))| {
+                spans.sort();
+                spans.dedup();
+                Contribution { feature, weight, spans }
+            })
+            .collect();
+        out.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then_with(|| a.feature.cmp(&b.feature)));
+        out
+    }
+}
+
+/// The part of a score that every text gets.
+pub(super) const BASE: &str = "(base rate)";

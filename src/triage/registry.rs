@@ -1,0 +1,212 @@
+//! A model on disk: `manifest.json`, `weights.safetensors`, `MODEL_CARD.md`.
+//!
+//! Nothing in these files can run. A manifest names the digest of its weights; loading checks it before a
+//! single number is read. Writing goes to a folder beside the target and is renamed: never half a model.
+// INVARIANT: `FORM` grows with every change of meaning; a newer form is refused, not guessed at.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    TriageError,
+    head::{Head, HeadMetrics, Mix},
+    model::Model,
+    svm::LinearSvm,
+    vectorizer::{Cut, Vectorizer},
+};
+use crate::domain::digest::Digest;
+
+pub(super) const FORM: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+const WEIGHTS: &str = "weights.safetensors";
+const CARD: &str = "MODEL_CARD.md";
+
+/// What a model is and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub form: u32,
+    pub name: String,
+    /// The program that trained it.
+    pub engine: String,
+    pub seed: u64,
+    pub licence: String,
+    /// Of the weights file.
+    pub weights: Digest,
+    /// Of each training file, in the order given, by file name.
+    pub data: Vec<(String, Digest)>,
+    /// Of the signals file that gave the structured features.
+    pub signals: Digest,
+    pub(super) cut: Cut,
+    pub features: usize,
+    pub structured: Vec<String>,
+    pub known_floor: f64,
+    pub heads: BTreeMap<String, HeadManifest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadManifest {
+    pub labels: Vec<String>,
+    pub temperature: f64,
+    pub threshold: f64,
+    /// On out-of-fold predictions.
+    pub metrics: HeadMetrics,
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TriageError> {
+    fs::read(path).map_err(|source| TriageError::Read { path: path.to_owned(), source })
+}
+
+fn bytes_of<T: Copy, const N: usize>(values: &[T], to: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|value| to(*value)).collect()
+}
+
+/// Writes `model` into `folder`, which is replaced as a whole.
+pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, card: &str) -> Result<Manifest, TriageError> {
+    let weights = weights(model)?;
+    manifest.weights = Digest::of(&weights);
+    let write_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TriageError::Write { path, source }
+    };
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(write_error(parent))?;
+    let draft = tempfile::Builder::new().prefix(".model-").tempdir_in(parent).map_err(write_error(parent))?;
+    let text = serde_json::to_string_pretty(&manifest).map_err(|error| TriageError::Training(error.to_string()))? + "\n";
+    for (name, bytes) in [(WEIGHTS, weights.as_slice()), (MANIFEST, text.as_bytes()), (CARD, card.as_bytes())] {
+        let path = draft.path().join(name);
+        fs::write(&path, bytes).map_err(write_error(&path))?;
+    }
+    // A rename cannot replace a folder that has files: the old one steps aside first.
+    let aside = parent.join(format!(".old-{}", manifest.weights.short()));
+    let had_one = folder.exists();
+    if had_one {
+        fs::rename(folder, &aside).map_err(write_error(folder))?;
+    }
+    let draft = draft.keep();
+    if let Err(source) = fs::rename(&draft, folder) {
+        if had_one {
+            fs::rename(&aside, folder).map_err(write_error(folder))?;
+        }
+        return Err(TriageError::Write { path: folder.to_owned(), source });
+    }
+    // Temporary folders are private; a model is there to be read.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(write_error(folder))?;
+    }
+    if had_one {
+        fs::remove_dir_all(&aside).map_err(write_error(&aside))?;
+    }
+    Ok(manifest)
+}
+
+fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = vec![
+        ("vocabulary.names".into(), Dtype::U64, vec![model.vectorizer.names.len()], bytes_of(&model.vectorizer.names, u64::to_le_bytes)),
+        ("vocabulary.idf".into(), Dtype::F32, vec![model.vectorizer.idf.len()], bytes_of(&model.vectorizer.idf, f32::to_le_bytes)),
+    ];
+    for head in &model.heads {
+        let (target, classes) = (&head.target, head.labels.len());
+        let inputs = head.mix.weights.len() / classes;
+        tensors.push((
+            format!("{target}.svm"),
+            Dtype::F32,
+            vec![model.vectorizer.names.len(), classes],
+            bytes_of(&head.svm.weights, f32::to_le_bytes),
+        ));
+        tensors.push((format!("{target}.svm_bias"), Dtype::F32, vec![classes], bytes_of(&head.svm.bias, f32::to_le_bytes)));
+        tensors.push((format!("{target}.mix"), Dtype::F64, vec![inputs, classes], bytes_of(&head.mix.weights, f64::to_le_bytes)));
+        tensors.push((format!("{target}.mix_bias"), Dtype::F64, vec![classes], bytes_of(&head.mix.bias, f64::to_le_bytes)));
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|views| safetensors::serialize(views, None));
+    views.map_err(|error| TriageError::Training(format!("cannot lay out the weights: {error}")))
+}
+
+/// The model in `folder`, its manifest, and the digest of the manifest's bytes.
+pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
+    let path = folder.join(MANIFEST);
+    let bytes = read(&path)?;
+    let form = |reason: String| TriageError::Form { path: path.clone(), reason };
+    // The form first: a newer manifest may have any shape.
+    #[derive(Deserialize)]
+    struct Form {
+        form: u32,
+    }
+    let found = serde_json::from_slice::<Form>(&bytes).map_err(|error| form(error.to_string()))?.form;
+    if found != FORM {
+        return Err(TriageError::FormVersion { path, found, known: FORM });
+    }
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+    let weights_path = folder.join(WEIGHTS);
+    let weights = read(&weights_path)?;
+    let actual = Digest::of(&weights);
+    if actual != manifest.weights {
+        return Err(TriageError::DigestMismatch { path: weights_path, expected: manifest.weights, actual });
+    }
+    let tensors = Tensors {
+        tensors: SafeTensors::deserialize(&weights)
+            .map_err(|error| TriageError::Form { path: weights_path.clone(), reason: error.to_string() })?,
+        path: weights_path,
+    };
+    let count = manifest.features;
+    let names = tensors.take("vocabulary.names", Dtype::U64, &[count], u64::from_le_bytes)?;
+    let idf = tensors.take("vocabulary.idf", Dtype::F32, &[count], f32::from_le_bytes)?;
+    if !names.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Err(form("its vocabulary is not in order".to_owned()));
+    }
+    let mut heads = Vec::new();
+    for (target, head) in &manifest.heads {
+        let classes = head.labels.len();
+        let inputs = classes + manifest.structured.len();
+        heads.push(Head {
+            target: target.clone(),
+            labels: head.labels.clone(),
+            svm: LinearSvm {
+                classes,
+                weights: tensors.take(&format!("{target}.svm"), Dtype::F32, &[count, classes], f32::from_le_bytes)?,
+                bias: tensors.take(&format!("{target}.svm_bias"), Dtype::F32, &[classes], f32::from_le_bytes)?,
+            },
+            mix: Mix {
+                weights: tensors.take(&format!("{target}.mix"), Dtype::F64, &[inputs, classes], f64::from_le_bytes)?,
+                bias: tensors.take(&format!("{target}.mix_bias"), Dtype::F64, &[classes], f64::from_le_bytes)?,
+            },
+            temperature: head.temperature,
+            threshold: head.threshold,
+        });
+    }
+    let model = Model {
+        vectorizer: Vectorizer::new(names, idf),
+        structured: manifest.structured.clone(),
+        known_floor: manifest.known_floor as f32,
+        heads,
+    };
+    Ok((model, manifest, Digest::of(&bytes)))
+}
+
+struct Tensors<'a> {
+    tensors: SafeTensors<'a>,
+    path: PathBuf,
+}
+
+impl Tensors<'_> {
+    fn take<T, const N: usize>(&self, name: &str, dtype: Dtype, shape: &[usize], from: fn([u8; N]) -> T) -> Result<Vec<T>, TriageError> {
+        let form = |reason: String| TriageError::Form { path: self.path.clone(), reason };
+        let view = self.tensors.tensor(name).map_err(|error| form(error.to_string()))?;
+        if view.dtype() != dtype || view.shape() != shape {
+            return Err(form(format!("`{name}` is {:?} of {:?}, the manifest needs {dtype:?} of {shape:?}", view.dtype(), view.shape())));
+        }
+        let (values, _) = view.data().as_chunks::<N>();
+        Ok(values.iter().map(|bytes| from(*bytes)).collect())
+    }
+}
