@@ -11,7 +11,10 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::{app::App, problem::Problem};
-use crate::intake::json;
+use crate::intake::{
+    adapters::json::{self as canonical, NotATicket},
+    json,
+};
 
 /// A slow sender holds a connection no longer than this.
 const ARRIVAL: Duration = Duration::from_secs(15);
@@ -72,12 +75,18 @@ impl<T: DeserializeOwned> FromRequest<App> for Checked<T> {
     }
 }
 
-/// For a body that an inner room reads: refuses here, with a pointer, what is no acceptable JSON at all.
+/// Refuses, with every wrong field at once, what is no ticket in the canonical form.
 ///
 /// # Errors
-/// The bytes are not acceptable JSON.
-pub fn strict(bytes: &[u8]) -> Result<(), Problem> {
-    json::parse(bytes).map(drop).map_err(malformed)
+/// The bytes are not acceptable JSON, or fields cannot be.
+pub fn is_ticket(bytes: &[u8]) -> Result<(), Problem> {
+    match canonical::report(bytes) {
+        Ok(_) => Ok(()),
+        Err(NotATicket::Json(error)) => Err(malformed(error)),
+        Err(NotATicket::Fields(problems)) => {
+            Err(Problem::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect()))
+        }
+    }
 }
 
 fn malformed(error: json::JsonError) -> Problem {

@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{domain::principal::Role, intake::adapters::json::NotATicket, pipeline::error::ActionError, store::interface::StoreError};
+use crate::{domain::principal::Role, pipeline::error::ActionError, store::interface::StoreError};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub enum Problem {
         pointer: String,
         detail: String,
     },
-    /// Several fields at once: pointer and reason of each.
+    /// Several fields at once, each with its pointer and what is wrong.
     Fields(Vec<(String, String)>),
     IdempotencyMismatch {
         key: String,
@@ -195,13 +195,13 @@ impl Problem {
             Self::MalformedJson { detail, .. } | Self::Parameter { detail, .. } | Self::NotFound { detail } | Self::Body { detail, .. } => {
                 detail.clone()
             }
-            Self::Fields(fields) => fields.iter().map(|(pointer, reason)| format!("`{pointer}` {reason}")).collect::<Vec<_>>().join("; "),
             Self::Changed(detail) | Self::PreconditionFailed(detail) => detail.clone(),
             Self::MissingRole { any_of } => {
                 let roles: Vec<String> = any_of.iter().map(|role| format!("`{}`", role.as_str())).collect();
                 format!("this needs one of the roles {}", roles.join(", "))
             }
             Self::Refused(reasons) => reasons.join("; "),
+            Self::Fields(fields) => fields.iter().map(|(pointer, detail)| format!("`{pointer}` {detail}")).collect::<Vec<_>>().join("; "),
             Self::MethodNotAllowed { allow } => format!("this path takes {allow}"),
             Self::TooSlow { seconds } => format!("the body did not arrive within {seconds} s"),
             Self::BodyTooLarge { limit } => format!("the limit is {limit} bytes"),
@@ -219,10 +219,10 @@ impl Problem {
             Self::MalformedJson { pointer, detail } | Self::Body { pointer, detail } => {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
             }
-            Self::Fields(fields) => fields
-                .iter()
-                .map(|(pointer, detail)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() })
-                .collect(),
+            Self::Fields(fields) => {
+                let error = |(pointer, detail): &(String, String)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() };
+                fields.iter().map(error).collect()
+            }
             Self::Parameter { name, detail } => {
                 vec![FieldError { pointer: None, parameter: Some(name.clone()), detail: detail.clone() }]
             }
@@ -306,10 +306,6 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
-            ActionError::NotATicket(NotATicket::Json(why)) => Self::MalformedJson { pointer: String::new(), detail: why.to_string() },
-            ActionError::NotATicket(NotATicket::Fields(problems)) => {
-                Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
-            }
             ActionError::IdempotencyMismatch { key } => Self::IdempotencyMismatch { key },
             ActionError::Store(error) => error.into(),
             ActionError::Internal(inner) => Self::Internal(inner),
