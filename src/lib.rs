@@ -9,3 +9,6 @@ pub mod execute;
 pub mod notify;
 pub mod outbound;
 pub mod store;
+
+#[cfg(test)]
+mod test_store;
