@@ -105,9 +105,8 @@ impl Bench {
             "webhooks": [{"name": "ops", "url": format!("{base}/hook?k=v"), "secret": SECRET, "events": ["ticket.triaged"], "allow_addresses": allow}],
         }))
         .unwrap();
-        let limits = Limits { timeout: Duration::from_millis(500), ..LIMITS };
         let (store, time) = (Arc::new(TestStore::default()), Arc::new(Turned::default()));
-        let senders = Arc::new(Senders::with_limits(&config, limits).unwrap());
+        let senders = Arc::new(Senders::from_config(&config).unwrap());
         let sender = Sender::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&time) as Arc<dyn Ambient>, senders);
         Self { desk, store, time, sender }
     }
