@@ -1,0 +1,192 @@
+//! One prepared row into its table, made or replaced.
+//!
+//! Runs on the writer's connection, inside the savepoint of its change. A row never changes its tenant.
+
+use rusqlite::{Connection, Params};
+
+use super::rows::PreparedEntry;
+use super::rows::{Prow, actor_key, int, outbox_state, recommendation_state};
+use crate::domain::{principal::Actor, verdict::Decision};
+
+/// # Errors
+/// SQLite's, or `StatementChangedRows` when the id is another tenant's.
+pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite::Result<()> {
+    match row {
+        Prow::Delivery { delivery, headers } => one(
+            connection,
+            "INSERT INTO deliveries (id, tenant, source, dedup_key, headers, body, body_digest, received_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                delivery.id.to_string(),
+                delivery.tenant.as_str(),
+                delivery.source.as_str(),
+                &delivery.dedup_key,
+                headers,
+                &delivery.body,
+                delivery.body_digest.as_bytes(),
+                delivery.received_at.as_millis(),
+            ),
+        ),
+        Prow::DeadLetter(letter) => one(
+            connection,
+            "INSERT INTO dead_letters (id, tenant, source, delivery, body_digest, reason, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (
+                letter.id.to_string(),
+                letter.tenant.as_str(),
+                letter.source.as_str(),
+                letter.delivery.to_string(),
+                letter.body_digest.as_bytes(),
+                &letter.reason,
+                letter.received_at.as_millis(),
+            ),
+        ),
+        // Gone already is no error: whoever minds expects `DeadLetterWaits`.
+        Prow::DeadLetterReplayed(id) => any(connection, "DELETE FROM dead_letters WHERE id = ?1", [id.to_string()]),
+        Prow::Ticket { ticket, shape, doc } => {
+            let id = ticket.id.to_string();
+            one(
+                connection,
+                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, received_at, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
+                     received_at = excluded.received_at, doc = excluded.doc
+                 WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
+                (
+                    &id,
+                    ticket.tenant.as_str(),
+                    ticket.source.as_str(),
+                    &ticket.report.external_id,
+                    ticket.state.as_str(),
+                    int(ticket.version),
+                    shape.as_bytes(),
+                    ticket.received_at.as_millis(),
+                    doc,
+                ),
+            )?;
+            any(
+                connection,
+                "INSERT OR IGNORE INTO delivery_tickets (delivery, ticket, place) VALUES (?1, ?2, ?3)",
+                (ticket.delivery.to_string(), &id, int(place as u64)),
+            )
+        }
+        Prow::Recommendation { recommendation: r, doc } => one(
+            connection,
+            "INSERT INTO recommendations (id, tenant, ticket, runbook, runbook_digest, state, awaits_approval, revision, expires_at, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE SET runbook = excluded.runbook, runbook_digest = excluded.runbook_digest, state = excluded.state,
+                 awaits_approval = excluded.awaits_approval, revision = excluded.revision, expires_at = excluded.expires_at, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND ticket = excluded.ticket",
+            (
+                r.id.to_string(),
+                r.tenant.as_str(),
+                r.ticket.to_string(),
+                r.runbook.as_ref().map(|runbook| runbook.as_str()),
+                r.runbook_digest.as_ref().map(|digest| digest.as_bytes()),
+                recommendation_state(r.state),
+                r.verdict.decision == Decision::NeedsApproval,
+                int(r.revision),
+                r.expires_at.as_millis(),
+                doc,
+            ),
+        ),
+        Prow::Execution { execution: e, doc } => one(
+            connection,
+            "INSERT INTO executions (id, tenant, ticket, runbook, runbook_digest, target, requester, automatic, state, final, revision,
+                 created_at, not_before, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, final = excluded.final, revision = excluded.revision,
+                 not_before = excluded.not_before, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND runbook = excluded.runbook
+                 AND runbook_digest = excluded.runbook_digest AND target = excluded.target AND requester IS excluded.requester
+                 AND automatic = excluded.automatic AND created_at = excluded.created_at",
+            (
+                e.id.to_string(),
+                e.tenant.as_str(),
+                e.ticket.to_string(),
+                e.runbook.as_str(),
+                e.runbook_digest.as_bytes(),
+                e.target.as_bytes(),
+                e.requester.as_ref().map(|requester| requester.as_bytes()),
+                e.started_by == Actor::Engine,
+                e.state.as_str(),
+                e.state.is_final(),
+                int(e.revision),
+                e.created_at.as_millis(),
+                e.not_before.as_millis(),
+                doc,
+            ),
+        ),
+        Prow::Message { message: m, doc } => one(
+            connection,
+            "INSERT INTO messages (id, tenant, ticket, destination, state, attempts, next_attempt_at, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
+                 next_attempt_at = excluded.next_attempt_at, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND destination = excluded.destination",
+            (
+                m.id.to_string(),
+                m.tenant.as_str(),
+                m.ticket.to_string(),
+                m.destination.key(),
+                outbox_state(m.state),
+                m.attempts,
+                m.next_attempt_at.as_millis(),
+                doc,
+            ),
+        ),
+        Prow::PreApproval { pre_approval, doc } => one(
+            connection,
+            "INSERT INTO pre_approvals (id, tenant, runbook, doc) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET doc = excluded.doc WHERE tenant = excluded.tenant AND runbook = excluded.runbook",
+            (pre_approval.id.to_string(), pre_approval.tenant.as_str(), pre_approval.runbook.as_str(), doc),
+        ),
+        Prow::Modes { tenant, revision, doc } => one(
+            connection,
+            "INSERT INTO modes (tenant, revision, doc) VALUES (?1, ?2, ?3)
+             ON CONFLICT (tenant) DO UPDATE SET revision = excluded.revision, doc = excluded.doc",
+            (tenant.as_str(), int(*revision), doc),
+        ),
+        Prow::Token { token, doc } => one(
+            connection,
+            "INSERT INTO tokens (id, tenant, secret, doc) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET secret = excluded.secret, doc = excluded.doc WHERE tenant = excluded.tenant",
+            (token.id.to_string(), token.tenant.as_str(), token.secret.as_bytes(), doc),
+        ),
+        Prow::IdempotencyKey { tenant, key, request, answer, at } => one(
+            connection,
+            "INSERT INTO idempotency_keys (tenant, key, request, answer, at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (tenant, key) DO UPDATE SET request = excluded.request, answer = excluded.answer, at = excluded.at",
+            (tenant.as_str(), key, request.as_bytes(), answer, at.as_millis()),
+        ),
+    }
+}
+
+/// The entry at its place in the log.
+pub(super) fn entry(connection: &Connection, index: u64, prepared: &PreparedEntry) -> rusqlite::Result<()> {
+    let PreparedEntry { entry, bytes, .. } = prepared;
+    one(
+        connection,
+        "INSERT INTO log_entries (idx, tenant, at, event, actor, ticket, runbook, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        (
+            int(index),
+            entry.tenant.as_str(),
+            entry.at.as_millis(),
+            entry.event.tag(),
+            actor_key(&entry.actor),
+            entry.event.ticket().map(|ticket| ticket.to_string()),
+            entry.event.runbook().map(|runbook| runbook.as_str()),
+            bytes,
+        ),
+    )
+}
+
+fn any(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute(parameters).map(drop)
+}
+
+fn one(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<()> {
+    match connection.prepare_cached(sql)?.execute(parameters)? {
+        1 => Ok(()),
+        rows => Err(rusqlite::Error::StatementChangedRows(rows)),
+    }
+}
