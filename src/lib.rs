@@ -6,6 +6,7 @@
 pub mod config;
 pub mod domain;
 pub mod execute;
+pub mod log;
 pub mod notify;
 pub mod outbound;
 pub mod store;

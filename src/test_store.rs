@@ -1,13 +1,10 @@
-//! Executions and messages in memory, with the store's rules for conflicts, and a switch that cuts it off.
+//! The embedded store on a file of its own, with a switch that cuts it off at a commit, and a clock turned by hand.
 //!
-//! Only for the tests of the rooms above the store; everything else answers `Unavailable`.
+//! Only for the tests of the rooms above the store.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -31,14 +28,11 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        change::{Change, Committed, Conflict, Expectation, Write},
+        change::{Change, Committed, Write},
         interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter},
+        sqlite::SqliteStore,
     },
 };
-
-fn not_here() -> StoreError {
-    StoreError::Unavailable("not in the test store".to_owned())
-}
 
 /// Time and randomness that tests turn by hand; each call moves the time by a millisecond.
 #[derive(Default)]
@@ -63,19 +57,55 @@ impl Ambient for Turned {
     }
 }
 
-#[derive(Default)]
 pub struct TestStore {
-    pub executions: Mutex<BTreeMap<ExecutionId, Execution>>,
-    pub messages: Mutex<BTreeMap<OutboxId, OutboxMessage>>,
-    pub entries: Mutex<Vec<Entry>>,
+    inner: SqliteStore,
     /// Commits left before the store is cut off; 0 for never.
     cut_after: AtomicUsize,
     /// Whether the commit that is cut still lands.
-    lands: std::sync::atomic::AtomicBool,
-    pub commits: AtomicUsize,
+    lands: AtomicBool,
+    commits: AtomicUsize,
+    _folder: tempfile::TempDir,
 }
 
 impl TestStore {
+    pub fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+        Self { inner, cut_after: AtomicUsize::new(0), lands: AtomicBool::new(false), commits: AtomicUsize::new(0), _folder: folder }
+    }
+
+    /// Stores the ticket that executions and messages belong to.
+    pub async fn put_ticket(&self, id: TicketId, at: Timestamp) {
+        let report = serde_json::json!({
+            "external_id": id.to_string(), "external_key": null, "url": null, "kind": "incident", "event": "opened", "title": "t", "body": "b",
+            "requester": null, "impact": null, "urgency": null, "category_hint": null, "labels": {}, "attributes": {}, "tags": [],
+            "reported_at": null, "updated_at": null,
+        });
+        let ticket = Ticket {
+            form: Ticket::FORM,
+            id,
+            tenant: TenantId::default(),
+            source: "desk".parse().unwrap(),
+            delivery: DeliveryId::new(at, 0),
+            report: serde_json::from_value(report).unwrap(),
+            state: TicketState::Received,
+            version: 1,
+            received_at: at,
+            updated_at: at,
+        };
+        self.put(Write::Ticket { ticket: Box::new(ticket), shape: Digest::of(b"shape") }).await;
+    }
+
+    /// Writes without conditions or entries, and without counting for the cut.
+    pub async fn put(&self, write: Write) {
+        self.inner.commit(Change { writes: vec![write], ..Change::default() }).await.unwrap();
+    }
+
+    /// The action log from its start.
+    pub async fn log(&self) -> Vec<Entry> {
+        self.inner.entry_range(0, 10_000).await.unwrap().into_iter().map(|logged| logged.entry).collect()
+    }
+
     /// The `nth` commit from now fails; with `lands`, it is stored all the same. Later ones fail and are not.
     pub fn cut_at(&self, nth: usize, lands: bool) {
         self.lands.store(lands, Ordering::SeqCst);
@@ -84,39 +114,6 @@ impl TestStore {
 
     pub fn heal(&self) {
         self.cut_after.store(0, Ordering::SeqCst);
-    }
-
-    fn apply(&self, change: Change) -> Result<()> {
-        let (mut executions, mut messages) = (self.executions.lock().unwrap(), self.messages.lock().unwrap());
-        for expectation in &change.expect {
-            let (what, id, expected, found) = match expectation {
-                Expectation::ExecutionRevision { execution, revision } => {
-                    ("execution", execution.to_string(), *revision, executions.get(execution).map(|found| found.revision))
-                }
-                Expectation::MessageAttempts { message, attempts } => {
-                    let found =
-                        messages.get(message).filter(|found| found.state == OutboxState::Waiting).map(|found| found.attempts.into());
-                    ("message", message.to_string(), u64::from(*attempts), found)
-                }
-                _ => return Err(not_here()),
-            };
-            if found != Some(expected) {
-                return Err(Conflict::Changed { what, id, expected, found }.into());
-            }
-        }
-        for write in change.writes {
-            match write {
-                Write::Execution(execution) => {
-                    executions.insert(execution.id, *execution);
-                }
-                Write::Message(message) => {
-                    messages.insert(message.id, *message);
-                }
-                _ => return Err(not_here()),
-            }
-        }
-        self.entries.lock().unwrap().extend(change.entries);
-        Ok(())
     }
 }
 
@@ -127,155 +124,154 @@ impl Store for TestStore {
         let cut = self.cut_after.load(Ordering::SeqCst);
         if cut != 0 && nth >= cut {
             if nth == cut && self.lands.load(Ordering::SeqCst) {
-                self.apply(change)?;
+                self.inner.commit(change).await?;
             }
             return Err(StoreError::Unavailable("cut by the test".to_owned()));
         }
-        self.apply(change)?;
-        Ok(Committed { first_index: 0 })
+        self.inner.commit(change).await
     }
 
-    async fn execution(&self, _tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>> {
-        Ok(self.executions.lock().unwrap().get(&id).cloned())
+    async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>> {
+        self.inner.claim_tickets(now, lease, limit).await
     }
 
-    async fn messages_for(&self, _tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>> {
-        Ok(self.messages.lock().unwrap().values().filter(|message| message.ticket == ticket).cloned().collect())
+    async fn claim_executions(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Execution>> {
+        self.inner.claim_executions(now, lease, limit).await
     }
 
-    async fn check(&self) -> Result<()> {
-        Ok(())
+    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>> {
+        self.inner.claim_messages(now, lease, limit).await
     }
 
-    async fn claim_tickets(&self, _now: Timestamp, _lease: Duration, _limit: usize) -> Result<Vec<Ticket>> {
-        Err(not_here())
+    async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>> {
+        self.inner.expired_recommendations(now, limit).await
     }
 
-    async fn claim_executions(&self, _now: Timestamp, _lease: Duration, _limit: usize) -> Result<Vec<Execution>> {
-        Err(not_here())
+    async fn release_ticket(&self, ticket: TicketId) -> Result<()> {
+        self.inner.release_ticket(ticket).await
     }
 
-    async fn claim_messages(&self, _now: Timestamp, _lease: Duration, _limit: usize) -> Result<Vec<OutboxMessage>> {
-        Err(not_here())
+    async fn release_execution(&self, execution: ExecutionId) -> Result<()> {
+        self.inner.release_execution(execution).await
     }
 
-    async fn expired_recommendations(&self, _now: Timestamp, _limit: usize) -> Result<Vec<Recommendation>> {
-        Err(not_here())
+    async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Option<Ticket>> {
+        self.inner.ticket(tenant, id).await
     }
 
-    async fn release_ticket(&self, _ticket: TicketId) -> Result<()> {
-        Err(not_here())
+    async fn ticket_of(&self, tenant: &TenantId, source: &SourceId, external_id: &str) -> Result<Option<Ticket>> {
+        self.inner.ticket_of(tenant, source, external_id).await
     }
 
-    async fn release_execution(&self, _execution: ExecutionId) -> Result<()> {
-        Err(not_here())
+    async fn tickets(&self, tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Result<Vec<Ticket>> {
+        self.inner.tickets(tenant, filter, page).await
     }
 
-    async fn ticket(&self, _tenant: &TenantId, _id: TicketId) -> Result<Option<Ticket>> {
-        Err(not_here())
+    async fn ticket_counts(&self, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>> {
+        self.inner.ticket_counts(tenant).await
     }
 
-    async fn ticket_of(&self, _tenant: &TenantId, _source: &SourceId, _external_id: &str) -> Result<Option<Ticket>> {
-        Err(not_here())
+    async fn shape_count(&self, tenant: &TenantId, shape: &Digest, since: Timestamp) -> Result<u64> {
+        self.inner.shape_count(tenant, shape, since).await
     }
 
-    async fn tickets(&self, _tenant: &TenantId, _filter: &TicketFilter, _page: Page<TicketId>) -> Result<Vec<Ticket>> {
-        Err(not_here())
+    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> Result<Option<Delivery>> {
+        self.inner.delivery(tenant, id).await
     }
 
-    async fn ticket_counts(&self, _tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>> {
-        Err(not_here())
+    async fn dead_letters(&self, tenant: &TenantId, page: Page<DeadLetterId>) -> Result<Vec<DeadLetter>> {
+        self.inner.dead_letters(tenant, page).await
     }
 
-    async fn shape_count(&self, _tenant: &TenantId, _shape: &Digest, _since: Timestamp) -> Result<u64> {
-        Err(not_here())
+    async fn dead_letter(&self, tenant: &TenantId, id: DeadLetterId) -> Result<Option<DeadLetter>> {
+        self.inner.dead_letter(tenant, id).await
     }
 
-    async fn delivery(&self, _tenant: &TenantId, _id: DeliveryId) -> Result<Option<Delivery>> {
-        Err(not_here())
+    async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Option<Recommendation>> {
+        self.inner.recommendation(tenant, id).await
     }
 
-    async fn dead_letters(&self, _tenant: &TenantId, _page: Page<DeadLetterId>) -> Result<Vec<DeadLetter>> {
-        Err(not_here())
-    }
-
-    async fn dead_letter(&self, _tenant: &TenantId, _id: DeadLetterId) -> Result<Option<DeadLetter>> {
-        Err(not_here())
-    }
-
-    async fn recommendation(&self, _tenant: &TenantId, _id: RecommendationId) -> Result<Option<Recommendation>> {
-        Err(not_here())
-    }
-
-    async fn recommendation_for(&self, _tenant: &TenantId, _ticket: TicketId) -> Result<Option<Recommendation>> {
-        Err(not_here())
+    async fn recommendation_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Option<Recommendation>> {
+        self.inner.recommendation_for(tenant, ticket).await
     }
 
     async fn recommendations(
         &self,
-        _tenant: &TenantId,
-        _state: Option<RecommendationState>,
-        _page: Page<RecommendationId>,
+        tenant: &TenantId,
+        state: Option<RecommendationState>,
+        page: Page<RecommendationId>,
     ) -> Result<Vec<Recommendation>> {
-        Err(not_here())
+        self.inner.recommendations(tenant, state, page).await
     }
 
-    async fn executions_for(&self, _tenant: &TenantId, _ticket: TicketId) -> Result<Vec<Execution>> {
-        Err(not_here())
+    async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>> {
+        self.inner.execution(tenant, id).await
     }
 
-    async fn messages(&self, _tenant: &TenantId, _state: Option<OutboxState>, _page: Page<OutboxId>) -> Result<Vec<OutboxMessage>> {
-        Err(not_here())
+    async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>> {
+        self.inner.executions_for(tenant, ticket).await
     }
 
-    async fn pre_approvals(&self, _tenant: &TenantId, _runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>> {
-        Err(not_here())
+    async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>> {
+        self.inner.messages(tenant, state, page).await
     }
 
-    async fn modes(&self, _tenant: &TenantId) -> Result<Modes> {
-        Err(not_here())
+    async fn messages_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>> {
+        self.inner.messages_for(tenant, ticket).await
+    }
+
+    async fn pre_approvals(&self, tenant: &TenantId, runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>> {
+        self.inner.pre_approvals(tenant, runbook).await
+    }
+
+    async fn modes(&self, tenant: &TenantId) -> Result<Modes> {
+        self.inner.modes(tenant).await
     }
 
     async fn cap_use(
         &self,
-        _tenant: &TenantId,
-        _runbook: &RunbookId,
-        _target: &Digest,
-        _requester: Option<&Digest>,
-        _now: Timestamp,
+        tenant: &TenantId,
+        runbook: &RunbookId,
+        target: &Digest,
+        requester: Option<&Digest>,
+        now: Timestamp,
     ) -> Result<CapUse> {
-        Err(not_here())
+        self.inner.cap_use(tenant, runbook, target, requester, now).await
     }
 
-    async fn outcomes(&self, _tenant: &TenantId, _runbook: &RunbookId, _digest: &Digest) -> Result<OutcomeRecord> {
-        Err(not_here())
+    async fn outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
+        self.inner.outcomes(tenant, runbook, digest).await
     }
 
-    async fn token(&self, _secret: &Digest) -> Result<Option<Token>> {
-        Err(not_here())
+    async fn token(&self, secret: &Digest) -> Result<Option<Token>> {
+        self.inner.token(secret).await
     }
 
-    async fn tokens(&self, _tenant: &TenantId) -> Result<Vec<Token>> {
-        Err(not_here())
+    async fn tokens(&self, tenant: &TenantId) -> Result<Vec<Token>> {
+        self.inner.tokens(tenant).await
     }
 
     async fn log_size(&self) -> Result<u64> {
-        Err(not_here())
+        self.inner.log_size().await
     }
 
-    async fn entries(&self, _tenant: &TenantId, _filter: &EntryFilter, _page: Page<u64>) -> Result<Vec<LoggedEntry>> {
-        Err(not_here())
+    async fn entries(&self, tenant: &TenantId, filter: &EntryFilter, page: Page<u64>) -> Result<Vec<LoggedEntry>> {
+        self.inner.entries(tenant, filter, page).await
     }
 
-    async fn entry_range(&self, _start: u64, _count: usize) -> Result<Vec<LoggedEntry>> {
-        Err(not_here())
+    async fn entry_range(&self, start: u64, count: usize) -> Result<Vec<LoggedEntry>> {
+        self.inner.entry_range(start, count).await
+    }
+
+    async fn tile(&self, level: u8, index: u64) -> Result<Vec<[u8; 32]>> {
+        self.inner.tile(level, index).await
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.inner.check().await
     }
 
     async fn close(&self) -> Result<()> {
-        Err(not_here())
-    }
-
-    async fn tile(&self, _level: u8, _index: u64) -> Result<Vec<[u8; 32]>> {
-        Err(not_here())
+        self.inner.close().await
     }
 }

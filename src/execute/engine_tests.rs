@@ -94,13 +94,13 @@ impl Bench {
             "allow": [{"method": "get", "path": "/*"}, {"method": "post", "path": "/*"}],
         }]);
         let connectors = Arc::new(Connectors::from_config(&serde_json::from_value::<Vec<_>>(config).unwrap()).unwrap());
-        let store = Arc::new(TestStore::default());
+        let store = Arc::new(TestStore::open());
         let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)) };
         let engine = Engine::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Turned::default()), connectors).with_pace(pace);
         Self { world, store, engine }
     }
 
-    fn stored(&self, runbook: &Runbook) -> Execution {
+    async fn stored(&self, runbook: &Runbook) -> Execution {
         let at = Timestamp::from_millis(1_700_000_000_000);
         let execution = Execution {
             form: Execution::FORM,
@@ -121,28 +121,29 @@ impl Bench {
             not_before: at,
             finished_at: None,
         };
-        self.store.executions.lock().unwrap().insert(execution.id, execution.clone());
+        self.store.put_ticket(execution.ticket, at).await;
+        self.store.put(Write::Execution(Box::new(execution.clone()))).await;
         execution
     }
 
     async fn run(&self, runbook: &Runbook) -> Execution {
-        self.engine.run(self.stored(runbook), runbook, &Free).await.unwrap()
+        self.engine.run(self.stored(runbook).await, runbook, &Free).await.unwrap()
     }
 
-    fn current(&self) -> Execution {
-        self.store.executions.lock().unwrap().values().next().unwrap().clone()
+    async fn current(&self) -> Execution {
+        self.store.execution(&TenantId::default(), ExecutionId::new(Timestamp::from_millis(1_700_000_000_000), 1)).await.unwrap().unwrap()
     }
 
     /// Moves of the execution as the action log tells them, ending in the stored state.
-    fn check_log(&self) {
+    async fn check_log(&self) {
         let mut state = ExecutionState::Pending;
-        for entry in self.store.entries.lock().unwrap().iter() {
+        for entry in self.store.log().await.iter() {
             if let Event::ExecutionMoved { from, to, .. } = &entry.event {
                 assert_eq!(*from, state);
                 state = *to;
             }
         }
-        assert_eq!(state, self.current().state);
+        assert_eq!(state, self.current().await.state);
     }
 }
 
@@ -236,9 +237,8 @@ async fn a_good_run_calls_each_step_once_with_its_own_key_and_logs_before_and_af
     assert_eq!(keys, [None, Some(format!("{}-one", done.id)), Some(format!("{}-two", done.id)), None]);
     let told: Vec<_> = bench
         .store
-        .entries
-        .lock()
-        .unwrap()
+        .log()
+        .await
         .iter()
         .filter_map(|entry| match &entry.event {
             Event::StepRecorded { step, outcome, .. } => Some((step.to_string(), *outcome)),
@@ -250,8 +250,8 @@ async fn a_good_run_calls_each_step_once_with_its_own_key_and_logs_before_and_af
         .flat_map(|id| [((*id).to_owned(), StepOutcome::Started), ((*id).to_owned(), StepOutcome::Succeeded)])
         .collect();
     assert_eq!(told, expected);
-    assert_eq!(bench.current(), done);
-    bench.check_log();
+    assert_eq!(bench.current().await, done);
+    bench.check_log().await;
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_failure_at_any_step_undoes_what_was_done_in_reverse() {
         bench.world.set(failing, Behaviour::Answer(status));
         let done = bench.run(&runbook(false)).await;
         assert_eq!((done.state, bench.world.paths()), (state, calls.iter().map(|call| (*call).to_owned()).collect()), "{failing} {status}");
-        bench.check_log();
+        bench.check_log().await;
     }
     for behaviour in [Behaviour::Answer(500), Behaviour::Lie, Behaviour::Hang] {
         let bench = Bench::new().await;
@@ -337,7 +337,7 @@ async fn an_unknown_outcome_of_a_change_is_decided_by_verify_and_never_called_ag
             bench.world.set("check", Behaviour::Answer(check));
             let done = bench.run(&impatient("two")).await;
             assert_eq!((done.state, bench.world.count("two")), (state, 1), "{behaviour:?} {check}");
-            bench.check_log();
+            bench.check_log().await;
         }
         // An earlier change: what follows would build on it.
         let bench = Bench::new().await;
@@ -361,16 +361,16 @@ async fn a_stop_before_any_step_ends_in_the_state_that_tells_the_truth() {
     {
         let bench = Bench::new().await;
         let runbook = runbook(false);
-        let done = bench.engine.run(bench.stored(&runbook), &runbook, &StopsBefore(stops)).await.unwrap();
+        let done = bench.engine.run(bench.stored(&runbook).await, &runbook, &StopsBefore(stops)).await.unwrap();
         assert_eq!((done.state, bench.world.paths().len()), (state, calls), "{stops:?}");
-        bench.check_log();
+        bench.check_log().await;
     }
 }
 
 #[tokio::test]
 async fn a_runbook_that_changed_or_names_another_call_runs_nothing() {
     let bench = Bench::new().await;
-    let execution = bench.stored(&runbook(false));
+    let execution = bench.stored(&runbook(false)).await;
     let mut changed = runbook(false);
     changed.digest = Digest::of(b"one byte more");
     assert_eq!(bench.engine.run(execution, &changed, &Free).await.unwrap().state, ExecutionState::Refused);
@@ -392,7 +392,7 @@ async fn a_runbook_that_changed_or_names_another_call_runs_nothing() {
 async fn of_many_workers_on_one_execution_one_calls() {
     let bench = Arc::new(Bench::new().await);
     let runbook = runbook(false);
-    let execution = bench.stored(&runbook);
+    let execution = bench.stored(&runbook).await;
     let workers: Vec<_> = (0..16)
         .map(|_| {
             let (bench, runbook, execution) = (Arc::clone(&bench), runbook.clone(), execution.clone());
@@ -413,7 +413,8 @@ async fn of_many_workers_on_one_execution_one_calls() {
 /// Every commit of a run, cut so that it lands and so that it does not, then resumed; on calm and on broken worlds.
 #[tokio::test]
 async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
-    let mut points = 0;
+    // Side by side, because most of the time goes into waiting for the disk.
+    let mut worlds = tokio::task::JoinSet::new();
     for idempotent in [false, true] {
         for (broken, behaviour) in [
             ("none", Behaviour::Answer(200)),
@@ -422,44 +423,52 @@ async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
             ("two", Behaviour::EffectThenCut),
         ] {
             for lands in [false, true] {
-                for nth in 1.. {
-                    let bench = Bench::new().await;
-                    bench.world.set("check", Behaviour::Tells);
-                    bench.world.set(broken, behaviour);
-                    let runbook = runbook(idempotent);
-                    bench.store.cut_at(nth, lands);
-                    let first = bench.engine.run(bench.stored(&runbook), &runbook, &Free).await;
-                    bench.store.heal();
-                    let cut = first.is_err();
-                    if cut && !bench.current().state.is_final() {
-                        bench.engine.run(bench.current(), &runbook, &Free).await.unwrap();
-                    }
-                    let told =
-                        format!("{broken} {behaviour:?} idempotent {idempotent} commit {nth} lands {lands}: {:?}", bench.world.paths());
-                    let state = bench.current().state;
-                    assert!(state.is_final(), "{told}");
-                    bench.check_log();
-                    for change in ["one", "two", "undo-one", "undo-two"] {
-                        let most = if idempotent { 3 } else { 1 };
-                        assert!(bench.world.count(change) <= most, "{told}");
-                    }
-                    let (one, two) = (bench.world.count("one"), bench.world.count("two"));
-                    match state {
-                        ExecutionState::Succeeded => {
-                            assert!(one > 0 && two > 0 && bench.world.count("check") > 0 && broken != "check", "{told}")
+                worlds.spawn(async move {
+                    let mut points = 0;
+                    for nth in 1.. {
+                        let bench = Bench::new().await;
+                        bench.world.set("check", Behaviour::Tells);
+                        bench.world.set(broken, behaviour);
+                        let runbook = runbook(idempotent);
+                        bench.store.cut_at(nth, lands);
+                        let first = bench.engine.run(bench.stored(&runbook).await, &runbook, &Free).await;
+                        bench.store.heal();
+                        let cut = first.is_err();
+                        if cut && !bench.current().await.state.is_final() {
+                            bench.engine.run(bench.current().await, &runbook, &Free).await.unwrap();
                         }
-                        ExecutionState::Refused => assert_eq!(one + two, 0, "{told}"),
-                        ExecutionState::RolledBack => assert!(broken != "none" && bench.world.count("undo-one") > 0, "{told}"),
-                        ExecutionState::InDoubt => assert!(!idempotent || behaviour == Behaviour::EffectThenCut, "{told}"),
-                        other => panic!("{other:?}: {told}"),
+                        let told =
+                            format!("{broken} {behaviour:?} idempotent {idempotent} commit {nth} lands {lands}: {:?}", bench.world.paths());
+                        let state = bench.current().await.state;
+                        assert!(state.is_final(), "{told}");
+                        bench.check_log().await;
+                        for change in ["one", "two", "undo-one", "undo-two"] {
+                            let most = if idempotent { 3 } else { 1 };
+                            assert!(bench.world.count(change) <= most, "{told}");
+                        }
+                        let (one, two) = (bench.world.count("one"), bench.world.count("two"));
+                        match state {
+                            ExecutionState::Succeeded => {
+                                assert!(one > 0 && two > 0 && bench.world.count("check") > 0 && broken != "check", "{told}")
+                            }
+                            ExecutionState::Refused => assert_eq!(one + two, 0, "{told}"),
+                            ExecutionState::RolledBack => assert!(broken != "none" && bench.world.count("undo-one") > 0, "{told}"),
+                            ExecutionState::InDoubt => assert!(!idempotent || behaviour == Behaviour::EffectThenCut, "{told}"),
+                            other => panic!("{other:?}: {told}"),
+                        }
+                        if !cut {
+                            break;
+                        }
+                        points += 1;
                     }
-                    if !cut {
-                        break;
-                    }
-                    points += 1;
-                }
+                    points
+                });
             }
         }
+    }
+    let mut points = 0;
+    while let Some(crashed) = worlds.join_next().await {
+        points += crashed.unwrap();
     }
     assert!(points >= 100, "{points}");
 }

@@ -105,13 +105,13 @@ impl Bench {
             "webhooks": [{"name": "ops", "url": format!("{base}/hook?k=v"), "secret": SECRET, "events": ["ticket.triaged"], "allow_addresses": allow}],
         }))
         .unwrap();
-        let (store, time) = (Arc::new(TestStore::default()), Arc::new(Turned::default()));
+        let (store, time) = (Arc::new(TestStore::open()), Arc::new(Turned::default()));
         let senders = Arc::new(Senders::from_config(&config).unwrap());
         let sender = Sender::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&time) as Arc<dyn Ambient>, senders);
         Self { desk, store, time, sender }
     }
 
-    fn queue(&self, destination: Destination, message: Message) -> OutboxMessage {
+    async fn queue(&self, destination: Destination, message: Message) -> OutboxMessage {
         let now = self.time.now();
         let message = OutboxMessage {
             form: OutboxMessage::FORM,
@@ -126,11 +126,12 @@ impl Bench {
             next_attempt_at: now,
             last_error: None,
         };
-        self.store.messages.lock().unwrap().insert(message.id, message.clone());
+        self.store.put_ticket(message.ticket, now).await;
+        self.store.put(Write::Message(Box::new(message.clone()))).await;
         message
     }
 
-    fn write_back(&self) -> OutboxMessage {
+    async fn write_back(&self) -> OutboxMessage {
         let message = Message::WriteBack {
             external_id: "42".to_owned(),
             comment: "Restarted the spooler.".to_owned(),
@@ -138,16 +139,16 @@ impl Bench {
             resolved: true,
             tags: vec!["sluicegate".to_owned()],
         };
-        self.queue(Destination::HelpDesk("desk".parse().unwrap()), message)
+        self.queue(Destination::HelpDesk("desk".parse().unwrap()), message).await
     }
 
-    fn event(&self) -> OutboxMessage {
+    async fn event(&self) -> OutboxMessage {
         let message = Message::Event { event_type: "ticket.triaged".to_owned(), data: json!({"n": 1}) };
-        self.queue(Destination::Webhook("ops".to_owned()), message)
+        self.queue(Destination::Webhook("ops".to_owned()), message).await
     }
 
-    fn stored(&self, message: &OutboxMessage) -> OutboxMessage {
-        self.store.messages.lock().unwrap()[&message.id].clone()
+    async fn stored(&self, message: &OutboxMessage) -> OutboxMessage {
+        self.store.messages_for(&message.tenant, message.ticket).await.unwrap().into_iter().find(|stored| stored.id == message.id).unwrap()
     }
 
     fn trouble(&self, next_last: &[Trouble]) {
@@ -158,17 +159,17 @@ impl Bench {
 #[tokio::test]
 async fn a_write_back_is_one_internal_comment_with_its_mark_and_fields() {
     let bench = Bench::new().await;
-    let message = bench.write_back();
+    let message = bench.write_back().await;
     let done = bench.sender.deliver(message.clone()).await.unwrap();
     assert_eq!((done.state, done.attempts), (OutboxState::Delivered, 1));
-    assert_eq!(bench.stored(&message), done);
+    assert_eq!(bench.stored(&message).await, done);
     let expected = json!({"ticket": {
         "comment": {"body": format!("Restarted the spooler.\n\n[sluicegate:{}]", message.id), "public": false},
         "priority": "high", "status": "solved", "additional_tags": ["sluicegate"],
     }});
     assert_eq!(*bench.desk.writes.lock().unwrap(), [expected]);
     assert_eq!(*bench.desk.looks.lock().unwrap(), 0, "a first try needs no look");
-    let entries = bench.store.entries.lock().unwrap();
+    let entries = bench.store.log().await;
     assert!(matches!(&entries[..], [Entry { event: Event::MessageDelivered { attempts: 1, .. }, .. }]));
 }
 
@@ -176,7 +177,7 @@ async fn a_write_back_is_one_internal_comment_with_its_mark_and_fields() {
 async fn an_answer_lost_after_the_comment_was_stored_gives_no_second_comment() {
     let bench = Bench::new().await;
     bench.trouble(&[Trouble::StoredThenCut]);
-    let waiting = bench.sender.deliver(bench.write_back()).await.unwrap();
+    let waiting = bench.sender.deliver(bench.write_back().await).await.unwrap();
     assert_eq!((waiting.state, waiting.attempts), (OutboxState::Waiting, 1));
     assert_eq!(bench.sender.deliver(waiting).await.unwrap().state, OutboxState::Delivered);
     assert_eq!(bench.desk.comments.lock().unwrap().len(), 1);
@@ -187,11 +188,11 @@ async fn a_crash_at_either_commit_gives_one_comment() {
     for nth in [1, 2] {
         for lands in [false, true] {
             let bench = Bench::new().await;
-            let message = bench.write_back();
+            let message = bench.write_back().await;
             bench.store.cut_at(nth, lands);
             bench.sender.deliver(message.clone()).await.unwrap_err();
             bench.store.heal();
-            let left = bench.stored(&message);
+            let left = bench.stored(&message).await;
             if left.state == OutboxState::Waiting {
                 assert_eq!(bench.sender.deliver(left).await.unwrap().state, OutboxState::Delivered);
             }
@@ -203,7 +204,7 @@ async fn a_crash_at_either_commit_gives_one_comment() {
 #[tokio::test]
 async fn of_many_workers_with_one_message_one_sends() {
     let bench = Arc::new(Bench::new().await);
-    let message = bench.write_back();
+    let message = bench.write_back().await;
     let workers: Vec<_> = (0..16)
         .map(|_| {
             let (bench, message) = (Arc::clone(&bench), message.clone());
@@ -224,7 +225,7 @@ async fn retry_after_is_honoured_and_lost_causes_die() {
     {
         let bench = Bench::new().await;
         bench.trouble(&[Trouble::Status(status, after)]);
-        let waiting = bench.sender.deliver(bench.write_back()).await.unwrap();
+        let waiting = bench.sender.deliver(bench.write_back().await).await.unwrap();
         assert_eq!(waiting.state, OutboxState::Waiting, "{status}");
         let wait = waiting.next_attempt_at.since(bench.time.now()).as_secs() + 1;
         assert!(wait >= least && wait <= least.max(6) + 1, "{status}: {wait}");
@@ -233,8 +234,8 @@ async fn retry_after_is_honoured_and_lost_causes_die() {
     for status in [400, 404, 422] {
         let bench = Bench::new().await;
         bench.trouble(&[Trouble::Status(status, None)]);
-        assert_eq!(bench.sender.deliver(bench.write_back()).await.unwrap().state, OutboxState::Dead, "{status}");
-        assert!(matches!(bench.store.entries.lock().unwrap()[0].event, Event::MessageDead { .. }));
+        assert_eq!(bench.sender.deliver(bench.write_back().await).await.unwrap().state, OutboxState::Dead, "{status}");
+        assert!(matches!(bench.store.log().await[0].event, Event::MessageDead { .. }));
     }
 }
 
@@ -242,7 +243,7 @@ async fn retry_after_is_honoured_and_lost_causes_die() {
 async fn an_outage_longer_than_the_schedule_ends_in_a_dead_letter_that_says_why() {
     let bench = Bench::new().await;
     bench.trouble(&[Trouble::Status(503, None); 40]);
-    let mut message = bench.event();
+    let mut message = bench.event().await;
     let begun = message.created_at;
     while message.state == OutboxState::Waiting {
         bench.time.forward(message.next_attempt_at.since(bench.time.now()));
@@ -260,7 +261,7 @@ async fn an_outage_longer_than_the_schedule_ends_in_a_dead_letter_that_says_why(
 #[tokio::test]
 async fn an_event_is_a_signed_cloud_event() {
     let bench = Bench::new().await;
-    let message = bench.event();
+    let message = bench.event().await;
     assert_eq!(bench.sender.deliver(message.clone()).await.unwrap().state, OutboxState::Delivered);
     let events = bench.desk.events.lock().unwrap();
     let (headers, body) = &events[0];
@@ -277,7 +278,7 @@ async fn an_event_is_a_signed_cloud_event() {
 async fn an_endpoint_that_says_gone_is_not_asked_again_and_odd_messages_die_unsent() {
     let bench = Bench::new().await;
     bench.trouble(&[Trouble::Status(410, None)]);
-    assert_eq!(bench.sender.deliver(bench.event()).await.unwrap().state, OutboxState::Dead);
+    assert_eq!(bench.sender.deliver(bench.event().await).await.unwrap().state, OutboxState::Dead);
 
     let desk = || Destination::HelpDesk("desk".parse().unwrap());
     let write_back = |id: &str| Message::WriteBack {
@@ -295,7 +296,7 @@ async fn an_endpoint_that_says_gone_is_not_asked_again_and_odd_messages_die_unse
         (Destination::Webhook("ops".to_owned()), write_back("42")),
         (Destination::Webhook("gone".to_owned()), Message::Event { event_type: "x".to_owned(), data: Value::Null }),
     ] {
-        let dead = bench.sender.deliver(bench.queue(destination, message)).await.unwrap();
+        let dead = bench.sender.deliver(bench.queue(destination, message).await).await.unwrap();
         assert_eq!(dead.state, OutboxState::Dead);
     }
     assert!(bench.desk.writes.lock().unwrap().is_empty());
