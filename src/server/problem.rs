@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{domain::principal::Role, pipeline::error::ActionError, store::interface::StoreError};
+use crate::{domain::principal::Role, intake::adapters::json::NotATicket, pipeline::error::ActionError, store::interface::StoreError};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -306,6 +306,10 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
+            ActionError::NotATicket(NotATicket::Json(why)) => Self::MalformedJson { pointer: why.pointer().to_owned(), detail: why.to_string() },
+            ActionError::NotATicket(NotATicket::Fields(problems)) => {
+                Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
+            }
             ActionError::IdempotencyMismatch { key } => Self::IdempotencyMismatch { key },
             ActionError::Store(error) => error.into(),
             ActionError::Internal(inner) => Self::Internal(inner),
