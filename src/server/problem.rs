@@ -220,7 +220,11 @@ impl Problem {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
             }
             Self::Fields(fields) => {
-                let error = |(pointer, detail): &(String, String)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() };
+                let error = |(pointer, detail): &(String, String)| FieldError {
+                    pointer: Some(pointer.clone()),
+                    parameter: None,
+                    detail: detail.clone(),
+                };
                 fields.iter().map(error).collect()
             }
             Self::Parameter { name, detail } => {
@@ -306,7 +310,9 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
-            ActionError::NotATicket(NotATicket::Json(why)) => Self::MalformedJson { pointer: why.pointer().to_owned(), detail: why.to_string() },
+            ActionError::NotATicket(NotATicket::Json(why)) => {
+                Self::MalformedJson { pointer: why.pointer().to_owned(), detail: why.to_string() }
+            }
             ActionError::NotATicket(NotATicket::Fields(problems)) => {
                 Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
             }
