@@ -18,7 +18,7 @@ use crate::{
         decider::Decider,
         service::{Parts, Service, Source},
     },
-    store::sqlite::SqliteStore,
+    store::sqlite::{Options, SqliteStore},
     telemetry::Metrics,
 };
 
@@ -64,7 +64,10 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
     std::fs::create_dir_all(&config.store.folder)
         .map_err(|why| format!("`store.folder` {} cannot be made: {why}; create it or choose another", config.store.folder.display()))?;
     let key = signing_key(&config.store.folder, &config.log.origin, &*ambient)?;
-    let store = Arc::new(SqliteStore::open_with(&config.store.folder.join("sluicegate.db"), config.store.queue)?);
+    let store = Arc::new(SqliteStore::open_with(
+        &config.store.folder.join("sluicegate.db"),
+        Options { queue: config.store.queue, ..Options::default() },
+    )?);
     let senders = Arc::new(Senders::from_config(&config)?);
     Ok(Arc::new(Service::new(Parts { store, ambient, config: Arc::new(config), decider, connectors, senders, sources, metrics, key })))
 }
@@ -84,7 +87,10 @@ fn signing_key(folder: &Path, origin: &str, ambient: &dyn Ambient) -> Result<Sig
     let path = folder.join("log.key");
     let seed = match std::fs::read_to_string(&path) {
         Ok(text) => hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| {
-            format!("{} is not a signing key: expected 64 hex digits; restore it from a backup, since a new key cannot prove the old log", path.display())
+            format!(
+                "{} is not a signing key: expected 64 hex digits; restore it from a backup, since a new key cannot prove the old log",
+                path.display()
+            )
         })?,
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
             let mut seed = [0; 32];

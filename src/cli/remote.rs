@@ -51,16 +51,21 @@ impl Remote {
     }
 
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        crate::outbound::install_crypto();
+        crate::outbound::install_cryptography();
         super::runtime()?.block_on(async {
-            let mut request = reqwest::Client::builder().no_proxy().build()?.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+            let mut request =
+                reqwest::Client::builder().no_proxy().build()?.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
             if let Some(body) = body {
                 request = request.json(body);
             }
             let answer = request.send().await.map_err(|why| format!("{} does not answer: {why}", self.url))?;
             let status = answer.status();
             let body: Value = answer.json().await.unwrap_or(Value::Null);
-            if status.is_success() { Ok(body) } else { Err(format!("{status}: {}", body["detail"].as_str().unwrap_or("no reason given")).into()) }
+            if status.is_success() {
+                Ok(body)
+            } else {
+                Err(format!("{status}: {}", body["detail"].as_str().unwrap_or("no reason given")).into())
+            }
         })
     }
 }
@@ -81,7 +86,10 @@ pub struct PreApproveArgs {
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
-    [Mode::Shadow, Mode::Suggest, Mode::Auto].into_iter().find(|mode| mode.as_str() == text).ok_or_else(|| format!("`{text}` is not a mode: shadow, suggest or auto"))
+    [Mode::Shadow, Mode::Suggest, Mode::Auto]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| format!("`{text}` is not a mode: shadow, suggest or auto"))
 }
 
 pub fn pre_approve(args: &PreApproveArgs) -> Outcome {

@@ -31,7 +31,10 @@ pub fn run(args: &Args) -> Outcome {
     let decider = Decider::load(&args.config.load()?)?;
     let differences = replay::replay(&decider, &past)?;
     if differences.is_empty() {
-        println!("same: decision {} of ticket {} replays bit for bit ({})", past.recommendation.id, past.ticket.id, past.recommendation.receipt.outcome);
+        println!(
+            "same: decision {} of ticket {} replays bit for bit ({})",
+            past.recommendation.id, past.ticket.id, past.recommendation.receipt.outcome
+        );
         return Ok(ExitCode::SUCCESS);
     }
     for difference in &differences {

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 
 use super::{Outcome, assemble};
 use crate::{
-    domain::name::ConnectorName,
+    domain::{ambient::Ambient as _, name::ConnectorName},
     runbook::{EvaluationInput, Known, Library, QueryField, evaluate, evaluate_params, lint},
-    triage,
+    triage::Catalogue,
 };
 
 #[derive(Debug, Subcommand)]
@@ -77,7 +78,8 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Lint(args) => run_lint(args),
         Command::Digest(args) => {
-            let library = Library::load(&args.folder, &Known::default()).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            let library = Library::load(&args.folder, &Known::default())
+                .map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
             for runbook in library.iter() {
                 println!("{}  {}", runbook.digest, runbook.id);
             }
@@ -89,7 +91,13 @@ pub fn run(command: &Command) -> Outcome {
                 Words::Text => QueryField::Text,
                 Words::Named => QueryField::Named,
             };
-            let input = EvaluationInput { corpus: args.corpus.clone(), queries: args.queries.clone(), qrels: args.qrels.clone(), nofit: args.nofit.clone(), field };
+            let input = EvaluationInput {
+                corpus: args.corpus.clone(),
+                queries: args.queries.clone(),
+                qrels: args.qrels.clone(),
+                nofit: args.nofit.clone(),
+                field,
+            };
             print(&evaluate(&input)?, args.json)
         }
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
@@ -98,12 +106,13 @@ pub fn run(command: &Command) -> Outcome {
 
 fn run_lint(args: &Lint) -> Outcome {
     let config = args.config.load()?;
-    let categories = triage::category_ids(&config.triage.catalogue).ok();
-    let connectors: BTreeSet<ConnectorName> = config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
+    let categories = Catalogue::load(&config.triage.catalogue).map(|catalogue| catalogue.ids()).ok();
+    let connectors: BTreeSet<ConnectorName> =
+        config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
     let known = Known {
         categories,
         connectors: (!connectors.is_empty()).then_some(connectors),
-        today: Some(jiff::Zoned::now().date()),
+        today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
         ..Known::default()
     };
     let report = lint(&args.folder, &known);

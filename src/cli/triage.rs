@@ -1,10 +1,6 @@
 //! `triage`: the whole decision on one ticket, without a server.
 
-use std::{
-    io::Read as _,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 

@@ -262,7 +262,7 @@ fn reason(error: &reqwest::Error) -> String {
 }
 
 /// TLS needs one cryptography provider per process; another one installed earlier is as good.
-fn install_cryptography() {
+pub fn install_cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -11,6 +11,6 @@ pub mod error;
 pub mod path;
 
 pub use address::{AddressPolicy, Lookup, SystemLookup};
-pub use client::{Answer, Client, Limits, Request};
+pub use client::{Answer, Client, Limits, Request, install_cryptography};
 pub use error::{CallError, Refusal};
 pub use path::Path;

@@ -76,7 +76,12 @@ pub fn requester_of(ticket: &Ticket) -> Option<Digest> {
 ///
 /// # Errors
 /// The store failed; no decision may be made.
-pub async fn gather(service: &Service, ticket: &Ticket, runbook: Option<(&Runbook, Digest)>, running: Option<&Execution>) -> Result<Circumstances> {
+pub async fn gather(
+    service: &Service,
+    ticket: &Ticket,
+    runbook: Option<(&Runbook, Digest)>,
+    running: Option<&Execution>,
+) -> Result<Circumstances> {
     let now = service.ambient.now();
     let tenant = &ticket.tenant;
     let since = now.minus(service.config.gate.storm_window.get());

@@ -30,8 +30,8 @@ use crate::{
     gate::{
         self, GateError, PolicySet, approval,
         facts::{
-            ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts, StormFacts, TicketFacts, Usage,
-            WindowInForce,
+            ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts,
+            StormFacts, TicketFacts, Usage, WindowInForce,
         },
         freeze::{self, Calendar},
     },
@@ -83,8 +83,9 @@ impl Decider {
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
-        let connectors: BTreeSet<ConnectorName> = config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
-        let known = Known { categories: Some(triage.categories()), connectors: Some(connectors), ..Known::default() };
+        let connectors: BTreeSet<ConnectorName> =
+            config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
+        let known = Known { categories: Some(triage.catalogue().ids()), connectors: Some(connectors), ..Known::default() };
         let library = load_library(&config.runbooks.folder, &known)?;
         Ok(Self {
             policies: PolicySet::load(&config.gate.policies)?,
@@ -137,7 +138,11 @@ impl Decider {
             span_of: &span_of,
         };
         let ranking = self.library.rank(&query);
-        let filled = ranking.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook)).map(|runbook| runbook::fill(runbook, &query));
+        let filled = ranking
+            .proposed
+            .as_ref()
+            .and_then(|candidate| self.library.get(&candidate.runbook))
+            .map(|runbook| runbook::fill(runbook, &query));
         let (parameters, missing) = filled.map_or_else(Default::default, |filled| (filled.parameters, filled.missing));
         Proposal { classification, proposed: ranking.proposed, candidates: ranking.candidates, parameters, missing }
     }
@@ -156,7 +161,13 @@ impl Decider {
     ///
     /// # Errors
     /// Never for values this program makes.
-    pub fn judge(&self, ticket: &Ticket, proposal: Proposal, circumstances: &Circumstances, id: RecommendationId) -> Result<Recommendation> {
+    pub fn judge(
+        &self,
+        ticket: &Ticket,
+        proposal: Proposal,
+        circumstances: &Circumstances,
+        id: RecommendationId,
+    ) -> Result<Recommendation> {
         let runbook = proposal.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook));
         let mut recommendation = Recommendation {
             form: Recommendation::FORM,
@@ -273,7 +284,12 @@ impl Decider {
         })
     }
 
-    fn proposal_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Result<Option<ProposalFacts>> {
+    fn proposal_facts(
+        &self,
+        ticket: &Ticket,
+        recommendation: &Recommendation,
+        circumstances: &Circumstances,
+    ) -> Result<Option<ProposalFacts>> {
         let (Some(id), Some(digest)) = (recommendation.runbook.clone(), recommendation.runbook_digest) else { return Ok(None) };
         let in_force = self.library.get(&id);
         let today = jiff::tz::TimeZone::UTC.to_datetime(circumstances.now.as_jiff()).date();
@@ -291,7 +307,9 @@ impl Decider {
             executable: in_force.is_some_and(Runbook::is_executable),
             stale: in_force.is_none_or(|runbook| runbook.is_stale(today)),
             authors: in_force.map(|runbook| runbook.authors.clone()).unwrap_or_default(),
-            fit: PerMillion::at_most(recommendation.candidates.iter().find(|candidate| candidate.runbook == id).map_or(0.0, |candidate| candidate.fit)),
+            fit: PerMillion::at_most(
+                recommendation.candidates.iter().find(|candidate| candidate.runbook == id).map_or(0.0, |candidate| candidate.fit),
+            ),
             fit_limit: self.fit_limit,
             missing: recommendation.missing.iter().map(|missing| missing.name.clone()).collect(),
             binding: recommendation.binding()?,

@@ -38,7 +38,9 @@ pub enum ActionError {
 impl From<StoreError> for ActionError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(conflict @ (Conflict::Changed { .. } | Conflict::CapReached { .. } | Conflict::DeadLetterGone { .. })) => Self::Changed(conflict.to_string()),
+            StoreError::Conflict(conflict @ (Conflict::Changed { .. } | Conflict::CapReached { .. } | Conflict::DeadLetterGone { .. })) => {
+                Self::Changed(conflict.to_string())
+            }
             other => Self::Store(other),
         }
     }

@@ -25,11 +25,17 @@ pub struct Past {
 pub fn replay(decider: &Decider, past: &Past) -> Result<Vec<String>> {
     let receipt = &past.recommendation.receipt;
     let in_force = decider.digests();
-    let mut differences: Vec<String> = [("model", receipt.model), ("signals", receipt.signals), ("runbooks", receipt.runbooks), ("policies", receipt.policies)]
-        .into_iter()
-        .filter(|(name, then)| in_force.get(name) != Some(then))
-        .map(|(name, then)| format!("{name}: the receipt names {then}, in force is {}", in_force.get(name).map_or_else(|| "none".to_owned(), ToString::to_string)))
-        .collect();
+    let mut differences: Vec<String> =
+        [("model", receipt.model), ("signals", receipt.signals), ("runbooks", receipt.runbooks), ("policies", receipt.policies)]
+            .into_iter()
+            .filter(|(name, then)| in_force.get(name) != Some(then))
+            .map(|(name, then)| {
+                format!(
+                    "{name}: the receipt names {then}, in force is {}",
+                    in_force.get(name).map_or_else(|| "none".to_owned(), ToString::to_string)
+                )
+            })
+            .collect();
     let input = past.ticket.input_digest()?;
     if input != receipt.input {
         differences.push(format!("input: the receipt names {}, the ticket now says {input}; the sender changed it since", receipt.input));

@@ -35,7 +35,8 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
         None => lines.push("No runbook fits; a person owns this ticket.".to_owned()),
     }
     if !recommendation.parameters.is_empty() {
-        let values: Vec<String> = recommendation.parameters.iter().map(|parameter| format!("{} = {}", parameter.name, parameter.value)).collect();
+        let values: Vec<String> =
+            recommendation.parameters.iter().map(|parameter| format!("{} = {}", parameter.name, parameter.value)).collect();
         lines.push(format!("With: {}.", values.join(", ")));
     }
     if !recommendation.missing.is_empty() {
@@ -44,7 +45,9 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
     }
     lines.push(match recommendation.verdict.decision {
         Decision::AutoExecute => "It is pre-approved and runs now.".to_owned(),
-        Decision::NeedsApproval => format!("It waits for {} approval(s), until {}.", recommendation.verdict.approvals_needed, recommendation.expires_at),
+        Decision::NeedsApproval => {
+            format!("It waits for {} approval(s), until {}.", recommendation.verdict.approvals_needed, recommendation.expires_at)
+        }
         Decision::RecommendOnly => "It is a recommendation; nothing runs by itself.".to_owned(),
         Decision::Escalate => "Please look at it now.".to_owned(),
     });
@@ -120,7 +123,13 @@ pub fn queued(ticket: &Ticket, id: OutboxId, destination: Destination, message: 
     }
 }
 
-fn write_back(ticket: &Ticket, lines: &[String], priority: Option<crate::domain::priority::Priority>, resolved: bool, tags: &[&str]) -> Message {
+fn write_back(
+    ticket: &Ticket,
+    lines: &[String],
+    priority: Option<crate::domain::priority::Priority>,
+    resolved: bool,
+    tags: &[&str],
+) -> Message {
     Message::WriteBack {
         external_id: ticket.report.external_id.clone(),
         comment: redact(&lines.join("\n")),

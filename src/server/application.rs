@@ -40,10 +40,18 @@ impl Application {
     /// # Errors
     /// The address is in use, not this machine's, or not permitted.
     pub async fn bind(service: Arc<Service>) -> Result<Self, ServeError> {
-        let (wanted, drain) = (service.config.server.listen, service.config.server.drain.get());
+        let wanted = service.config.server.listen;
         let refused = |why| ServeError::Bind { address: wanted, why };
         let listener = TcpListener::bind(wanted).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        Self::on(listener, service).map_err(refused)
+    }
+
+    /// Takes a listener that is bound already, for callers who must know the port before there is a service.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn on(listener: TcpListener, service: Arc<Service>) -> io::Result<Self> {
+        let (address, drain) = (listener.local_addr()?, service.config.server.drain.get());
         Ok(Self { listener, address, router: router::router(service), drain })
     }
 

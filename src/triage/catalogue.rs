@@ -2,7 +2,10 @@
 //!
 //! It is the first training data and, at run time, the way from a category to its assignment group.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -89,6 +92,11 @@ impl Catalogue {
     /// In order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Category> {
         self.categories.values()
+    }
+
+    /// The ids alone.
+    pub fn ids(&self) -> BTreeSet<String> {
+        self.categories.keys().cloned().collect()
     }
 
     /// The digest of the file's bytes.

@@ -191,3 +191,100 @@ fn standing(report: &Report) -> Option<&'static str> {
             })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
+
+    fn shipped() -> Triage {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Triage::load(&root.join("models/service-desk"), &root.join("models/catalogue.toml"), &root.join("signals.toml")).unwrap()
+    }
+
+    fn report(title: &str, body: &str) -> Report {
+        Report {
+            external_id: "1".to_owned(),
+            external_key: None,
+            url: None,
+            kind: crate::domain::ticket::TicketKind::Incident,
+            event: crate::domain::ticket::TicketEvent::Opened,
+            title: title.into(),
+            body: body.into(),
+            body_is_html: false,
+            requester: None,
+            impact: None,
+            urgency: None,
+            category_hint: None,
+            labels: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            tags: std::collections::BTreeSet::new(),
+            reported_at: None,
+            updated_at: None,
+        }
+    }
+
+    fn classify(triage: &Triage, report: &Report) -> Classification {
+        triage.classify(report, &text::clean_ticket(report), &SourceId::new("test").unwrap())
+    }
+
+    #[test]
+    fn the_shipped_model_knows_a_plain_ticket_and_says_which_words_decided() {
+        let triage = shipped();
+        let report = report("VPN disconnects", "the vpn client drops the tunnel every ten minutes when I work from home");
+        let said = classify(&triage, &report);
+        assert_eq!(said.category.label.as_deref(), Some("network/vpn"), "{:?}", said.category.ranked);
+        assert_eq!(said.assignment_group.as_deref(), Some("network"));
+        let word = said.category.because.iter().find(|part| part.feature == "vpn").unwrap();
+        assert!(word.weight > 0.0);
+        for span in &word.spans {
+            let original = match span.field {
+                crate::domain::classification::Field::Title => &report.title,
+                crate::domain::classification::Field::Body => &report.body,
+            };
+            assert_eq!(original.as_untrusted()[span.start..span.end].to_lowercase(), "vpn");
+        }
+    }
+
+    #[test]
+    fn text_from_nowhere_gets_no_label() {
+        let triage = shipped();
+        for text in ["", "zxqj vvkw pqxz jjkq", "木漏れ日の中で昼寝をする", "🜁🜂🜃🜄"] {
+            let said = classify(&triage, &report("", text));
+            assert_eq!((said.category.label, said.assignment_group), (None, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn contributions_sum_to_the_score_and_the_score_gives_the_probability() {
+        let triage = shipped();
+        let report = report("printer prn-07", "the printer prints blank pages, print queue is stuck; printer restarted twice");
+        let text = text::clean_ticket(&report);
+        let features = triage.model.features(&text, &triage.signals.find(&text));
+        let head = triage.model.head(CATEGORY).unwrap();
+        let scores = head.scores(&features.row.entries, &features.structured);
+        for (class, score) in scores.iter().enumerate() {
+            let sum: f64 = triage.model.contributions(head, &text, &features, class).iter().map(|part| part.weight).sum();
+            assert!((sum - score).abs() < 1e-4, "{}: {sum} is not {score}", head.labels[class]);
+        }
+        let mut shares = scores;
+        super::super::calibration::softmax(&mut shares, 1.0);
+        let said = classify(&triage, &report);
+        assert!((shares.iter().copied().fold(0.0, f64::max) - said.category.probability()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn signals_and_marks_raise_and_nothing_lowers() {
+        let triage = shipped();
+        let calm = classify(&triage, &report("printer", "paper jam"));
+        assert_eq!(calm.risk, Risk::Low, "{:?}", calm.risk_because);
+        let outage = classify(&triage, &report("printer", "paper jam; also production is down for all users and files are encrypted"));
+        assert_eq!((outage.risk, outage.priority), (Risk::High, Priority::P1), "{:?}", outage.signals);
+        let mut important = report("printer", "paper jam");
+        important.attributes.insert("VIP".to_owned(), "true".into());
+        assert_eq!(classify(&triage, &important).risk, Risk::Medium);
+        let mut stated = report("printer", "paper jam");
+        (stated.impact, stated.urgency) = (Some(Level::High), Some(Level::High));
+        assert_eq!(classify(&triage, &stated).priority, Priority::P1);
+    }
+}

@@ -76,7 +76,8 @@ async fn update(State(desk): State<Desk>, Path(id): Path<String>, Json(body): Js
 }
 
 async fn comments(State(desk): State<Desk>, Path(id): Path<String>) -> Json<Value> {
-    let comments: Vec<Value> = desk.books().tickets.get(&plain(&id)).into_iter().flat_map(|ticket| &ticket.comments).map(|body| json!({"body": body})).collect();
+    let comments: Vec<Value> =
+        desk.books().tickets.get(&plain(&id)).into_iter().flat_map(|ticket| &ticket.comments).map(|body| json!({"body": body})).collect();
     Json(json!({"comments": comments}))
 }
 

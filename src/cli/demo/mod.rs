@@ -164,7 +164,10 @@ impl Demo {
     }
 
     async fn send(&self, client: &reqwest::Client, posted: &samples::Posted) -> Result<(), Failure> {
-        let mut request = client.post(format!("{}/v1/intake/{}", self.url, posted.source)).body(posted.body.clone()).header("content-type", "application/json");
+        let mut request = client
+            .post(format!("{}/v1/intake/{}", self.url, posted.source))
+            .body(posted.body.clone())
+            .header("content-type", "application/json");
         for (name, value) in &posted.headers {
             request = request.header(*name, value);
         }
@@ -193,8 +196,14 @@ impl Demo {
     async fn is_settled(&self) -> Result<bool, Failure> {
         let tenant = TenantId::default();
         let counts = self.service.store.ticket_counts(&tenant).await?;
-        let moving = [TicketState::Received, TicketState::Triaged, TicketState::Executing].into_iter().any(|state| counts.get(&state).is_some_and(|count| *count > 0));
-        let waiting = self.service.store.messages(&tenant, Some(crate::domain::outbox::OutboxState::Waiting), Page { before: None, limit: 1 }).await?;
+        let moving = [TicketState::Received, TicketState::Triaged, TicketState::Executing]
+            .into_iter()
+            .any(|state| counts.get(&state).is_some_and(|count| *count > 0));
+        let waiting = self
+            .service
+            .store
+            .messages(&tenant, Some(crate::domain::outbox::OutboxState::Waiting), Page { before: None, limit: 1 })
+            .await?;
         Ok(!moving && waiting.is_empty())
     }
 
@@ -279,7 +288,11 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         own_actors: Vec::new(),
         write_back,
     };
-    let signature = |name: &str, secret: String| Auth::Signature { name: name.to_owned(), secrets: vec![Secret::new(secret)], tolerance: Span::secs(300) };
+    let signature = |name: &str, secret: String| Auth::Signature {
+        name: name.to_owned(),
+        secrets: vec![Secret::new(secret)],
+        tolerance: Span::secs(300),
+    };
     let write_back = WriteBack::Zendesk {
         base_url: format!("http://{desk}").parse()?,
         email: "sluicegate@example.com".to_owned(),
@@ -288,7 +301,12 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
     };
     config.sources = vec![
         source("zendesk-demo", AdapterKind::Zendesk, signature("zendesk", secrets.zendesk.clone()), Some(write_back)),
-        source("alertmanager-demo", AdapterKind::Alertmanager, Auth::Token { secrets: vec![Secret::new(secrets.alertmanager.clone())], header: None }, None),
+        source(
+            "alertmanager-demo",
+            AdapterKind::Alertmanager,
+            Auth::Token { secrets: vec![Secret::new(secrets.alertmanager.clone())], header: None },
+            None,
+        ),
         source("webhook-demo", AdapterKind::StandardWebhooks, signature("standard_webhooks", secrets.whsec()), None),
     ];
     config.connectors = vec![Connector {
@@ -296,7 +314,10 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         kind: ConnectorKind::Http,
         base_url: format!("http://{automation}").parse()?,
         auth: Some(ConnectorAuth::Bearer { token: Secret::new(automation_token) }),
-        allow: vec![Allowed { method: "get".to_owned(), path: "/*/*".to_owned() }, Allowed { method: "post".to_owned(), path: "/*/*/*".to_owned() }],
+        allow: vec![
+            Allowed { method: "get".to_owned(), path: "/*/*".to_owned() },
+            Allowed { method: "post".to_owned(), path: "/*/*/*".to_owned() },
+        ],
         allow_addresses: loopback.clone(),
         timeout: Span::secs(30),
         response_limit: 64 * 1024,

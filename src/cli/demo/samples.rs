@@ -125,7 +125,8 @@ impl Sample {
         }));
         let (id, at) = (format!("msg_{number}_{}", now.as_millis()), now.as_seconds().to_string());
         let signature = sign(&secrets.webhook, &[id.as_bytes(), b".", at.as_bytes(), b".", &body]);
-        let headers = vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", format!("v1,{}", STANDARD.encode(signature)))];
+        let headers =
+            vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", format!("v1,{}", STANDARD.encode(signature)))];
         Posted { source: "webhook-demo", headers, body }
     }
 }

@@ -1,20 +1,11 @@
 //! What happens to each ticket, as it happens, and the table at the end.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{Failure, desk::DeskTicket};
 use crate::{
     domain::{
-        entry::Event,
-        execution::StepOutcome,
-        id::TicketId,
-        name::TenantId,
-        recommendation::Recommendation,
-        state::TicketState,
+        entry::Event, execution::StepOutcome, id::TicketId, name::TenantId, recommendation::Recommendation, state::TicketState,
         verdict::Decision,
     },
     pipeline::service::Service,
@@ -30,7 +21,13 @@ pub async fn follow(service: Arc<Service>) {
     let mut names: BTreeMap<TicketId, String> = BTreeMap::new();
     while let Ok(entry) = happenings.recv().await {
         if let Event::TicketReceived { ticket, external_id, .. } = &entry.event {
-            let title = service.store.ticket(&entry.tenant, *ticket).await.ok().flatten().map(|ticket| cut(ticket.report.title.as_untrusted(), TITLE));
+            let title = service
+                .store
+                .ticket(&entry.tenant, *ticket)
+                .await
+                .ok()
+                .flatten()
+                .map(|ticket| cut(ticket.report.title.as_untrusted(), TITLE));
             names.insert(*ticket, title.unwrap_or_else(|| external_id.clone()));
         }
         let Some(line) = line(&entry.event) else { continue };
@@ -51,9 +48,15 @@ fn line(event: &Event) -> Option<String> {
             decision.as_str(),
         ),
         Event::RecommendationApproved { .. } => "approved by the on-call engineer".to_owned(),
-        Event::StepRecorded { step, outcome: StepOutcome::Succeeded, status, .. } => format!("  step {step}: ok{}", status.map_or(String::new(), |status| format!(" ({status})"))),
-        Event::StepRecorded { step, outcome: StepOutcome::Failed, status, .. } => format!("  step {step}: failed{}", status.map_or(String::new(), |status| format!(" ({status})"))),
-        Event::ExecutionMoved { to, reason, .. } if to.is_final() => format!("run {}{}", to.as_str(), reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))),
+        Event::StepRecorded { step, outcome: StepOutcome::Succeeded, status, .. } => {
+            format!("  step {step}: ok{}", status.map_or(String::new(), |status| format!(" ({status})")))
+        }
+        Event::StepRecorded { step, outcome: StepOutcome::Failed, status, .. } => {
+            format!("  step {step}: failed{}", status.map_or(String::new(), |status| format!(" ({status})")))
+        }
+        Event::ExecutionMoved { to, reason, .. } if to.is_final() => {
+            format!("run {}{}", to.as_str(), reason.as_ref().map_or(String::new(), |reason| format!(": {reason}")))
+        }
         Event::MessageDelivered { destination, .. } if destination.starts_with("help_desk/") => "written back".to_owned(),
         _ => return None,
     })
@@ -70,7 +73,11 @@ pub async fn summary(service: &Service, calls: &[String], desk: &BTreeMap<String
         let recommendation = service.store.recommendation_for(&tenant, ticket.id).await?;
         let (end, why) = end(ticket.state, recommendation.as_ref());
         *counts.entry(end).or_default() += 1;
-        let runbook = recommendation.as_ref().and_then(|recommendation| recommendation.runbook.as_ref()).map_or("-", |runbook| runbook.as_str()).to_owned();
+        let runbook = recommendation
+            .as_ref()
+            .and_then(|recommendation| recommendation.runbook.as_ref())
+            .map_or("-", |runbook| runbook.as_str())
+            .to_owned();
         println!("{:<TITLE$}  {runbook:<24}  {end:<18}  {}", cut(ticket.report.title.as_untrusted(), TITLE), cut(&why, WHY));
     }
     let counted: Vec<String> = counts.iter().map(|(end, count)| format!("{count} {end}")).collect();
@@ -84,7 +91,11 @@ pub async fn summary(service: &Service, calls: &[String], desk: &BTreeMap<String
 
 /// How it ended for the ticket, and the first reason.
 fn end(state: TicketState, recommendation: Option<&Recommendation>) -> (&'static str, String) {
-    let refusal = || recommendation.and_then(|recommendation| recommendation.verdict.refusals().next().map(|reason| reason.message.clone())).unwrap_or_default();
+    let refusal = || {
+        recommendation
+            .and_then(|recommendation| recommendation.verdict.refusals().next().map(|reason| reason.message.clone()))
+            .unwrap_or_default()
+    };
     let by_hand = recommendation.is_some_and(|recommendation| !recommendation.approvals.is_empty());
     let decision = recommendation.map(|recommendation| recommendation.verdict.decision);
     match state {

@@ -42,13 +42,24 @@ pub struct Arrival {
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
-    Tickets { delivery: DeliveryId, tickets: Vec<TicketId> },
+    Tickets {
+        delivery: DeliveryId,
+        tickets: Vec<TicketId>,
+    },
     /// The same delivery came before; these are its first ids.
-    Duplicate { delivery: DeliveryId, tickets: Vec<TicketId> },
+    Duplicate {
+        delivery: DeliveryId,
+        tickets: Vec<TicketId>,
+    },
     /// Authentic, and not a ticket we handle.
-    Ignored { reason: String },
+    Ignored {
+        reason: String,
+    },
     /// Authentic, and not readable: kept for a person.
-    DeadLettered { delivery: DeliveryId, dead_letter: DeadLetterId },
+    DeadLettered {
+        delivery: DeliveryId,
+        dead_letter: DeadLetterId,
+    },
 }
 
 /// Senders race with themselves; this many lost races in a row is the store's fault, not theirs.
@@ -133,7 +144,9 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
         change.writes.insert(0, Write::Delivery(delivery));
         match service.commit(change).await {
             Ok(_) => return Ok(Accepted::Tickets { delivery: id, tickets: ids }),
-            Err(StoreError::Conflict(Conflict::DuplicateDelivery { first, tickets })) => return Ok(Accepted::Duplicate { delivery: first, tickets }),
+            Err(StoreError::Conflict(Conflict::DuplicateDelivery { first, tickets })) => {
+                return Ok(Accepted::Duplicate { delivery: first, tickets });
+            }
             Err(StoreError::Conflict(Conflict::TicketExists { .. } | Conflict::Changed { .. })) => {
                 for (slot, report) in known.iter_mut().zip(reports) {
                     *slot = service.store.ticket_of(&arrival.tenant, &arrival.source, &report.external_id).await?;
@@ -145,7 +158,14 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
     Err(ActionError::Store(StoreError::Overloaded { waiting: reports.len() }))
 }
 
-fn open(service: &Service, arrival: &Arrival, delivery: DeliveryId, report: &Report, now: Timestamp, change: &mut Change) -> Result<TicketId> {
+fn open(
+    service: &Service,
+    arrival: &Arrival,
+    delivery: DeliveryId,
+    report: &Report,
+    now: Timestamp,
+    change: &mut Change,
+) -> Result<TicketId> {
     // A sender may report the end of something we never saw begin; it is recorded and nobody is asked to act.
     let state = if report.event == TicketEvent::Resolved { TicketState::Resolved } else { TicketState::Received };
     let ticket = Ticket {
@@ -162,17 +182,30 @@ fn open(service: &Service, arrival: &Arrival, delivery: DeliveryId, report: &Rep
     };
     let id = ticket.id;
     let input = ticket.input_digest()?;
-    let event = Event::TicketReceived { ticket: id, delivery, source: arrival.source.clone(), external_id: report.external_id.clone(), input };
+    let event =
+        Event::TicketReceived { ticket: id, delivery, source: arrival.source.clone(), external_id: report.external_id.clone(), input };
     change.entries.push(Entry::new(arrival.tenant.clone(), now, Actor::Source(arrival.source.clone()), event));
     if state == TicketState::Resolved {
         change.entries.push(moved(arrival, now, &ticket, TicketState::Received));
     }
-    change.expect.push(Expectation::NewTicket { tenant: arrival.tenant.clone(), source: arrival.source.clone(), external_id: report.external_id.clone() });
+    change.expect.push(Expectation::NewTicket {
+        tenant: arrival.tenant.clone(),
+        source: arrival.source.clone(),
+        external_id: report.external_id.clone(),
+    });
     change.writes.push(Write::Ticket { shape: shape::of(&ticket.report), ticket: Box::new(ticket) });
     Ok(id)
 }
 
-async fn update(service: &Service, arrival: &Arrival, delivery: DeliveryId, report: &Report, known: &Ticket, now: Timestamp, change: &mut Change) -> Result<TicketId> {
+async fn update(
+    service: &Service,
+    arrival: &Arrival,
+    delivery: DeliveryId,
+    report: &Report,
+    known: &Ticket,
+    now: Timestamp,
+    change: &mut Change,
+) -> Result<TicketId> {
     let mut ticket = known.clone();
     ticket.report = report.clone();
     let input = ticket.input_digest()?;

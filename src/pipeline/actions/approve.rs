@@ -40,7 +40,10 @@ pub const LONGEST_COMMENT: usize = 2_000;
 pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId, seen: Approve) -> Result<Recommendation> {
     service.require(caller, Role::Approver)?;
     if let Some(comment) = seen.comment.as_ref().filter(|comment| comment.len() > LONGEST_COMMENT) {
-        return Err(ActionError::Invalid { pointer: "/comment".to_owned(), message: format!("a comment has at most {LONGEST_COMMENT} bytes, got {}", comment.len()) });
+        return Err(ActionError::Invalid {
+            pointer: "/comment".to_owned(),
+            message: format!("a comment has at most {LONGEST_COMMENT} bytes, got {}", comment.len()),
+        });
     }
     let mut recommendation = service.recommendation(&caller.tenant, id).await?;
     service.is_as_seen(&recommendation, seen.revision)?;
@@ -100,5 +103,9 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
 
 fn refused(refusals: Vec<Refusal>) -> ActionError {
     let said: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    if refusals.iter().any(|refusal| matches!(refusal, Refusal::Changed { .. })) { ActionError::Changed(said.join("; ")) } else { ActionError::Refused(said) }
+    if refusals.iter().any(|refusal| matches!(refusal, Refusal::Changed { .. })) {
+        ActionError::Changed(said.join("; "))
+    } else {
+        ActionError::Refused(said)
+    }
 }

@@ -24,7 +24,10 @@ pub async fn replay(service: &Service, caller: &Principal, id: DeadLetterId) -> 
     let missing = || ActionError::NotFound { what: "dead letter", id: id.to_string() };
     let letter = service.store.dead_letter(&caller.tenant, id).await?.ok_or_else(missing)?;
     let delivery = service.store.delivery(&caller.tenant, letter.delivery).await?.ok_or_else(missing)?;
-    let source = service.sources.get(letter.source.as_str()).ok_or_else(|| ActionError::Changed(format!("source `{}` is no longer configured", letter.source)))?;
+    let source = service
+        .sources
+        .get(letter.source.as_str())
+        .ok_or_else(|| ActionError::Changed(format!("source `{}` is no longer configured", letter.source)))?;
     let reading = intake::read_again(&source.spec, &delivery.body);
     if let Reading::Unreadable { reason } = &reading {
         return Err(ActionError::Invalid { pointer: String::new(), message: format!("still unreadable: {reason}") });

@@ -48,12 +48,16 @@ const LONGEST_DAYS: u64 = 366;
 pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) -> Result<PreApproval> {
     service.require(caller, Role::Approver)?;
     let decider = service.decider();
-    let runbook = decider.library().get(&asked.runbook).ok_or_else(|| ActionError::NotFound { what: "runbook", id: asked.runbook.to_string() })?;
+    let runbook =
+        decider.library().get(&asked.runbook).ok_or_else(|| ActionError::NotFound { what: "runbook", id: asked.runbook.to_string() })?;
     if runbook.digest != asked.digest {
         return Err(ActionError::Changed(format!("runbook `{}` is at {}, you read {}", asked.runbook, runbook.digest, asked.digest)));
     }
     if runbook.authors.iter().any(|author| same_person(author, &caller.person)) {
-        return Err(invalid("/approver", format!("`{}` wrote or edited runbook `{}`, so another person must pre-approve it", caller.person, asked.runbook)));
+        return Err(invalid(
+            "/approver",
+            format!("`{}` wrote or edited runbook `{}`, so another person must pre-approve it", caller.person, asked.runbook),
+        ));
     }
     if !runbook.is_executable() {
         return Err(invalid("/runbook", format!("runbook `{}` has no change step, so there is nothing to pre-approve", asked.runbook)));
@@ -77,7 +81,13 @@ pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) 
         expires_at: asked.expires_at,
         revoked: None,
     };
-    let event = Event::PreApprovalMade { pre_approval: record.id, runbook: record.runbook.clone(), digest: record.digest, mode: record.mode, expires_at: record.expires_at };
+    let event = Event::PreApprovalMade {
+        pre_approval: record.id,
+        runbook: record.runbook.clone(),
+        digest: record.digest,
+        mode: record.mode,
+        expires_at: record.expires_at,
+    };
     save(service, caller, record, event).await
 }
 
@@ -91,7 +101,10 @@ pub async fn revoke(service: &Service, caller: &Principal, id: PreApprovalId, re
         return Err(invalid("/reason", "say why, for the runbook's owner".to_owned()));
     }
     let records = service.store.pre_approvals(&caller.tenant, None).await?;
-    let mut record = records.into_iter().find(|record| record.id == id).ok_or_else(|| ActionError::NotFound { what: "pre-approval", id: id.to_string() })?;
+    let mut record = records
+        .into_iter()
+        .find(|record| record.id == id)
+        .ok_or_else(|| ActionError::NotFound { what: "pre-approval", id: id.to_string() })?;
     if let Some(revoked) = &record.revoked {
         return Err(ActionError::Changed(format!("`{}` revoked it at {}", revoked.by, revoked.at)));
     }

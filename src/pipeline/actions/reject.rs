@@ -25,7 +25,10 @@ pub async fn reject(service: &Service, caller: &Principal, id: RecommendationId,
     service.require_any(caller, &[Role::Responder, Role::Approver])?;
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > LONGEST_REASON {
-        return Err(ActionError::Invalid { pointer: "/reason".to_owned(), message: format!("a rejection needs a reason of 1 to {LONGEST_REASON} bytes, got {}", reason.len()) });
+        return Err(ActionError::Invalid {
+            pointer: "/reason".to_owned(),
+            message: format!("a rejection needs a reason of 1 to {LONGEST_REASON} bytes, got {}", reason.len()),
+        });
     }
     let mut recommendation = service.recommendation(&caller.tenant, id).await?;
     service.is_as_seen(&recommendation, revision)?;
@@ -46,7 +49,12 @@ pub async fn reject(service: &Service, caller: &Principal, id: RecommendationId,
     ticket.updated_at = now;
     recommendation.state = RecommendationState::Rejected;
     recommendation.revision += 1;
-    let rejected = Event::RecommendationRejected { recommendation: id, ticket: ticket.id, runbook: recommendation.runbook.clone(), reason: reason.to_owned() };
+    let rejected = Event::RecommendationRejected {
+        recommendation: id,
+        ticket: ticket.id,
+        runbook: recommendation.runbook.clone(),
+        reason: reason.to_owned(),
+    };
     let moved = Event::TicketMoved { ticket: ticket.id, from, to: ticket.state, version: ticket.version };
     change.entries = [rejected, moved].map(|event| Entry::new(caller.tenant.clone(), now, actor.clone(), event)).into();
     change.writes = vec![Write::Recommendation(Box::new(recommendation.clone())), service.write_ticket(ticket)];

@@ -26,7 +26,10 @@ pub const LONGEST_KEY: usize = 200;
 pub async fn submit(service: &Service, caller: &Principal, idempotency_key: Option<String>, body: &[u8]) -> Result<Accepted> {
     service.require_any(caller, &[Role::Responder, Role::Approver, Role::Operator])?;
     if let Some(key) = idempotency_key.as_deref().filter(|key| key.is_empty() || key.len() > LONGEST_KEY) {
-        return Err(ActionError::Invalid { pointer: "/Idempotency-Key".to_owned(), message: format!("an idempotency key has 1 to {LONGEST_KEY} bytes, got {}", key.len()) });
+        return Err(ActionError::Invalid {
+            pointer: "/Idempotency-Key".to_owned(),
+            message: format!("an idempotency key has 1 to {LONGEST_KEY} bytes, got {}", key.len()),
+        });
     }
     let reading = Reading::Tickets(vec![json::report(body)?]);
     // Keys are each caller's own: two people who both choose `1` do not meet.
@@ -55,4 +58,3 @@ pub fn source() -> SourceId {
 pub fn is_reserved(name: &str) -> bool {
     name == API_SOURCE
 }
-

@@ -33,9 +33,19 @@ pub struct NewToken {
 ///
 /// # Errors
 /// No role given, or the store failed.
-pub async fn create(service: &Service, by: Actor, tenant: TenantId, person: PersonId, roles: BTreeSet<Role>, expires_at: Option<Timestamp>) -> Result<NewToken> {
+pub async fn create(
+    service: &Service,
+    by: Actor,
+    tenant: TenantId,
+    person: PersonId,
+    roles: BTreeSet<Role>,
+    expires_at: Option<Timestamp>,
+) -> Result<NewToken> {
     if roles.is_empty() {
-        return Err(ActionError::Invalid { pointer: "/roles".to_owned(), message: format!("a token needs a role: choose from {}", Role::ALL.map(Role::as_str).join(", ")) });
+        return Err(ActionError::Invalid {
+            pointer: "/roles".to_owned(),
+            message: format!("a token needs a role: choose from {}", Role::ALL.map(Role::as_str).join(", ")),
+        });
     }
     let now = service.ambient.now();
     let text = format!("{PREFIX}{:032x}{:032x}", service.ambient.random(), service.ambient.random());
@@ -60,11 +70,18 @@ pub async fn create(service: &Service, by: Actor, tenant: TenantId, person: Pers
 /// # Errors
 /// No such token in the tenant, or the store failed.
 pub async fn revoke(service: &Service, by: Actor, tenant: &TenantId, id: TokenId) -> Result<Token> {
-    let mut token = service.store.tokens(tenant).await?.into_iter().find(|token| token.id == id).ok_or_else(|| ActionError::NotFound { what: "token", id: id.to_string() })?;
+    let mut token = service
+        .store
+        .tokens(tenant)
+        .await?
+        .into_iter()
+        .find(|token| token.id == id)
+        .ok_or_else(|| ActionError::NotFound { what: "token", id: id.to_string() })?;
     let now = service.ambient.now();
     token.revoked_at = Some(now);
     let event = Event::TokenRevoked { token: id, person: token.person.clone() };
-    let change = Change { expect: vec![], writes: vec![Write::Token(token.clone())], entries: vec![Entry::new(tenant.clone(), now, by, event)] };
+    let change =
+        Change { expect: vec![], writes: vec![Write::Token(token.clone())], entries: vec![Entry::new(tenant.clone(), now, by, event)] };
     service.commit(change).await?;
     Ok(token)
 }

@@ -71,7 +71,8 @@ async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
 async fn abandon(service: &Service, surroundings: &InService<'_>, mut run: Execution) -> Result<()> {
     let from = run.state;
     let to = if run.steps.is_empty() { ExecutionState::Refused } else { ExecutionState::InDoubt };
-    let path: &[ExecutionState] = if from == ExecutionState::Pending && to == ExecutionState::InDoubt { &[ExecutionState::Running, to] } else { &[to] };
+    let path: &[ExecutionState] =
+        if from == ExecutionState::Pending && to == ExecutionState::InDoubt { &[ExecutionState::Running, to] } else { &[to] };
     for next in path {
         run.state = run.state.transition(*next).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
     }
@@ -137,8 +138,13 @@ impl Surroundings for InService<'_> {
         let service = self.service;
         let now = service.ambient.now();
         let missing = |what: &'static str, id: String| StoreError::Unreadable { what, id, why: "it is not there".to_owned() };
-        let before = service.store.ticket(&execution.tenant, execution.ticket).await?.ok_or_else(|| missing("ticket", execution.ticket.to_string()))?;
-        let mut change = Change { expect: vec![Expectation::TicketVersion { ticket: before.id, version: before.version }], ..Change::default() };
+        let before = service
+            .store
+            .ticket(&execution.tenant, execution.ticket)
+            .await?
+            .ok_or_else(|| missing("ticket", execution.ticket.to_string()))?;
+        let mut change =
+            Change { expect: vec![Expectation::TicketVersion { ticket: before.id, version: before.version }], ..Change::default() };
         let target = match execution.state {
             ExecutionState::Succeeded => TicketState::Resolved,
             ExecutionState::InDoubt => TicketState::InDoubt,
@@ -171,4 +177,3 @@ impl Surroundings for InService<'_> {
 fn title_of(runbook: Option<&Runbook>, execution: &Execution) -> String {
     runbook.map_or_else(|| execution.runbook.to_string(), |runbook| runbook.title.clone())
 }
-

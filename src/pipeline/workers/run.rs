@@ -42,8 +42,14 @@ pub fn start(service: &Arc<Service>) -> Workers {
 }
 
 impl Workers {
-    fn spawn<F, Fut>(&mut self, service: &Arc<Service>, stopped: &watch::Receiver<bool>, name: &'static str, bell: fn(&Bells) -> &Notify, step: F)
-    where
+    fn spawn<F, Fut>(
+        &mut self,
+        service: &Arc<Service>,
+        stopped: &watch::Receiver<bool>,
+        name: &'static str,
+        bell: fn(&Bells) -> &Notify,
+        step: F,
+    ) where
         F: Fn(Arc<Service>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<usize>> + Send,
     {
@@ -76,4 +82,3 @@ impl Workers {
         while self.tasks.join_next().await.is_some() {}
     }
 }
-

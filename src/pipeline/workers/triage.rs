@@ -22,8 +22,8 @@ use crate::{
     gate::{self, Facts},
     pipeline::{
         actions::accept::supersede_open,
-        count,
         circumstances::{self, requester_of, target_of},
+        count,
         decider::{Decider, Proposal},
         error::{ActionError, Result},
         say,
@@ -110,7 +110,8 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
     if recommendation.verdict.decision == Decision::AutoExecute {
         recommendation.state = RecommendationState::Approved;
     }
-    let mut change = Change { expect: vec![Expectation::TicketVersion { ticket: ticket.id, version: before.version }], ..Change::default() };
+    let mut change =
+        Change { expect: vec![Expectation::TicketVersion { ticket: ticket.id, version: before.version }], ..Change::default() };
     supersede_open(service, before, now, "triage looked again", &mut change).await?;
     let engine = |event| Entry::new(ticket.tenant.clone(), now, Actor::Engine, event);
     change.entries.push(engine(triaged(&ticket, &recommendation)?));
@@ -133,9 +134,14 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
     // In shadow mode nobody outside hears of it.
     let modes = service.store.modes(&ticket.tenant).await?;
     if modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
-        tell(service, &ticket, now, &mut change, |ticket| say::decision(ticket, &recommendation, &service.config.server.public_url), || {
-            say::decision_event(&ticket, &recommendation)
-        });
+        tell(
+            service,
+            &ticket,
+            now,
+            &mut change,
+            |ticket| say::decision(ticket, &recommendation, &service.config.server.public_url),
+            || say::decision_event(&ticket, &recommendation),
+        );
     }
     change.writes.push(Write::Recommendation(Box::new(recommendation)));
     change.writes.push(service.write_ticket(ticket));
@@ -179,7 +185,14 @@ fn automatic(service: &Service, ticket: &Ticket, recommendation: &Recommendation
 ///
 /// # Errors
 /// The recommendation proposes nothing, or its runbook is no longer in force.
-pub(crate) fn execution(service: &Service, ticket: &Ticket, recommendation: &Recommendation, started_by: Actor, now: Timestamp, not_before: Timestamp) -> Result<Execution> {
+pub(crate) fn execution(
+    service: &Service,
+    ticket: &Ticket,
+    recommendation: &Recommendation,
+    started_by: Actor,
+    now: Timestamp,
+    not_before: Timestamp,
+) -> Result<Execution> {
     let gone = || ActionError::Changed("the runbook is no longer in force".to_owned());
     let (id, digest) = recommendation.runbook.as_ref().zip(recommendation.runbook_digest).ok_or_else(gone)?;
     let decider = service.decider();
