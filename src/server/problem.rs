@@ -13,7 +13,12 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{domain::principal::Role, pipeline::error::ActionError, store::interface::StoreError};
+use crate::{
+    domain::principal::Role,
+    intake::{adapters::json::NotATicket, json::JsonError},
+    pipeline::error::ActionError,
+    store::interface::StoreError,
+};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -306,10 +311,24 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
+            ActionError::NotATicket(NotATicket::Json(error)) => error.into(),
+            ActionError::NotATicket(NotATicket::Fields(problems)) => {
+                Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
+            }
             ActionError::IdempotencyMismatch { key } => Self::IdempotencyMismatch { key },
             ActionError::Store(error) => error.into(),
             ActionError::Internal(inner) => Self::Internal(inner),
         }
+    }
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        let pointer = match &error {
+            JsonError::DuplicateKey { pointer, .. } | JsonError::Syntax { pointer, .. } => pointer.clone(),
+            JsonError::Empty | JsonError::NotUtf8 { .. } | JsonError::TooDeep { .. } => String::new(),
+        };
+        Self::MalformedJson { pointer, detail: error.to_string() }
     }
 }
 
