@@ -182,7 +182,7 @@ impl App {
         let config = config(folder.path(), more);
         let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
         let service = Arc::new(Service::new(Parts {
-            store: Arc::new(SqliteStore::open_with(&folder.path().join("sluicegate.db"), config.store.queue).unwrap()),
+            store: Arc::new(SqliteStore::open(&folder.path().join("sluicegate.db")).unwrap()),
             ambient: ambient.clone(),
             decider: Decider::load(&config).unwrap(),
             connectors: Arc::new(Connectors::from_config(&config.connectors).unwrap()),

@@ -1,1 +1,3 @@
-
+mod api_intake;
+mod app;
+mod architecture;
