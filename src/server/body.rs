@@ -101,7 +101,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// Adds the nearest known name to serde's "unknown field" and "unknown variant" messages.
-fn nearest(message: &str) -> Option<String> {
+pub fn nearest(message: &str) -> Option<String> {
     let (what, rest) =
         ["field", "variant"].into_iter().find_map(|what| Some((what, message.strip_prefix(&format!("unknown {what} `"))?)))?;
     let (given, known) = rest.split_once("`, expected ")?;
