@@ -324,11 +324,7 @@ impl From<ActionError> for Problem {
 
 impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {
-        let pointer = match &error {
-            JsonError::DuplicateKey { pointer, .. } | JsonError::Syntax { pointer, .. } => pointer.clone(),
-            JsonError::Empty | JsonError::NotUtf8 { .. } | JsonError::TooDeep { .. } => String::new(),
-        };
-        Self::MalformedJson { pointer, detail: error.to_string() }
+        Self::MalformedJson { pointer: error.pointer().to_owned(), detail: error.to_string() }
     }
 }
 
