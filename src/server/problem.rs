@@ -225,7 +225,11 @@ impl Problem {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
             }
             Self::Fields(fields) => {
-                let error = |(pointer, detail): &(String, String)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() };
+                let error = |(pointer, detail): &(String, String)| FieldError {
+                    pointer: Some(pointer.clone()),
+                    parameter: None,
+                    detail: detail.clone(),
+                };
                 fields.iter().map(error).collect()
             }
             Self::Parameter { name, detail } => {

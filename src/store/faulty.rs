@@ -14,6 +14,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::{
     change::{Change, Committed},
@@ -23,6 +24,7 @@ use crate::domain::{
     approval::{Modes, PreApproval},
     delivery::{DeadLetter, Delivery},
     digest::Digest,
+    entry::Entry,
     execution::Execution,
     id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
     name::{RunbookId, SourceId, TenantId},
@@ -120,6 +122,10 @@ macro_rules! delegate {
             async fn commit(&self, change: Change) -> Result<Committed> {
                 let fault = self.fault("commit", Some(&change));
                 suffer(fault, self.inner.commit(change)).await
+            }
+
+            fn listen(&self) -> broadcast::Receiver<Arc<Entry>> {
+                self.inner.listen()
             }
 
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer> {

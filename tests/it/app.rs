@@ -23,7 +23,7 @@ use sluicegate::{
         time::Timestamp,
     },
     execute::Connectors,
-    log::SigningKey,
+    log::note::Signer,
     notify::Senders,
     pipeline::{
         actions::token,
@@ -179,7 +179,7 @@ fn service(folder: &Path, config: Config) -> (Arc<Service>, Arc<Manual>) {
         senders: Arc::new(Senders::from_config(&config).unwrap()),
         sources: config.sources.iter().map(|source| (source.name.clone(), Source::from_config(source).unwrap())).collect(),
         metrics: Arc::new(Metrics::new("0.0.0-test", 0.0)),
-        key: SigningKey::new("sluicegate.test/log", [7; 32]).unwrap(),
+        key: Signer::from_seed("sluicegate.test/log", &[7; 32]).unwrap(),
         config: Arc::new(config),
     });
     (Arc::new(service), ambient)

@@ -180,7 +180,7 @@ impl Demo {
 
     /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve one.
     async fn settled(&self) -> Result<(), Failure> {
-        let mut happenings = self.service.listen();
+        let mut happenings = self.service.store.listen();
         let wait = async {
             loop {
                 self.approve_one().await?;
