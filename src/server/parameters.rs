@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::{body, problem::Problem};
 
 /// The one parameter of the path.
 pub struct Id<T>(pub T);
@@ -36,7 +36,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
             let text = text.rsplit_once("Failed to deserialize query string: ").map_or(text.as_str(), |(_, rest)| rest);
             // The path of the wrong value comes first, as `limit: invalid digit`.
             match text.split_once(": ") {
-                Some((name, detail)) if !name.contains(' ') => Problem::parameter(name, detail),
+                Some((name, detail)) if !name.contains(' ') => Problem::parameter(name, body::nearest(detail).unwrap_or_else(|| detail.to_owned())),
                 _ => Problem::parameter("query", text),
             }
         })
