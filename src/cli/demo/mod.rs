@@ -256,7 +256,8 @@ async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result
 
 /// A person with a live token: the gate counts an approval only from somebody who holds the role now.
 async fn person(service: &Service, name: &str, roles: &[Role]) -> Result<Principal, Failure> {
-    let made = token::create(service, Actor::Engine, TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect(), None).await?;
+    let made =
+        token::create(service, Actor::Engine, TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect(), None).await?;
     Ok(made.token.principal())
 }
 
