@@ -134,13 +134,13 @@ pub async fn what_is_committed_reads_back(store: Arc<dyn Store>) {
 
     assert_eq!(store.recommendation(&tenant(), recommendation.id).await.unwrap(), Some(recommendation.clone()));
     assert_eq!(store.recommendation_for(&tenant(), ticket.id).await.unwrap(), Some(recommendation.clone()));
-    assert_eq!(store.recommendations(&tenant(), None, first_page()).await.unwrap(), [recommendation.clone()]);
+    assert_eq!(store.recommendations(&tenant(), None, first_page()).await.unwrap(), std::slice::from_ref(&recommendation));
     assert!(store.recommendations(&tenant(), Some(RecommendationState::Expired), first_page()).await.unwrap().is_empty());
     assert_eq!(store.execution(&tenant(), execution.id).await.unwrap(), Some(execution.clone()));
     assert_eq!(store.executions_for(&tenant(), ticket.id).await.unwrap(), [execution]);
-    assert_eq!(store.messages(&tenant(), Some(OutboxState::Waiting), first_page()).await.unwrap(), [message.clone()]);
+    assert_eq!(store.messages(&tenant(), Some(OutboxState::Waiting), first_page()).await.unwrap(), std::slice::from_ref(&message));
     assert_eq!(store.messages_for(&tenant(), ticket.id).await.unwrap(), [message]);
-    assert_eq!(store.pre_approvals(&tenant(), None).await.unwrap(), [pre_approval.clone()]);
+    assert_eq!(store.pre_approvals(&tenant(), None).await.unwrap(), std::slice::from_ref(&pre_approval));
     assert_eq!(store.pre_approvals(&tenant(), Some(&runbook())).await.unwrap(), [pre_approval]);
     assert_eq!(store.token(&token.secret).await.unwrap(), Some(token.clone()));
     assert_eq!(store.token(&Digest::of(b"another")).await.unwrap(), None);
@@ -269,7 +269,7 @@ pub async fn every_expectation_is_checked(store: Arc<dyn Store>) {
         key,
     ];
     store.commit(Change { writes, ..Change::default() }).await.unwrap();
-    assert_eq!(store.dead_letters(&tenant(), first_page()).await.unwrap(), [letter.clone()]);
+    assert_eq!(store.dead_letters(&tenant(), first_page()).await.unwrap(), std::slice::from_ref(&letter));
     assert_eq!(store.dead_letter(&tenant(), letter.id).await.unwrap(), Some(letter.clone()));
 
     let expecting = |expectation: Expectation| Change { expect: vec![expectation], ..Change::default() };
@@ -424,7 +424,7 @@ pub async fn executions_are_claimed_when_due_and_until_final(store: Arc<dyn Stor
         store.commit(written(run)).await.unwrap();
     }
     assert!(store.claim_executions(at(9), LEASE, 9).await.unwrap().is_empty());
-    assert_eq!(store.claim_executions(at(10), LEASE, 9).await.unwrap(), [due.clone()]);
+    assert_eq!(store.claim_executions(at(10), LEASE, 9).await.unwrap(), std::slice::from_ref(&due));
     let running = Execution { state: ExecutionState::Running, revision: 2, ..due.clone() };
     store.commit(written(&running)).await.unwrap();
     assert_eq!(store.claim_executions(at(50), LEASE, 9).await.unwrap().len(), 2, "lease over, and the held one is due");
