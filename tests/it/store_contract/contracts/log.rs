@@ -8,13 +8,10 @@ use sluicegate::{
         principal::Actor,
     },
     log::{
-        hash::{self},
+        hash,
         proof::{self, Plan},
     },
-    store::{
-        change::Change,
-        interface::Store,
-    },
+    store::{change::Change, interface::Store},
 };
 
 use super::super::samples::*;
