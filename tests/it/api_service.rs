@@ -48,7 +48,11 @@ async fn figures_count_by_route_pattern_and_never_by_path() {
     Answer::of(app.ask("GET", "/a/secret/path")).await;
     let figures = Answer::of(app.ask("GET", "/metrics")).await;
     assert!(figures.header("content-type").starts_with("text/plain; version=0.0.4"));
-    assert!(figures.text.contains(r#"sluicegate_http_requests_total{method="GET",route="/v1/tickets/{id}",status="404"} 1"#), "{}", figures.text);
+    assert!(
+        figures.text.contains(r#"sluicegate_http_requests_total{method="GET",route="/v1/tickets/{id}",status="404"} 1"#),
+        "{}",
+        figures.text
+    );
     assert!(figures.text.contains(r#"route="unmatched",status="404"} 1"#));
     assert!(!figures.text.contains("secret") && !figures.text.contains("tkt_"));
     let ready = Answer::of(app.ask("GET", "/readyz")).await;

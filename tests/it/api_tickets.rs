@@ -92,9 +92,14 @@ async fn pages_follow_each_other_without_a_gap_while_new_tickets_arrive() {
 async fn wrong_filters_are_refused_by_name_and_never_ignored() {
     let app = App::start().await;
     let token = app.token(&[Responder]).await;
-    for (query, parameter) in
-        [("state=recieved", "state"), ("stat=received", "stat"), ("limit=0", "limit"), ("limit=many", "limit"), ("cursor=zz", "cursor"), ("source=A!", "source")]
-    {
+    for (query, parameter) in [
+        ("state=recieved", "state"),
+        ("stat=received", "stat"),
+        ("limit=0", "limit"),
+        ("limit=many", "limit"),
+        ("cursor=zz", "cursor"),
+        ("source=A!", "source"),
+    ] {
         let answer = app.get(&token, &format!("/v1/tickets?{query}")).await;
         answer.is(400, "invalid-parameter");
         assert_eq!(answer.json()["errors"][0]["parameter"], parameter, "{answer:?}");
@@ -176,7 +181,9 @@ async fn waiting_gives_the_decision_when_it_comes_and_the_ticket_when_it_does_no
     let app = App::start().await;
     let token = app.token(&[Responder]).await;
     let body = ticket("1", "the monitoring agent on web-07 stopped");
-    let waiting = async |wait: &str| Answer::of(app.ask("POST", &format!("/v1/tickets?wait={wait}")).bearer_auth(&token).body(body.to_string())).await;
+    let waiting = async |wait: &str| {
+        Answer::of(app.ask("POST", &format!("/v1/tickets?wait={wait}")).bearer_auth(&token).body(body.to_string())).await
+    };
     waiting("soon").await.is(400, "invalid-parameter");
     let unheard = waiting("10ms").await;
     assert_eq!(unheard.status, 202);
@@ -211,7 +218,8 @@ async fn a_pre_approval_names_the_version_in_force_and_can_be_taken_back_once() 
     let approver = app.token(&[Approver]).await;
     let runbook = app.get(&approver, "/v1/runbooks/restart-agent").await.json();
     assert_eq!((&runbook["risk"], runbook["steps"].as_array().unwrap().len()), (&json!("low"), 4));
-    let wanted = |digest: &Value| json!({ "runbook": "restart-agent", "digest": digest, "mode": "auto", "expires_at": "2023-12-14T00:00:00Z" });
+    let wanted =
+        |digest: &Value| json!({ "runbook": "restart-agent", "digest": digest, "mode": "auto", "expires_at": "2023-12-14T00:00:00Z" });
     let other = json!(format!("sha256:{}", "0".repeat(64)));
     app.send(&approver, "POST", "/v1/pre-approvals", wanted(&other)).await.is(409, "changed");
     let made = app.send(&approver, "POST", "/v1/pre-approvals", wanted(&runbook["digest"])).await;

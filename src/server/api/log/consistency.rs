@@ -28,7 +28,11 @@ pub struct ConsistencyProof {
 
 /// Prove that the log only grew
 #[utoipa::path(get, path = "/v1/log/proof/consistency", tag = "log", params(ConsistencyParams), responses((status = 200, description = "The consistency path", body = ConsistencyProof)))]
-pub async fn consistency(State(app): State<App>, _: Caller, Params(params): Params<ConsistencyParams>) -> Result<Json<ConsistencyProof>, Problem> {
+pub async fn consistency(
+    State(app): State<App>,
+    _: Caller,
+    Params(params): Params<ConsistencyParams>,
+) -> Result<Json<ConsistencyProof>, Problem> {
     let there = app.service.store.log_size().await?;
     let (old, new) = (params.old, params.new.unwrap_or(there));
     super::within("new", new, there)?;

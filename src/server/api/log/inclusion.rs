@@ -28,7 +28,11 @@ pub struct InclusionProof {
 
 /// Prove that an entry is in the log
 #[utoipa::path(get, path = "/v1/log/proof/inclusion", tag = "log", params(InclusionParams), responses((status = 200, description = "The audit path", body = InclusionProof)))]
-pub async fn inclusion(State(app): State<App>, _: Caller, Params(params): Params<InclusionParams>) -> Result<Json<InclusionProof>, Problem> {
+pub async fn inclusion(
+    State(app): State<App>,
+    _: Caller,
+    Params(params): Params<InclusionParams>,
+) -> Result<Json<InclusionProof>, Problem> {
     let there = app.service.store.log_size().await?;
     let (index, size) = (params.index, params.size.unwrap_or(there));
     super::within("size", size, there)?;
