@@ -131,7 +131,7 @@ impl Store for TestStore {
         self.inner.commit(change).await
     }
 
-    fn listen(&self) -> tokio::sync::broadcast::Receiver<Arc<Entry>> {
+    fn listen(&self) -> tokio::sync::broadcast::Receiver<std::sync::Arc<Entry>> {
         self.inner.listen()
     }
 
