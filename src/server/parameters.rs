@@ -83,7 +83,7 @@ pub struct Seen {
 
 impl Seen {
     pub fn problem(self, error: impl Into<Problem>) -> Problem {
-        if self.by_header { error.into().as_precondition() } else { error.into() }
+        if self.by_header { error.into().into_precondition() } else { error.into() }
     }
 }
 

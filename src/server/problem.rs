@@ -163,7 +163,7 @@ impl Problem {
     }
 
     /// A `changed` answer becomes `precondition-failed` for a caller that used `If-Match` (RFC 9110, section 13.1.1).
-    pub fn as_precondition(self) -> Self {
+    pub fn into_precondition(self) -> Self {
         match self {
             Self::Changed(detail) => Self::PreconditionFailed(detail),
             other => other,

@@ -193,7 +193,7 @@ mod tests {
     fn the_routes_and_the_table_of_roles_are_the_same_set() {
         let routed = operations();
         for (method, path) in &routed {
-            let listed = roles::ROUTES.iter().any(|route| &route.method == method && &route.path.replace("{*", "{") == path);
+            let listed = roles::ROUTES.iter().any(|route| route.method == *method && route.path.replace("{*", "{") == *path);
             assert!(listed, "{method} {path} is not in the table of roles");
         }
         assert_eq!(routed.len(), roles::ROUTES.len(), "the table of roles names a route that is not there");
