@@ -69,7 +69,8 @@ impl Zendesk {
                 Err(outcome) => return outcome,
             }
         }
-        let mut ticket = json!({ "comment": { "body": format!("{}\n\n{}", message.comment, OutboxMessage::mark(message.id)), "public": false } });
+        let mut ticket =
+            json!({ "comment": { "body": format!("{}\n\n{}", message.comment, OutboxMessage::mark(message.id)), "public": false } });
         if let Some(priority) = message.priority {
             ticket["priority"] = json!(match priority {
                 Priority::P1 => "urgent",
