@@ -121,7 +121,8 @@ impl Sender {
         let begun = message.attempts;
         message.attempts += 1;
         let now = self.ambient.now();
-        message.next_attempt_at = now.plus(schedule::wait_after(message.attempts, message.id).unwrap_or(LONGEST_RETRY_AFTER));
+        // The time of the next try stays: a crash in the middle says nothing of the receiver, so it is tried again as
+        // soon as it can be claimed, reading before writing. Only an answer puts it back by the schedule.
         self.commit(&message, begun, None).await?;
 
         let sent = self.senders.send(&message, begun > 0, now).await;

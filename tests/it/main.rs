@@ -10,3 +10,4 @@ mod api_service;
 mod api_tickets;
 mod app;
 mod architecture;
+mod kill;
