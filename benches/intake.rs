@@ -18,9 +18,24 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use sluicegate::{
+    cli::assemble,
+    config::{
+        Config,
+        secret::Secret,
+        source::{AdapterKind, Auth, Source},
+        span::Span,
+    },
+    pipeline::{
+        service::Service,
+        workers::{self, Workers},
+    },
+    server::Application,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::oneshot,
 };
 
 const SECRET: &str = "bench-secret-0123456789";
@@ -105,6 +120,59 @@ async fn load(address: SocketAddr, connections: u64, numbers: &Arc<AtomicU64>) -
     (all.len() as f64 / seconds, all, refused)
 }
 
+/// The whole service on a fresh folder, as `serve` puts it together.
+struct Running {
+    address: SocketAddr,
+    service: Arc<Service>,
+    workers: Option<Workers>,
+    stop: oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(store: &Path, triage: bool) -> Self {
+        let mut config = Config::default();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        config.store.folder = store.to_owned();
+        config.triage.model = root.join("models/service-desk");
+        config.triage.catalogue = root.join("models/catalogue.toml");
+        config.triage.signals = root.join("signals.toml");
+        config.runbooks.folder = root.join("runbooks");
+        config.gate.policies = root.join("policies");
+        let connector = r#"{"name":"automation","kind":"http","base_url":"http://127.0.0.1:9","auth":null,"allow":[]}"#;
+        config.connectors = vec![serde_json::from_str(connector).expect("a connector")];
+        config.sources = vec![Source {
+            name: "desk".to_owned(),
+            tenant: "default".to_owned(),
+            adapter: AdapterKind::Zendesk,
+            auth: Auth::Signature { name: "zendesk".to_owned(), secrets: vec![Secret::new(SECRET)], tolerance: Span::secs(300) },
+            quota_per_minute: 0,
+            own_actors: Vec::new(),
+            write_back: None,
+        }];
+        let service = assemble::service(config).expect("the shipped parts are in order");
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let application = Application::on(listener, Arc::clone(&service)).expect("a bound listener");
+        let address = application.address();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            let asked = async move { drop(stopped.await) };
+            application.run_until(asked).await.expect("the listener works");
+        });
+        let workers = triage.then(|| workers::start(&service));
+        Self { address, service, workers, stop, serving }
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        self.serving.await.expect("the server does not panic");
+        if let Some(workers) = self.workers {
+            workers.stop().await;
+        }
+        self.service.store.close().await.expect("the store closes");
+    }
+}
+
 fn at(times: &[Duration], share: f64) -> f64 {
     times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }
@@ -119,7 +187,7 @@ fn main() {
         let raw = raw_syncs(data.path());
         let store = data.path().join(format!("{connections}-{triage}"));
         let (rate, times, refused) = runtime.block_on(async {
-            let started = sluicegate::cli::bench::start(&store, SECRET, triage).await.expect("the service starts");
+            let started = Running::start(&store, triage).await;
             let numbers = Arc::new(AtomicU64::new(1));
             let measured = load(started.address, connections, &numbers).await;
             started.stop().await;

@@ -45,13 +45,24 @@ use crate::{
 pub enum LoadError {
     #[error(transparent)]
     Triage(#[from] TriageError),
-    #[error("runbooks in `{folder}` are not in order:\n{}", .findings.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n"))]
+    #[error("runbooks in `{folder}` are not in order:{}", listed(.findings))]
     Runbooks { folder: String, findings: Vec<Finding> },
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error("`gate.{key}`: {why}")]
     Limit { key: &'static str, why: String },
 }
+
+/// The first findings, one a line; a broken library has hundreds of one cause.
+fn listed(findings: &[Finding]) -> String {
+    let mut text: String = findings.iter().take(FINDINGS_SHOWN).map(|finding| format!("\n  {finding}")).collect();
+    if findings.len() > FINDINGS_SHOWN {
+        text += &format!("\n  and {} more; `sluicegate runbook lint` shows all", findings.len() - FINDINGS_SHOWN);
+    }
+    text
+}
+
+const FINDINGS_SHOWN: usize = 20;
 
 /// Everything that decides, loaded and checked.
 pub struct Decider {
@@ -83,9 +94,8 @@ impl Decider {
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
-        let connectors: BTreeSet<ConnectorName> =
-            config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
-        let known = Known { categories: Some(triage.catalogue().ids()), connectors: Some(connectors), ..Known::default() };
+        // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
+        let known = Known { categories: Some(triage.catalogue().ids()), ..Known::default() };
         let library = load_library(&config.runbooks.folder, &known)?;
         Ok(Self {
             policies: PolicySet::load(&config.gate.policies)?,
@@ -101,6 +111,19 @@ impl Decider {
 
     pub fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// Connectors that runbooks use and `config` does not have, each with the runbooks that cannot run for it.
+    pub fn missing_connectors(&self, config: &Config) -> BTreeMap<ConnectorName, BTreeSet<RunbookId>> {
+        let mut missing: BTreeMap<ConnectorName, BTreeSet<RunbookId>> = BTreeMap::new();
+        for runbook in self.library.iter() {
+            for step in
+                runbook.steps.iter().filter(|step| config.connectors.iter().all(|connector| connector.name != step.connector.as_str()))
+            {
+                missing.entry(step.connector.clone()).or_default().insert(runbook.id.clone());
+            }
+        }
+        missing
     }
 
     pub fn policies(&self) -> &PolicySet {

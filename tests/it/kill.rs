@@ -82,7 +82,8 @@ async fn comment(State(outside): State<Outside>, Segments(id): Segments<String>,
 async fn comments(State(outside): State<Outside>, Segments(id): Segments<String>) -> Json<Value> {
     let number: u64 = id.parse().unwrap();
     let world = outside.world.lock().unwrap();
-    let comments: Vec<Value> = world.comments.get(&number).into_iter().flatten().map(|text| json!({"body": text, "plain_body": text})).collect();
+    let comments: Vec<Value> =
+        world.comments.get(&number).into_iter().flatten().map(|text| json!({"body": text, "plain_body": text})).collect();
     Json(json!({"comments": comments, "count": comments.len()}))
 }
 

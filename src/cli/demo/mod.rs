@@ -2,7 +2,7 @@
 //!
 //! A real service on a temporary folder, a simulated automation endpoint and a receiving help desk, all over
 //! HTTP on loopback. Sample tickets arrive through the real signed webhooks. Two simulated persons act: an
-//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows one proposal.
+//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows some proposals.
 
 mod automation;
 mod desk;
@@ -61,8 +61,8 @@ pub struct Args {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The runbook that waits for a person, whom the demo lets the on-call engineer approve.
-const APPROVED_BY_HAND: &str = "send-password-reset";
+/// Runbooks that wait for a person and that the on-call engineer of the demo allows; the rest stays waiting.
+const APPROVED_BY_HAND: [&str; 4] = ["send-password-reset", "resume-replication", "requeue-dead-messages", "restart-deployment"];
 
 /// Between two sample tickets, so that a person can read along.
 const PACE: Duration = Duration::from_millis(120);
@@ -179,12 +179,12 @@ impl Demo {
         Ok(())
     }
 
-    /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve one.
+    /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve some.
     async fn settled(&self) -> Result<(), Failure> {
         let mut happenings = self.service.store.listen();
         let wait = async {
             loop {
-                self.approve_one().await?;
+                self.approve_some().await?;
                 if self.is_settled().await? {
                     return Ok::<(), Failure>(());
                 }
@@ -208,16 +208,16 @@ impl Demo {
         Ok(!moving && waiting.is_empty())
     }
 
-    async fn approve_one(&self) -> Result<(), Failure> {
+    async fn approve_some(&self) -> Result<(), Failure> {
         let tenant = TenantId::default();
         let filter = TicketFilter { states: vec![TicketState::AwaitingApproval], source: None };
         for ticket in self.service.store.tickets(&tenant, &filter, Page { before: None, limit: 100 }).await? {
             let Some(recommendation) = self.service.store.recommendation_for(&tenant, ticket.id).await? else { continue };
-            if recommendation.runbook.as_ref().is_some_and(|runbook| runbook.as_str() == APPROVED_BY_HAND) {
+            if recommendation.runbook.as_ref().is_some_and(|runbook| APPROVED_BY_HAND.contains(&runbook.as_str())) {
                 let seen = approve::Approve {
                     revision: recommendation.revision,
                     binding: recommendation.binding()?,
-                    comment: Some("checked with the requester by phone".to_owned()),
+                    comment: Some("looked at it, go ahead".to_owned()),
                 };
                 approve::approve(&self.service, &self.on_call, recommendation.id, seen).await?;
             }
