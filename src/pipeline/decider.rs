@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
 };
@@ -19,7 +20,7 @@ use crate::{
         classification::{Classification, Field},
         digest::Digest,
         id::RecommendationId,
-        name::{ConnectorName, RunbookId},
+        name::{ConnectorName, PersonId, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
         runbook::{Runbook, StepKind},
@@ -264,12 +265,18 @@ impl Decider {
                 service,
             },
             requester: ticket.report.requester.as_ref().map(|requester| {
-                let identities = approval::identities(requester);
+                let mut identities = approval::identities(requester);
+                // Whoever posted it through the API asks too, whoever they say it is for.
+                identities.extend(submitter(ticket));
                 let listed = |list: &[String]| {
                     let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
-                    named(requester.id.as_untrusted()) || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
+                    named(requester.id.as_untrusted())
+                        || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
+                        // Without `+tag`, which anybody can add to their own address.
+                        || identities.iter().any(|identity| named(identity.as_str()))
                 };
-                RequesterFacts { identities, known: false, vip: listed(&settings.vip), flagged: listed(&settings.flagged), entitled: None }
+                let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
+                RequesterFacts { identities, known: false, vip, flagged, entitled: None }
             }),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
@@ -369,6 +376,12 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
         Field::Title => &clean.title,
         Field::Body => &clean.body,
     }
+}
+
+/// The person who posted the ticket through the API, by the attribute that `submit` writes.
+fn submitter(ticket: &Ticket) -> Option<PersonId> {
+    let written = ticket.report.attributes.get(SUBMITTED_BY).filter(|_| ticket.source.as_str() == API_SOURCE)?;
+    PersonId::new(written.as_untrusted()).ok()
 }
 
 /// The first of the named attributes or labels that the ticket has.

@@ -61,7 +61,7 @@ impl Workers {
         step: F,
     ) where
         F: Fn(Arc<Service>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<usize>> + Send,
+        Fut: Future<Output = Result<usize>> + Send + 'static,
     {
         let service = Arc::clone(service);
         let mut stopped = stopped.clone();
@@ -71,10 +71,14 @@ impl Workers {
                 // Listen before looking, so that a ring between the two is heard.
                 let mut rung = pin!(bell(&service.bells).notified());
                 rung.as_mut().enable();
-                match step(Arc::clone(&service)).await {
-                    Ok(0) => {}
-                    Ok(_) => continue,
-                    Err(error) => tracing::error!(worker = name, %error, "the worker's step failed and will be tried again"),
+                // In a task of its own, so that a panic ends the step and not the worker.
+                let mut one = JoinSet::new();
+                one.spawn(step(Arc::clone(&service)));
+                match one.join_next().await {
+                    Some(Ok(Ok(0))) | None => {}
+                    Some(Ok(Ok(_))) => continue,
+                    Some(Ok(Err(error))) => tracing::error!(worker = name, %error, "the worker's step failed and will be tried again"),
+                    Some(Err(error)) => tracing::error!(worker = name, %error, "the worker's step panicked and will be tried again"),
                 }
                 tokio::select! {
                     () = &mut rung => {}
