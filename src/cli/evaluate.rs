@@ -26,7 +26,8 @@ pub struct Args {
 /// As [`evaluate`].
 pub fn run(args: &Args) -> Result<(), TriageError> {
     let options = EvaluateOptions { model: args.model.clone(), signals: args.signals.clone(), data: args.data.clone() };
-    let report = evaluate(&options, &mut |at| eprintln!("{at}"))?;
+    let started = std::time::Instant::now();
+    let report = evaluate(&options, &|| started.elapsed(), &mut |at| eprintln!("{at}"))?;
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {
