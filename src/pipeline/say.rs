@@ -72,7 +72,13 @@ pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &
     lines.extend(execution.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
     lines.push(link(ticket, public_url));
     let resolved = resolved && execution.state == ExecutionState::Succeeded;
-    write_back(ticket, &lines, None, resolved, &[if execution.state == ExecutionState::Succeeded { "sluicegate:resolved" } else { "sluicegate:needs-person" }])
+    write_back(
+        ticket,
+        &lines,
+        None,
+        resolved,
+        &[if execution.state == ExecutionState::Succeeded { "sluicegate:resolved" } else { "sluicegate:needs-person" }],
+    )
 }
 
 /// The CloudEvents type and data of a decision.

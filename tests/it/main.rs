@@ -10,3 +10,6 @@ mod api_service;
 mod api_tickets;
 mod app;
 mod architecture;
+mod way_approve;
+mod way_changes;
+mod way_world;

@@ -178,7 +178,8 @@ impl Surroundings for InService<'_> {
             .recommendation(&execution.tenant, execution.recommendation)
             .await?
             .ok_or_else(|| missing("recommendation", execution.recommendation.to_string()))?;
-        let unreadable = |why: serde_json::Error| StoreError::Unreadable { what: "ticket", id: before.id.to_string(), why: why.to_string() };
+        let unreadable =
+            |why: serde_json::Error| StoreError::Unreadable { what: "ticket", id: before.id.to_string(), why: why.to_string() };
         let updated = before.input_digest().map_err(unreadable)? != recommendation.receipt.input;
         let mut ticket = before.clone();
         if let Some(state) = end_of(before.state, execution.state, updated.then_some(before.report.event)) {
