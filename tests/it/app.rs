@@ -32,7 +32,7 @@ use sluicegate::{
         workers,
     },
     server::Application,
-    store::sqlite::SqliteStore,
+    store::{interface::Store, sqlite::SqliteStore},
     telemetry::Metrics,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -80,7 +80,8 @@ pub struct App {
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    /// Dropped last: the store's files are in it.
+    pub folder: tempfile::TempDir,
 }
 
 fn config(folder: &Path) -> Config {
@@ -129,7 +130,7 @@ fn config(folder: &Path) -> Config {
     toml::from_str(&text).expect("the harness's own configuration is in order")
 }
 
-const RUNBOOK: &str = r#"---
+pub const RUNBOOK: &str = r#"---
 id: restart-agent
 title: Restart the monitoring agent
 owner: platform-team
@@ -171,9 +172,15 @@ fn service(folder: &Path, config: Config) -> (Arc<Service>, Arc<Manual>) {
     std::fs::create_dir(folder.join("runbooks")).unwrap();
     std::fs::write(folder.join("runbooks/restart-agent.md"), RUNBOOK).unwrap();
     let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
+    let store = Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap());
+    (over(store, ambient.clone(), config), ambient)
+}
+
+/// The rooms put together over a store.
+pub fn over(store: Arc<dyn Store>, ambient: Arc<Manual>, config: Config) -> Arc<Service> {
     let service = Service::new(Parts {
-        store: Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap()),
-        ambient: ambient.clone(),
+        store,
+        ambient,
         decider: Decider::load(&config).unwrap(),
         connectors: Arc::new(Connectors::from_config(&config.connectors).unwrap()),
         senders: Arc::new(Senders::from_config(&config).unwrap()),
@@ -182,7 +189,7 @@ fn service(folder: &Path, config: Config) -> (Arc<Service>, Arc<Manual>) {
         key: Signer::from_seed("sluicegate.test/log", &[7; 32]).unwrap(),
         config: Arc::new(config),
     });
-    (Arc::new(service), ambient)
+    Arc::new(service)
 }
 
 impl App {
@@ -195,7 +202,8 @@ impl App {
         Self::started(|config| config.server.requests_per_address_minute = requests_per_address_minute).await
     }
 
-    async fn started(change: impl FnOnce(&mut Config)) -> Self {
+    /// As [`start`](Self::start), with the configuration changed first.
+    pub async fn started(change: impl FnOnce(&mut Config)) -> Self {
         // reqwest is built without a TLS provider; nothing here speaks TLS, and the client asks for one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -212,7 +220,7 @@ impl App {
             application.run_until(stopping).await.unwrap();
         });
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { address, ambient, service, http, stop: Some(stop), served, _folder: folder }
+        Self { address, ambient, service, http, stop: Some(stop), served, folder }
     }
 
     /// A service that is not bound yet and wants this address.

@@ -1,0 +1,373 @@
+//! The whole way with an automation endpoint and a help desk that really listen, and the people who act.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    routing::get,
+};
+use serde_json::{Value, json};
+use sluicegate::{
+    config::Config,
+    domain::{
+        ambient::Ambient as _,
+        approval::{Caps, Mode, PreApproval},
+        entry::Event,
+        execution::{Execution, ExecutionState, StepOutcome},
+        id::{ExecutionId, RecommendationId, TicketId},
+        name::{PersonId, RunbookId, TenantId},
+        outbox::OutboxState,
+        principal::{Actor, Principal, Role},
+        recommendation::{Recommendation, RecommendationState},
+        state::TicketState,
+        ticket::Ticket,
+        verdict::Decision,
+    },
+    pipeline::{
+        actions::{approve, modes, pre_approve, token},
+        service::Service,
+        workers,
+    },
+    store::interface::{Page, Store, TicketFilter},
+};
+use tokio::sync::oneshot;
+
+use crate::app::{Answer, App, START, signed};
+
+/// A call that the automation endpoint got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub key: Option<String>,
+}
+
+/// Stops the first call whose method and path begin so, until the test lets it go on.
+struct Hold {
+    call: String,
+    arrived: oneshot::Sender<()>,
+    go_on: oneshot::Receiver<()>,
+}
+
+#[derive(Clone, Default)]
+pub struct Automation {
+    calls: Arc<Mutex<Vec<Call>>>,
+    hold: Arc<Mutex<Option<Hold>>>,
+}
+
+impl Automation {
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// The calls that change something.
+    pub fn changes(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(|call| call.method == "POST").collect()
+    }
+
+    /// The first call that begins so is announced and waits.
+    pub fn hold(&self, call: &str) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((arrived, heard), (go, go_on)) = (oneshot::channel(), oneshot::channel());
+        *self.hold.lock().unwrap() = Some(Hold { call: call.to_owned(), arrived, go_on });
+        (heard, go)
+    }
+
+    async fn answer(State(this): State<Self>, method: Method, uri: Uri, headers: HeaderMap, _body: Bytes) -> Json<Value> {
+        let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+        let call = Call { method: method.to_string(), path: uri.path().to_owned(), key };
+        let said = format!("{} {}", call.method, call.path);
+        this.calls.lock().unwrap().push(call);
+        let held = {
+            let mut hold = this.hold.lock().unwrap();
+            if hold.as_ref().is_some_and(|hold| said.starts_with(&hold.call)) { hold.take() } else { None }
+        };
+        if let Some(held) = held {
+            held.arrived.send(()).unwrap();
+            let _ = held.go_on.await;
+        }
+        Json(json!({ "ok": true }))
+    }
+}
+
+/// Tickets of the help desk: comments in order, and whether it was solved.
+#[derive(Clone, Default)]
+pub struct HelpDesk {
+    puts: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl HelpDesk {
+    pub fn comments(&self, ticket: &str) -> Vec<String> {
+        let puts = self.puts.lock().unwrap();
+        let of = puts.iter().filter(|(id, _)| id.trim_end_matches(".json") == ticket);
+        of.map(|(_, put)| put["ticket"]["comment"]["body"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn is_solved(&self, ticket: &str) -> bool {
+        self.puts.lock().unwrap().iter().any(|(id, put)| id.trim_end_matches(".json") == ticket && put["ticket"]["status"] == "solved")
+    }
+
+    pub fn is_untouched(&self) -> bool {
+        self.puts.lock().unwrap().is_empty()
+    }
+
+    async fn put(State(this): State<Self>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
+        this.puts.lock().unwrap().push((id, body));
+        StatusCode::OK
+    }
+
+    async fn list(State(this): State<Self>, Path(id): Path<String>) -> Json<Value> {
+        let comments: Vec<Value> = this.comments(&id).into_iter().map(|body| json!({ "body": body })).collect();
+        Json(json!({ "comments": comments, "next_page": null }))
+    }
+}
+
+async fn serve(router: Router) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+pub struct World {
+    pub app: App,
+    pub automation: Automation,
+    pub desk: HelpDesk,
+    deliveries: Mutex<u32>,
+}
+
+/// Endpoints that listen, and a configuration that names them.
+pub async fn endpoints() -> (Automation, HelpDesk, impl Fn(&mut Config)) {
+    let (automation, desk) = (Automation::default(), HelpDesk::default());
+    let engine = serve(Router::new().fallback(Automation::answer).with_state(automation.clone())).await;
+    let tickets = Router::new()
+        .route("/api/v2/tickets/{id}", axum::routing::put(HelpDesk::put))
+        .route("/api/v2/tickets/{id}/comments.json", get(HelpDesk::list))
+        .with_state(desk.clone());
+    let tickets = serve(tickets).await;
+    let configure = move |config: &mut Config| {
+        config.connectors[0].base_url = format!("http://{engine}/").parse().unwrap();
+        let write_back = json!({
+            "kind": "zendesk", "base_url": format!("http://{tickets}/"), "email": "bot@example.com", "token": "t0k3n",
+            "allow_addresses": ["127.0.0.0/8"],
+        });
+        config.sources[1].write_back = serde_json::from_value(write_back).unwrap();
+        // The harness has no history of outcomes; what the bound does is the gate's to test.
+        config.gate.error_limit = 1.0;
+        config.gate.least_fit = 0.5;
+    };
+    (automation, desk, configure)
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::default()
+}
+
+pub fn runbook() -> RunbookId {
+    RunbookId::new("restart-agent").unwrap()
+}
+
+pub const GENEROUS: Caps = Caps { per_hour: 100, per_target_hour: 100, per_requester_hour: 100, concurrent: 100 };
+
+/// Somebody with a live token, as the gate asks for roles.
+pub async fn person(service: &Service, name: &str, roles: &[Role]) -> Principal {
+    let roles: BTreeSet<Role> = roles.iter().copied().collect();
+    let person = PersonId::new(name).unwrap();
+    token::create(service, Actor::Engine, tenant(), person.clone(), roles.clone(), None).await.unwrap();
+    Principal { person, tenant: tenant(), roles }
+}
+
+pub async fn set_mode(service: &Service, by: &Principal, mode: Mode) {
+    let revision = service.store.modes(&tenant()).await.unwrap().revision;
+    modes::set_mode(service, by, &modes::Scope::Global, mode, revision).await.unwrap();
+}
+
+pub async fn pre_approve(service: &Service, by: &Principal, caps: Caps) -> PreApproval {
+    let digest = service.decider().library().get(&runbook()).unwrap().digest;
+    let expires_at = service.ambient.now().plus(Duration::from_secs(86_400));
+    let asked = pre_approve::NewPreApproval { runbook: runbook(), digest, mode: Mode::Auto, caps, sources: BTreeSet::new(), expires_at };
+    pre_approve::make(service, by, asked).await.unwrap()
+}
+
+/// Every worker steps until none finds anything.
+pub async fn work(service: &Arc<Service>) {
+    loop {
+        let triaged = workers::triage::step(service).await.unwrap();
+        let ran = workers::execute::step(service, 16).await.unwrap();
+        let said = workers::deliver::step(service, 16).await.unwrap();
+        let closed = workers::expire::step(service).await.unwrap();
+        if triaged + ran + said + closed == 0 {
+            return;
+        }
+    }
+}
+
+pub fn agent_stopped(external_id: &str, host: &str) -> Value {
+    json!({
+        "external_id": external_id, "title": format!("the monitoring agent on {host} stopped"), "body": "its figures are missing",
+        "requester": { "id": format!("u-{external_id}"), "email": format!("user{external_id}@example.com") },
+    })
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let (automation, desk, configure) = endpoints().await;
+        let app = App::started(|config| {
+            configure(config);
+            change(config);
+        })
+        .await;
+        Self { app, automation, desk, deliveries: Mutex::new(0) }
+    }
+
+    pub fn service(&self) -> &Arc<Service> {
+        &self.app.service
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.app.service.store
+    }
+
+    pub async fn person(&self, name: &str, roles: &[Role]) -> Principal {
+        person(self.service(), name, roles).await
+    }
+
+    /// Automation in force: mode auto and a pre-approval, both by `olu`.
+    pub async fn automated(&self, caps: Caps) -> PreApproval {
+        let olu = self.person("olu", &[Role::Approver]).await;
+        set_mode(self.service(), &olu, Mode::Auto).await;
+        pre_approve(self.service(), &olu, caps).await
+    }
+
+    /// A signed delivery over HTTP of what happened to the ticket.
+    pub async fn tell(&self, data: &Value) -> TicketId {
+        let number = {
+            let mut deliveries = self.deliveries.lock().unwrap();
+            *deliveries += 1;
+            *deliveries
+        };
+        let answer = self.deliver(&format!("msg_{number}"), data).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.json()["tickets"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    pub async fn deliver(&self, id: &str, data: &Value) -> Answer {
+        let seconds = self.app.ambient.now().as_seconds();
+        assert!(seconds >= START / 1000);
+        let mut data = data.clone();
+        let resolved = data.as_object_mut().unwrap().remove("event").is_some_and(|event| event == "resolved");
+        let kind = if resolved { "ticket.resolved" } else { "ticket.updated" };
+        let body = json!({ "type": kind, "timestamp": "2023-11-14T22:13:20Z", "data": data }).to_string().into_bytes();
+        let request = self.app.ask("POST", "/v1/intake/hooks").body(body.clone());
+        Answer::of(signed(id, seconds, &body).into_iter().fold(request, |request, (name, value)| request.header(name, value))).await
+    }
+
+    pub async fn work(&self) {
+        work(self.service()).await;
+    }
+
+    pub async fn ticket(&self, id: TicketId) -> Ticket {
+        self.store().ticket(&tenant(), id).await.unwrap().unwrap()
+    }
+
+    pub async fn proposal(&self, id: TicketId) -> Recommendation {
+        self.store().recommendation_for(&tenant(), id).await.unwrap().unwrap()
+    }
+
+    pub async fn runs(&self, id: TicketId) -> Vec<Execution> {
+        self.store().executions_for(&tenant(), id).await.unwrap()
+    }
+
+    pub async fn events(&self, id: TicketId) -> Vec<Event> {
+        let all = self.store().entry_range(0, 100_000).await.unwrap();
+        all.into_iter().map(|logged| logged.entry.event).filter(|event| event.ticket() == Some(id)).collect()
+    }
+
+    pub async fn audit(&self) {
+        audit(self.store().as_ref()).await;
+    }
+}
+
+/// The approval of exactly what is there.
+pub fn seen(recommendation: &Recommendation) -> approve::Approve {
+    approve::Approve { revision: recommendation.revision, binding: recommendation.binding().unwrap(), comment: None }
+}
+
+/// The ids of the checks that refused.
+pub fn refused_by(recommendation: &Recommendation) -> Vec<&str> {
+    recommendation.verdict.refusals().map(|reason| reason.id.as_str()).collect()
+}
+
+/// Holds every state in the store of the tenant against the last word of the log about it.
+pub async fn audit(store: &dyn Store) {
+    let mut tickets: BTreeMap<TicketId, (TicketState, u64)> = BTreeMap::new();
+    let mut recommendations: BTreeMap<RecommendationId, RecommendationState> = BTreeMap::new();
+    let mut executions: BTreeMap<ExecutionId, ExecutionState> = BTreeMap::new();
+    let mut steps: BTreeMap<ExecutionId, BTreeMap<(String, u32), StepOutcome>> = BTreeMap::new();
+    let mut messages = BTreeMap::new();
+    for logged in store.entry_range(0, 100_000).await.unwrap().into_iter().filter(|logged| logged.entry.tenant == tenant()) {
+        match logged.entry.event {
+            Event::TicketReceived { ticket, .. } => drop(tickets.insert(ticket, (TicketState::Received, 1))),
+            Event::TicketUpdated { ticket, version, .. } => tickets.get_mut(&ticket).unwrap().1 = version,
+            Event::TicketMoved { ticket, from, to, version } => {
+                let (before, _) = tickets.insert(ticket, (to, version)).unwrap();
+                assert_eq!(before, from, "the log leaves out a move of {ticket}");
+            }
+            Event::TicketTriaged { recommendation, decision, .. } => {
+                let automatic = decision == Decision::AutoExecute;
+                let state = if automatic { RecommendationState::Approved } else { RecommendationState::Open };
+                assert!(recommendations.insert(recommendation, state).is_none(), "{recommendation} was made twice");
+            }
+            Event::RecommendationRejected { recommendation, .. } => {
+                let _ = recommendations.insert(recommendation, RecommendationState::Rejected);
+            }
+            Event::RecommendationSuperseded { recommendation, .. } => {
+                let _ = recommendations.insert(recommendation, RecommendationState::Superseded);
+            }
+            Event::RecommendationExpired { recommendation, .. } => {
+                let _ = recommendations.insert(recommendation, RecommendationState::Expired);
+            }
+            Event::ExecutionCreated { execution, recommendation, .. } => {
+                recommendations.insert(recommendation, RecommendationState::Approved);
+                assert!(executions.insert(execution, ExecutionState::Pending).is_none(), "{execution} was made twice");
+            }
+            Event::ExecutionMoved { execution, from, to, .. } => {
+                assert_eq!(executions.insert(execution, to), Some(from), "the log leaves out a move of {execution}");
+            }
+            Event::StepRecorded { execution, step, attempt, outcome, .. } => {
+                steps.entry(execution).or_default().insert((step.to_string(), attempt), outcome);
+            }
+            Event::MessageQueued { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
+            Event::MessageDelivered { message, .. } => drop(messages.insert(message, OutboxState::Delivered)),
+            Event::MessageDead { message, .. } => drop(messages.insert(message, OutboxState::Dead)),
+            _ => {}
+        }
+    }
+    let tenant = tenant();
+    let stored = store.tickets(&tenant, &TicketFilter::default(), Page { before: None, limit: 500 }).await.unwrap();
+    assert_eq!(stored.iter().map(|ticket| (ticket.id, (ticket.state, ticket.version))).collect::<BTreeMap<_, _>>(), tickets);
+    let stored = store.recommendations(&tenant, None, Page { before: None, limit: 500 }).await.unwrap();
+    assert_eq!(stored.iter().map(|one| (one.id, one.state)).collect::<BTreeMap<_, _>>(), recommendations);
+    let stored = store.messages(&tenant, None, Page { before: None, limit: 500 }).await.unwrap();
+    assert_eq!(stored.iter().map(|one| (one.id, one.state)).collect::<BTreeMap<_, _>>(), messages);
+    let mut ran = BTreeMap::new();
+    for ticket in tickets.keys() {
+        for run in store.executions_for(&tenant, *ticket).await.unwrap() {
+            let told = run.steps.iter().map(|step| ((step.step.to_string(), step.attempt), step.outcome)).collect::<BTreeMap<_, _>>();
+            assert_eq!(told, steps.remove(&run.id).unwrap_or_default(), "{}", run.id);
+            ran.insert(run.id, run.state);
+        }
+    }
+    assert_eq!(ran, executions);
+}
