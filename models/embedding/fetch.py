@@ -16,7 +16,7 @@
 5. golden.json: tokens and vectors of a few sentences by the `tokenizers` library and onnxruntime, which the tests hold
    the product's own code to.
 6. manifest.json: digests and sizes of all of them.
-Files 2, 3 and 6's entries for them come out the same to the byte; 4 and 5 may differ in last bits on another processor.
+It says which files differ from the manifest that was there; 4 and 5 may differ in last bits on another processor.
 """
 import argparse, hashlib, json, pathlib, subprocess, sys, tempfile, zipfile
 

@@ -15,7 +15,7 @@ use crate::domain::digest::Digest;
 pub enum EmbeddingKind {
     /// all-MiniLM-L6-v2, int8, 384 dimensions: some 100 texts a second on one core.
     Minilm,
-    /// The table distilled from it, 256 dimensions: some 20,000 texts a second, weaker on prose.
+    /// The table distilled from it, 256 dimensions: several hundred times faster, weaker on prose.
     Static,
 }
 

@@ -1,7 +1,6 @@
 //! BERT's uncased tokenisation: cleaning, lower case without accents, words and punctuation, then word pieces.
 //!
-//! Follows `BertNormalizer`, `BertPreTokenizer` and `WordPiece` of the `tokenizers` library, of which a build would
-//! bring some fifty crates; `golden.json` holds this file to that library's output. Frame tokens such as `[SEP]` in a
+//! Follows `BertNormalizer`, `BertPreTokenizer` and `WordPiece` of the `tokenizers` library; `golden.json` holds this file to that library's output. Frame tokens such as `[SEP]` in a
 //! text are plain characters here, so a stranger's text cannot end its own sentence.
 
 use std::{collections::HashMap, sync::LazyLock};
