@@ -82,7 +82,7 @@ impl Decider {
     /// Any part is missing, malformed or not what its digest says.
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
-        let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
+        let triage = Triage::load(&config.triage.model, &config.triage.embedding, &config.triage.catalogue, &config.triage.signals)?;
         let connectors: BTreeSet<ConnectorName> =
             config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
         let known = Known { categories: Some(triage.catalogue().ids()), connectors: Some(connectors), ..Known::default() };

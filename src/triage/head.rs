@@ -1,7 +1,7 @@
 //! One head: the two linear stages for one target, their training, answer and exact explanation.
 //!
 //! Stage 1 scores the n-grams (sparse one-vs-rest SVM). Stage 2, linfa's multinomial logistic regression,
-//! mixes the scores of stage 1 with the structured features; an embedding of the text will join there. Stage 2 is
+//! mixes the scores of stage 1 with the dense features: structured ones and the text's embedding. Stage 2 is
 //! trained on out-of-fold scores, so it never sees stage 1 on texts that stage 1 learned.
 //!
 //! Serving multiplies in a fixed order by itself: the matrix library picks its instructions by processor, and the
@@ -71,17 +71,17 @@ pub struct HeadMetrics {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Part {
     Column(u32),
-    Structured(usize),
+    Dense(usize),
     Base,
 }
 
 impl Head {
-    /// Trains both stages. `structured` has a row a text; `targets` are places in `labels`.
+    /// Trains both stages. `dense` has a row a text; `targets` are places in `labels`.
     pub(super) fn fit(
         target: &str,
         labels: Vec<String>,
         rows: SparseMatrix,
-        structured: &Array2<f64>,
+        dense: &Array2<f64>,
         targets: &[usize],
         options: &HeadOptions,
         progress: &mut dyn FnMut(&str),
@@ -95,9 +95,9 @@ impl Head {
         let split = |fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
         let take = |chosen: &[usize]| Array1::from_iter(chosen.iter().map(|row| targets[*row]));
 
-        let inputs = classes + structured.ncols();
+        let inputs = classes + dense.ncols();
         let mut stage2 = Array2::<f64>::zeros((targets.len(), inputs));
-        stage2.slice_axis_mut(ndarray::Axis(1), ndarray::Slice::from(classes..)).assign(structured);
+        stage2.slice_axis_mut(ndarray::Axis(1), ndarray::Slice::from(classes..)).assign(dense);
         for fold in 0..options.folds {
             progress(&format!("{target}: stage 1, fold {} of {}", fold + 1, options.folds));
             let (learn, hold) = split(fold);
@@ -146,28 +146,28 @@ impl Head {
     }
 
     /// Each class's score: logits over the temperature.
-    pub(super) fn scores(&self, row: &[(u32, f32)], structured: &[f64]) -> Vec<f64> {
+    pub(super) fn scores(&self, row: &[(u32, f32)], dense: &[f64]) -> Vec<f64> {
         let mut stage1 = vec![0.0f32; self.labels.len()];
         self.svm.scores_into(row.iter().map(|(column, value)| (*column as usize, *value)), &mut stage1);
-        let inputs = stage1.iter().map(|score| f64::from(*score)).chain(structured.iter().copied());
+        let inputs = stage1.iter().map(|score| f64::from(*score)).chain(dense.iter().copied());
         let mut logits = self.mix.logits(inputs);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);
         logits
     }
 
     /// What each feature adds to the score of `class`; the parts sum to it.
-    pub(super) fn parts(&self, row: &[(u32, f32)], structured: &[f64], class: usize) -> Vec<(Part, f64)> {
+    pub(super) fn parts(&self, row: &[(u32, f32)], dense: &[f64], class: usize) -> Vec<(Part, f64)> {
         let classes = self.labels.len();
         let weight = |input: usize| self.mix.weights[input * classes + class] / self.temperature;
         let through: Vec<f64> = (0..classes).map(weight).collect();
-        let mut parts = Vec::with_capacity(row.len() + structured.len() + 1);
+        let mut parts = Vec::with_capacity(row.len() + dense.len() + 1);
         for (column, value) in row {
             let weights = &self.svm.weights[*column as usize * classes..(*column as usize + 1) * classes];
             let sum: f64 = weights.iter().zip(&through).map(|(weight, through)| f64::from(*weight) * through).sum();
             parts.push((Part::Column(*column), f64::from(*value) * sum));
         }
-        for (index, value) in structured.iter().enumerate().filter(|(_, value)| **value != 0.0) {
-            parts.push((Part::Structured(index), value * weight(classes + index)));
+        for (index, value) in dense.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+            parts.push((Part::Dense(index), value * weight(classes + index)));
         }
         let base: f64 = self.svm.bias.iter().zip(&through).map(|(bias, through)| f64::from(*bias) * through).sum();
         parts.push((Part::Base, base + self.mix.bias[class] / self.temperature));

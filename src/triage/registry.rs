@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -20,9 +21,12 @@ use super::{
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
 };
-use crate::domain::digest::Digest;
+use crate::{
+    domain::digest::Digest,
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+};
 
-pub(super) const FORM: u32 = 1;
+pub(super) const FORM: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "MODEL_CARD.md";
@@ -45,8 +49,17 @@ pub struct Manifest {
     pub(super) cut: Cut,
     pub features: usize,
     pub structured: Vec<String>,
+    /// The embedding that joins the features, and what its files have to be.
+    pub embedding: Option<EmbeddingManifest>,
     pub known_floor: f64,
     pub heads: BTreeMap<String, HeadManifest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingManifest {
+    pub kind: EmbeddingKind,
+    pub dimensions: usize,
+    pub digest: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +69,19 @@ pub struct HeadManifest {
     pub threshold: f64,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
+}
+
+/// Vectors the embedder remembers: a storm of equal tickets is embedded once.
+const REMEMBERED: usize = 4_096;
+
+impl EmbeddingManifest {
+    fn open(&self, folder: &Path) -> Result<Arc<CachedEmbedder>, TriageError> {
+        let embedder = Embedder::load(folder, self.kind)?;
+        if embedder.digest() != self.digest || embedder.dimensions() != self.dimensions {
+            return Err(TriageError::DigestMismatch { path: folder.to_owned(), expected: self.digest, actual: embedder.digest() });
+        }
+        Ok(Arc::new(CachedEmbedder::new(embedder, REMEMBERED)))
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TriageError> {
@@ -133,8 +159,8 @@ fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
     views.map_err(|error| TriageError::Training(format!("cannot lay out the weights: {error}")))
 }
 
-/// The model in `folder`, its manifest, and the digest of the manifest's bytes.
-pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
+/// The model in `folder` with its embedding from `embeddings`, its manifest, and the digest of the manifest's bytes.
+pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
     let path = folder.join(MANIFEST);
     let bytes = read(&path)?;
     let form = |reason: String| TriageError::Form { path: path.clone(), reason };
@@ -165,10 +191,11 @@ pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageErr
     if !names.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err(form("its vocabulary is not in order".to_owned()));
     }
+    let embedding = manifest.embedding.as_ref().map(|wanted| wanted.open(embeddings)).transpose()?;
     let mut heads = Vec::new();
     for (target, head) in &manifest.heads {
         let classes = head.labels.len();
-        let inputs = classes + manifest.structured.len();
+        let inputs = classes + manifest.structured.len() + manifest.embedding.as_ref().map_or(0, |embedding| embedding.dimensions);
         heads.push(Head {
             target: target.clone(),
             labels: head.labels.clone(),
@@ -189,6 +216,7 @@ pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageErr
         vectorizer: Vectorizer::new(names, idf),
         structured: manifest.structured.clone(),
         known_floor: manifest.known_floor as f32,
+        embedding,
         heads,
     };
     Ok((model, manifest, Digest::of(&bytes)))
