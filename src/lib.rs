@@ -19,3 +19,6 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod triage;
+
+#[cfg(test)]
+mod test_store;

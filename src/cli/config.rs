@@ -41,7 +41,15 @@ pub fn run(command: &Command) -> Outcome {
                 check(&format!("source `{}`", source.name), assemble::check_source(source));
             }
             check("connectors", Connectors::from_config(&config.connectors).map(drop).map_err(|why| why.to_string()));
-            check("model, signals, runbooks, policies", Decider::load(&config).map(drop).map_err(|why| why.to_string()));
+            let decider = Decider::load(&config);
+            let missing = decider.as_ref().map(|decider| decider.missing_connectors(&config)).unwrap_or_default();
+            check("model, signals, runbooks, policies", decider.map(drop).map_err(|why| why.to_string()));
+            for (connector, runbooks) in missing {
+                println!(
+                    "note connector `{connector}` is not configured: {} runbook(s) that use it are recommended and never run",
+                    runbooks.len()
+                );
+            }
             Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 refused or not in order (the message says what), 2 wrong usage.
 
-mod assemble;
+pub mod assemble;
 mod config;
 mod demo;
 mod evaluate;

@@ -1,6 +1,6 @@
 //! `runbook lint|digest|evaluate|evaluate-params`.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
@@ -98,7 +98,8 @@ pub fn run(command: &Command) -> Outcome {
                 nofit: args.nofit.clone(),
                 field,
             };
-            print(&evaluate(&input)?, args.json)
+            let started = Instant::now();
+            print(&evaluate(&input, &|| started.elapsed())?, args.json)
         }
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
     }

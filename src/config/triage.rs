@@ -15,7 +15,12 @@ pub struct Triage {
 
 impl Default for Triage {
     fn default() -> Self {
-        Self { model: "models/service-desk".into(), embedding: "models/embedding".into(), catalogue: "models/catalogue.toml".into(), signals: "signals.toml".into() }
+        Self {
+            model: "models/service-desk".into(),
+            embedding: "models/embedding".into(),
+            catalogue: "models/catalogue.toml".into(),
+            signals: "signals.toml".into(),
+        }
     }
 }
 

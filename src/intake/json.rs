@@ -26,6 +26,16 @@ pub enum JsonError {
     Syntax { size: usize, pointer: String, problem: String, line: usize, column: usize },
 }
 
+impl JsonError {
+    /// The JSON pointer of what was wrong; empty for the whole body.
+    pub fn pointer(&self) -> &str {
+        match self {
+            Self::DuplicateKey { pointer, .. } | Self::Syntax { pointer, .. } => pointer,
+            Self::Empty | Self::NotUtf8 { .. } | Self::TooDeep { .. } => "",
+        }
+    }
+}
+
 /// Reads one JSON value.
 ///
 /// # Errors

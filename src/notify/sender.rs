@@ -43,17 +43,13 @@ impl Senders {
     /// # Errors
     /// A name that is none or is used twice, a URL that is not allowed, or a secret of another form.
     pub fn from_config(config: &Config) -> Result<Self, NotifyError> {
-        Self::with_limits(config, LIMITS)
-    }
-
-    fn with_limits(config: &Config, limits: Limits) -> Result<Self, NotifyError> {
         let mut help_desks = BTreeMap::new();
         for source in &config.sources {
             let Some(source::WriteBack::Zendesk { base_url, email, token, allow_addresses }) = &source.write_back else { continue };
             let refuse = |why: String| NotifyError::WriteBack { source_name: source.name.clone(), why };
             let name = SourceId::new(&source.name).map_err(|why| refuse(why.to_string()))?;
             let client =
-                Client::new(base_url, allow_addresses, limits).map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
+                Client::new(base_url, allow_addresses, LIMITS).map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
             if help_desks.insert(name, Zendesk::new(client, email, token)).is_some() {
                 return Err(refuse("the source's name is used twice".to_owned()));
             }
@@ -63,7 +59,7 @@ impl Senders {
             let refuse = |why: String| NotifyError::Webhook { webhook: webhook.name.clone(), why };
             let tenant = TenantId::new(&webhook.tenant).map_err(|why| refuse(why.to_string()))?;
             let key = SigningKey::parse(&webhook.secret).map_err(|why| refuse(why.to_owned()))?;
-            let client = Client::new(&webhook.url, &webhook.allow_addresses, limits)
+            let client = Client::new(&webhook.url, &webhook.allow_addresses, LIMITS)
                 .map_err(|why| NotifyError::Target { name: webhook.name.clone(), why })?;
             if webhooks.insert((tenant, webhook.name.clone()), Endpoint { client, key, events: webhook.events.clone() }).is_some() {
                 return Err(refuse("the name is used twice".to_owned()));
@@ -125,7 +121,8 @@ impl Sender {
         let begun = message.attempts;
         message.attempts += 1;
         let now = self.ambient.now();
-        message.next_attempt_at = now.plus(schedule::wait_after(message.attempts, message.id).unwrap_or(LONGEST_RETRY_AFTER));
+        // The time of the next try stays: a crash in the middle says nothing of the receiver, so it is tried again as
+        // soon as it can be claimed, reading before writing. Only an answer puts it back by the schedule.
         self.commit(&message, begun, None).await?;
 
         let sent = self.senders.send(&message, begun > 0, now).await;

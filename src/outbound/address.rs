@@ -97,13 +97,13 @@ const fn is_public_v6(address: Ipv6Addr) -> bool {
     if s[0] & 0xe000 != 0x2000 {
         return false;
     }
-    !(
-        (s[0] == 0x2001 && s[1] < 0x0200)        // protocol assignments: Teredo, benchmarking, ORCHID
-            || (s[0] == 0x2001 && s[1] == 0x0db8) // documentation
-            || s[0] == 0x2002                    // 6to4 carries an IPv4 address
-            || (s[0] == 0x2620 && s[1] == 0x004f && s[2] == 0x8000) // AS112
-            || (s[0] == 0x3fff && s[1] < 0x1000)
-        // documentation, RFC 9637
+    !matches!(
+        (s[0], s[1], s[2]),
+        (0x2001, 0..0x0200, _)       // protocol assignments: Teredo, benchmarking, ORCHID
+            | (0x2001, 0x0db8, _)    // documentation
+            | (0x2002, ..)           // 6to4 carries an IPv4 address
+            | (0x2620, 0x004f, 0x8000) // AS112
+            | (0x3fff, 0..0x1000, _) // documentation, RFC 9637
     )
 }
 

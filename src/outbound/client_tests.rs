@@ -14,7 +14,9 @@ use tokio::{
 
 use super::*;
 
-const LIMITS: Limits = Limits { timeout: Duration::from_millis(400), response: 64 * 1024 };
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(20), response: 64 * 1024 };
+/// For servers that never end; a busy machine must not run into it elsewhere.
+const IMPATIENT: Limits = Limits { timeout: Duration::from_millis(400), ..LIMITS };
 
 fn loopback() -> Vec<IpNet> {
     vec!["127.0.0.1/32".parse().unwrap()]
@@ -119,7 +121,7 @@ async fn a_server_that_never_answers_leaves_the_outcome_unknown() {
         drop(stream);
     })
     .await;
-    let error = Client::new(&url, &loopback(), LIMITS).unwrap().send(get("/")).await.unwrap_err();
+    let error = Client::new(&url, &loopback(), IMPATIENT).unwrap().send(get("/")).await.unwrap_err();
     assert!(matches!(error, CallError::Unknown(_)), "{error:?}");
     assert_eq!(count.load(Ordering::SeqCst), 1, "never a second connection");
 }
@@ -143,9 +145,9 @@ async fn a_byte_now_and_then_does_not_outlast_the_total_timeout() {
     })
     .await;
     let begun = std::time::Instant::now();
-    let error = Client::new(&url, &loopback(), LIMITS).unwrap().send(get("/")).await.unwrap_err();
+    let error = Client::new(&url, &loopback(), IMPATIENT).unwrap().send(get("/")).await.unwrap_err();
     assert!(matches!(error, CallError::Unreadable { status: 200, .. }), "{error:?}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]

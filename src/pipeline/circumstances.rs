@@ -9,7 +9,7 @@ use crate::{
     domain::{
         approval::{Modes, PreApproval},
         digest::Digest,
-        execution::Execution,
+        execution::{Execution, ExecutionState},
         name::{ConnectorName, PersonId, TenantId},
         principal::{Actor, Principal, Role},
         runbook::Runbook,
@@ -98,8 +98,14 @@ pub async fn gather(
     };
     if let Some((runbook, target)) = runbook {
         circumstances.pre_approvals = service.store.pre_approvals(tenant, Some(&runbook.id)).await?;
-        circumstances.usage = service.store.cap_use(tenant, &runbook.id, &target, requester_of(ticket).as_ref(), now).await?;
-        if running.is_some_and(|run| run.started_by == Actor::Engine) {
+        let automatic = running.filter(|run| run.started_by == Actor::Engine);
+        // The caps say what may start. A run that began was counted in the commit that made it, and is not
+        // stopped half-way because a person started another one meanwhile.
+        if automatic.is_none_or(|run| run.state == ExecutionState::Pending) {
+            let requester = running.map_or_else(|| requester_of(ticket), |run| run.requester);
+            circumstances.usage = service.store.cap_use(tenant, &runbook.id, &target, requester.as_ref(), now).await?;
+        }
+        if automatic.is_some() {
             let usage = &mut circumstances.usage;
             for count in [&mut usage.runbook_hour, &mut usage.target_hour, &mut usage.requester_hour, &mut usage.running] {
                 *count = count.saturating_sub(1);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
 };
@@ -19,7 +20,7 @@ use crate::{
         classification::{Classification, Field},
         digest::Digest,
         id::RecommendationId,
-        name::{ConnectorName, RunbookId},
+        name::{ConnectorName, PersonId, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
         runbook::{Runbook, StepKind},
@@ -45,13 +46,24 @@ use crate::{
 pub enum LoadError {
     #[error(transparent)]
     Triage(#[from] TriageError),
-    #[error("runbooks in `{folder}` are not in order:\n{}", .findings.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n"))]
+    #[error("runbooks in `{folder}` are not in order:{}", listed(.findings))]
     Runbooks { folder: String, findings: Vec<Finding> },
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error("`gate.{key}`: {why}")]
     Limit { key: &'static str, why: String },
 }
+
+/// The first findings, one a line; a broken library has hundreds of one cause.
+fn listed(findings: &[Finding]) -> String {
+    let mut text: String = findings.iter().take(FINDINGS_SHOWN).map(|finding| format!("\n  {finding}")).collect();
+    if findings.len() > FINDINGS_SHOWN {
+        text += &format!("\n  and {} more; `sluicegate runbook lint` shows all", findings.len() - FINDINGS_SHOWN);
+    }
+    text
+}
+
+const FINDINGS_SHOWN: usize = 20;
 
 /// Everything that decides, loaded and checked.
 pub struct Decider {
@@ -83,9 +95,8 @@ impl Decider {
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = Triage::load(&config.triage.model, &config.triage.embedding, &config.triage.catalogue, &config.triage.signals)?;
-        let connectors: BTreeSet<ConnectorName> =
-            config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
-        let known = Known { categories: Some(triage.catalogue().ids()), connectors: Some(connectors), ..Known::default() };
+        // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
+        let known = Known { categories: Some(triage.catalogue().ids()), ..Known::default() };
         let library = load_library(&config.runbooks.folder, &known)?;
         Ok(Self {
             policies: PolicySet::load(&config.gate.policies)?,
@@ -101,6 +112,19 @@ impl Decider {
 
     pub fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// Connectors that runbooks use and `config` does not have, each with the runbooks that cannot run for it.
+    pub fn missing_connectors(&self, config: &Config) -> BTreeMap<ConnectorName, BTreeSet<RunbookId>> {
+        let mut missing: BTreeMap<ConnectorName, BTreeSet<RunbookId>> = BTreeMap::new();
+        for runbook in self.library.iter() {
+            for step in
+                runbook.steps.iter().filter(|step| config.connectors.iter().all(|connector| connector.name != step.connector.as_str()))
+            {
+                missing.entry(step.connector.clone()).or_default().insert(runbook.id.clone());
+            }
+        }
+        missing
     }
 
     pub fn policies(&self) -> &PolicySet {
@@ -241,12 +265,18 @@ impl Decider {
                 service,
             },
             requester: ticket.report.requester.as_ref().map(|requester| {
-                let identities = approval::identities(requester);
+                let mut identities = approval::identities(requester);
+                // Whoever posted it through the API asks too, whoever they say it is for.
+                identities.extend(submitter(ticket));
                 let listed = |list: &[String]| {
                     let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
-                    named(requester.id.as_untrusted()) || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
+                    named(requester.id.as_untrusted())
+                        || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
+                        // Without `+tag`, which anybody can add to their own address.
+                        || identities.iter().any(|identity| named(identity.as_str()))
                 };
-                RequesterFacts { identities, known: false, vip: listed(&settings.vip), flagged: listed(&settings.flagged), entitled: None }
+                let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
+                RequesterFacts { identities, known: false, vip, flagged, entitled: None }
             }),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
@@ -346,6 +376,12 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
         Field::Title => &clean.title,
         Field::Body => &clean.body,
     }
+}
+
+/// The person who posted the ticket through the API, by the attribute that `submit` writes.
+fn submitter(ticket: &Ticket) -> Option<PersonId> {
+    let written = ticket.report.attributes.get(SUBMITTED_BY).filter(|_| ticket.source.as_str() == API_SOURCE)?;
+    PersonId::new(written.as_untrusted()).ok()
 }
 
 /// The first of the named attributes or labels that the ticket has.

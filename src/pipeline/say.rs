@@ -17,6 +17,9 @@ use crate::{
     text::redact,
 };
 
+/// Every tag of ours begins with this, so that they are known again when the help desk sends the ticket.
+pub(crate) const TAG: &str = "sluicegate:";
+
 /// Refusals named in a comment; the rest is on the ticket's page.
 const REASONS: usize = 3;
 
@@ -53,11 +56,12 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
     });
     lines.extend(recommendation.verdict.refusals().take(REASONS).map(|reason| format!("- {}", reason.message)));
     lines.push(link(ticket, public_url));
-    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate", "sluicegate-triaged"])
+    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate:triaged"])
 }
 
-/// The comment about a finished run.
-pub fn finished(ticket: &Ticket, execution: &Execution, title: &str, public_url: &str) -> Message {
+/// The comment about a finished run. `resolved` closes the ticket at its sender too; a run that did its work
+/// leaves it open when the sender said more meanwhile.
+pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &str, public_url: &str) -> Message {
     let mut lines = vec![match execution.state {
         ExecutionState::Succeeded => format!("Done: {title}. The change was made and verified."),
         ExecutionState::RolledBack => format!("Not solved: {title} did not help; what it changed was undone. A person takes over."),
@@ -67,8 +71,14 @@ pub fn finished(ticket: &Ticket, execution: &Execution, title: &str, public_url:
     }];
     lines.extend(execution.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
     lines.push(link(ticket, public_url));
-    let resolved = execution.state == ExecutionState::Succeeded;
-    write_back(ticket, &lines, None, resolved, &["sluicegate", if resolved { "sluicegate-resolved" } else { "sluicegate-needs-person" }])
+    let resolved = resolved && execution.state == ExecutionState::Succeeded;
+    write_back(
+        ticket,
+        &lines,
+        None,
+        resolved,
+        &[if execution.state == ExecutionState::Succeeded { "sluicegate:resolved" } else { "sluicegate:needs-person" }],
+    )
 }
 
 /// The CloudEvents type and data of a decision.

@@ -5,16 +5,21 @@ use std::time::Duration;
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
 
 use super::{error::Result, service::Service};
-use crate::domain::{entry::Event, id::TicketId, name::TenantId, recommendation::Recommendation};
+use crate::domain::{
+    entry::Event,
+    id::TicketId,
+    name::TenantId,
+    recommendation::{Recommendation, RecommendationState},
+};
 
-/// The ticket's newest recommendation as soon as there is one, or `None` after `longest`.
+/// The decision on the ticket as it is now, as soon as there is one, or `None` after `longest`.
 ///
 /// # Errors
 /// The store failed.
 pub async fn decision(service: &Service, tenant: &TenantId, ticket: TicketId, longest: Duration) -> Result<Option<Recommendation>> {
     // Listen first, look second: a decision between the two is heard.
-    let mut happenings = service.listen();
-    if let Some(recommendation) = service.store.recommendation_for(tenant, ticket).await? {
+    let mut happenings = service.store.listen();
+    if let Some(recommendation) = current(service, tenant, ticket).await? {
         return Ok(Some(recommendation));
     }
     let decided = timeout(longest, async {
@@ -28,5 +33,11 @@ pub async fn decision(service: &Service, tenant: &TenantId, ticket: TicketId, lo
         }
     });
     let _ = decided.await;
-    Ok(service.store.recommendation_for(tenant, ticket).await?)
+    current(service, tenant, ticket).await
+}
+
+/// A superseded recommendation is about an older text, and so is none.
+async fn current(service: &Service, tenant: &TenantId, ticket: TicketId) -> Result<Option<Recommendation>> {
+    let newest = service.store.recommendation_for(tenant, ticket).await?;
+    Ok(newest.filter(|recommendation| recommendation.state != RecommendationState::Superseded))
 }

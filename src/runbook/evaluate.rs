@@ -1,13 +1,13 @@
 //! Measures ranking on labelled queries: recall, reciprocal rank, gain, refusal and time.
 //!
-//! Reads JSON Lines that the caller names; nothing here is tuned on what it measures. Timing uses the process's
-//! monotonic clock, which is why this is no part of any decision.
+//! Reads JSON Lines that the caller names; nothing here is tuned on what it measures. Time is read from a clock that
+//! the caller hands in.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::BufRead,
     path::{Path, PathBuf},
-    time::Instant,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -106,22 +106,24 @@ struct Answered {
     millis: f64,
 }
 
+/// `clock` tells the time since some fixed moment.
+///
 /// # Errors
 /// A file that cannot be read, or a line of another form.
-pub fn evaluate(input: &EvaluationInput) -> Result<Evaluation, RunbookError> {
+pub fn evaluate(input: &EvaluationInput, clock: &dyn Fn() -> Duration) -> Result<Evaluation, RunbookError> {
     let (library, names) = corpus(&input.corpus)?;
     let ask = |question: &Question| {
         let text = match input.field {
             QueryField::Text => question.text.clone(),
             QueryField::Named => format!("{} {}\n{}", question.title, question.alert_words, question.text),
         };
-        let started = Instant::now();
+        let started = clock();
         let (ranked, fit) = text_query(&text, None, |query| {
             let standings = library.standings(query);
             let fit = standings.first().map_or(0.0, |best| library.calibration().probability(&best.features));
             (standings.iter().take(10).map(|standing| names[standing.number].clone()).collect(), fit)
         });
-        Answered { ranked, fit, millis: started.elapsed().as_secs_f64() * 1e3 }
+        Answered { ranked, fit, millis: clock().saturating_sub(started).as_secs_f64() * 1e3 }
     };
     let mut relevant: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
     for judgement in lines::<Judgement>(&input.qrels)? {
@@ -305,12 +307,18 @@ mod tests {
             nofit: Some(write(folder.path(), "nofit", "{\"id\":\"3\",\"text\":\"lunch menu\"}\n")),
             field: QueryField::Text,
         };
-        let figures = evaluate(&input).unwrap();
+        let ticks = std::cell::Cell::new(0);
+        let ticking = || {
+            ticks.set(ticks.get() + 2);
+            Duration::from_millis(ticks.get())
+        };
+        let figures = evaluate(&input, &ticking).unwrap();
         assert_eq!((figures.documents, figures.queries), (2, 2));
         assert_eq!((figures.recall_at_1, figures.recall_at_5, figures.mrr_at_10), (0.5, 1.0, 0.75));
         assert!((figures.ndcg_at_10 - f64::midpoint(1.0, 1.0 / 3f64.log2())).abs() < 1e-12);
         assert_eq!(figures.nofit_auroc, Some(1.0));
-        let error = evaluate(&EvaluationInput { qrels: input.corpus.clone(), ..input }).unwrap_err();
+        assert_eq!((figures.p50_ms, figures.p99_ms), (2.0, 2.0));
+        let error = evaluate(&EvaluationInput { qrels: input.corpus.clone(), ..input }, &ticking).unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");
     }
 

@@ -199,7 +199,13 @@ mod tests {
 
     fn shipped() -> Triage {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Triage::load(&root.join("models/service-desk"), &root.join("models/embedding"), &root.join("models/catalogue.toml"), &root.join("signals.toml")).unwrap()
+        Triage::load(
+            &root.join("models/service-desk"),
+            &root.join("models/embedding"),
+            &root.join("models/catalogue.toml"),
+            &root.join("signals.toml"),
+        )
+        .unwrap()
     }
 
     fn report(title: &str, body: &str) -> Report {

@@ -27,8 +27,8 @@ use super::{
 pub(super) struct HeadOptions {
     pub(super) cost: f32,
     pub(super) epochs: usize,
-    /// L2 weight of stage 2.
-    pub(super) alpha: f64,
+    /// L2 weights of stage 2 that are tried.
+    pub(super) alphas: &'static [f64],
     pub(super) folds: usize,
     pub(super) promised: f64,
     pub(super) seed: u64,
@@ -36,7 +36,7 @@ pub(super) struct HeadOptions {
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { cost: 1.0, epochs: 30, alpha: 1.0, folds: 5, promised: 0.90, seed: 42 }
+        Self { cost: 1.0, epochs: 30, alphas: &[0.03, 0.1, 0.3, 1.0], folds: 5, promised: 0.90, seed: 42 }
     }
 }
 
@@ -113,17 +113,18 @@ impl Head {
 
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
+        let alpha = choose_alpha(&stage2, targets, &fold_of, classes, options, target, progress)?;
         let mut logits: Vec<(Vec<f64>, usize)> = vec![(Vec::new(), 0); targets.len()];
         for fold in 0..options.folds {
             progress(&format!("{target}: stage 2, fold {} of {}", fold + 1, options.folds));
             let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != fold);
-            let mix = Mix::fit(stage2.select(ndarray::Axis(0), &learn), take(&learn), classes, options)?;
+            let mix = Mix::fit(stage2.select(ndarray::Axis(0), &learn), take(&learn), classes, alpha)?;
             for row in hold {
                 logits[row] = (mix.logits(stage2.row(row).iter().copied()), targets[row]);
             }
         }
         progress(&format!("{target}: stage 2, all texts"));
-        let mix = Mix::fit(stage2, Array1::from(targets.to_vec()), classes, options)?;
+        let mix = Mix::fit(stage2, Array1::from(targets.to_vec()), classes, alpha)?;
 
         let temperature = calibration::temperature(&logits);
         let predictions: Vec<(usize, f64)> = logits.iter().map(|(logits, _)| best(logits, temperature)).collect();
@@ -175,6 +176,36 @@ impl Head {
     }
 }
 
+/// The L2 weight with the least log loss on the first fold, each at its best temperature.
+///
+/// One fold, because stage 2 is the costly one and the loss is flat around its minimum.
+fn choose_alpha(
+    stage2: &Array2<f64>,
+    targets: &[usize],
+    fold_of: &[usize],
+    classes: usize,
+    options: &HeadOptions,
+    target: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<f64, TriageError> {
+    let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != 0);
+    let truth = Array1::from_iter(learn.iter().map(|row| targets[*row]));
+    let records = stage2.select(ndarray::Axis(0), &learn);
+    let mut chosen = (f64::INFINITY, options.alphas.first().copied().unwrap_or(1.0));
+    for alpha in options.alphas {
+        let mix = Mix::fit(records.clone(), truth.clone(), classes, *alpha)?;
+        let rows: Vec<_> = hold.iter().map(|row| (mix.logits(stage2.row(*row).iter().copied()), targets[*row])).collect();
+        let temperature = calibration::temperature(&rows);
+        let loss = calibration::log_loss(&rows, temperature);
+        let right = rows.iter().filter(|(logits, truth)| best(logits, temperature).0 == *truth).count();
+        progress(&format!("{target}: L2 weight {alpha}: log loss {:.4}, {right} of {} right", loss / rows.len().max(1) as f64, rows.len()));
+        if loss < chosen.0 {
+            chosen = (loss, *alpha);
+        }
+    }
+    Ok(chosen.1)
+}
+
 fn best(logits: &[f64], temperature: f64) -> (usize, f64) {
     let mut shares = logits.to_vec();
     calibration::softmax(&mut shares, temperature);
@@ -185,10 +216,10 @@ fn best(logits: &[f64], temperature: f64) -> (usize, f64) {
 const UNSEEN: f64 = -30.0;
 
 impl Mix {
-    fn fit(records: Array2<f64>, targets: Array1<usize>, classes: usize, options: &HeadOptions) -> Result<Self, TriageError> {
+    fn fit(records: Array2<f64>, targets: Array1<usize>, classes: usize, alpha: f64) -> Result<Self, TriageError> {
         let inputs = records.nfeatures();
         let fitted = MultiLogisticRegression::default()
-            .alpha(options.alpha)
+            .alpha(alpha)
             .max_iterations(100)
             .gradient_tolerance(1e-3)
             .fit(&DatasetBase::new(records, targets))

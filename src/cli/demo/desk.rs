@@ -36,7 +36,7 @@ impl Desk {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/api/v2/tickets/{id}", put(update))
-            .route("/api/v2/tickets/{id}/comments", get(comments))
+            .route("/api/v2/tickets/{id}/comments.json", get(comments))
             .route("/events", post(event))
             .with_state(self.clone())
     }

@@ -2,7 +2,7 @@
 //!
 //! A real service on a temporary folder, a simulated automation endpoint and a receiving help desk, all over
 //! HTTP on loopback. Sample tickets arrive through the real signed webhooks. Two simulated persons act: an
-//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows one proposal.
+//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows some proposals.
 
 mod automation;
 mod desk;
@@ -61,8 +61,8 @@ pub struct Args {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The runbook that waits for a person, whom the demo lets the on-call engineer approve.
-const APPROVED_BY_HAND: &str = "send-password-reset";
+/// Runbooks that wait for a person and that the on-call engineer of the demo allows; the rest stays waiting.
+const APPROVED_BY_HAND: [&str; 4] = ["send-password-reset", "resume-replication", "requeue-dead-messages", "restart-deployment"];
 
 /// Between two sample tickets, so that a person can read along.
 const PACE: Duration = Duration::from_millis(120);
@@ -125,8 +125,9 @@ impl Demo {
         let url = format!("http://{}", listener.local_addr()?);
         config.server.public_url.clone_from(&url);
         let service = assemble::service(config)?;
-        let on_call = principal("olu.adeyemi@example.com", &[Role::Responder, Role::Approver])?;
-        pre_approve_low_risk(&service).await?;
+        let on_call = person(&service, "olu.adeyemi@example.com", &[Role::Responder, Role::Approver]).await?;
+        let approver = person(&service, "ines.duarte@example.com", &[Role::Approver]).await?;
+        pre_approve_low_risk(&service, &approver).await?;
         let token = token::create(&service, Actor::Engine, TenantId::default(), PersonId::new("demo")?, Role::ALL.into(), None).await?.text;
         let application = Application::on(listener, service.clone())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -178,12 +179,12 @@ impl Demo {
         Ok(())
     }
 
-    /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve one.
+    /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve some.
     async fn settled(&self) -> Result<(), Failure> {
-        let mut happenings = self.service.listen();
+        let mut happenings = self.service.store.listen();
         let wait = async {
             loop {
-                self.approve_one().await?;
+                self.approve_some().await?;
                 if self.is_settled().await? {
                     return Ok::<(), Failure>(());
                 }
@@ -207,16 +208,16 @@ impl Demo {
         Ok(!moving && waiting.is_empty())
     }
 
-    async fn approve_one(&self) -> Result<(), Failure> {
+    async fn approve_some(&self) -> Result<(), Failure> {
         let tenant = TenantId::default();
         let filter = TicketFilter { states: vec![TicketState::AwaitingApproval], source: None };
         for ticket in self.service.store.tickets(&tenant, &filter, Page { before: None, limit: 100 }).await? {
             let Some(recommendation) = self.service.store.recommendation_for(&tenant, ticket.id).await? else { continue };
-            if recommendation.runbook.as_ref().is_some_and(|runbook| runbook.as_str() == APPROVED_BY_HAND) {
+            if recommendation.runbook.as_ref().is_some_and(|runbook| APPROVED_BY_HAND.contains(&runbook.as_str())) {
                 let seen = approve::Approve {
                     revision: recommendation.revision,
                     binding: recommendation.binding()?,
-                    comment: Some("checked with the requester by phone".to_owned()),
+                    comment: Some("looked at it, go ahead".to_owned()),
                 };
                 approve::approve(&self.service, &self.on_call, recommendation.id, seen).await?;
             }
@@ -234,8 +235,7 @@ impl Demo {
 }
 
 /// A named approver, who wrote none of them, makes the shipped low-risk runbooks standard changes.
-async fn pre_approve_low_risk(service: &Service) -> Result<(), Failure> {
-    let approver = principal("ines.duarte@example.com", &[Role::Approver])?;
+async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result<(), Failure> {
     let decider = service.decider();
     let low_risk = decider.library().iter().filter(|runbook| runbook.risk == Risk::Low && runbook.is_executable());
     for runbook in low_risk {
@@ -247,15 +247,18 @@ async fn pre_approve_low_risk(service: &Service) -> Result<(), Failure> {
             sources: BTreeSet::new(),
             expires_at: service.ambient.now().plus(Duration::from_secs(86_400)),
         };
-        pre_approve::make(service, &approver, asked).await?;
+        pre_approve::make(service, approver, asked).await?;
     }
     let revision = service.store.modes(&approver.tenant).await?.revision;
-    modes::set_mode(service, &approver, &modes::Scope::Global, Mode::Auto, revision).await?;
+    modes::set_mode(service, approver, &modes::Scope::Global, Mode::Auto, revision).await?;
     Ok(())
 }
 
-fn principal(person: &str, roles: &[Role]) -> Result<Principal, Failure> {
-    Ok(Principal { person: PersonId::new(person)?, tenant: TenantId::default(), roles: roles.iter().copied().collect() })
+/// A person with a live token: the gate counts an approval only from somebody who holds the role now.
+async fn person(service: &Service, name: &str, roles: &[Role]) -> Result<Principal, Failure> {
+    let made =
+        token::create(service, Actor::Engine, TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect(), None).await?;
+    Ok(made.token.principal())
 }
 
 /// Serves `router` on a free loopback port for as long as the process lives.

@@ -3,6 +3,8 @@
 //! Never triages and never waits for anything but the store: the sender is answered as soon as this commits.
 // INVARIANT: `Ok` means that everything the sender said is on disk.
 
+use std::collections::BTreeMap;
+
 use crate::{
     domain::{
         delivery::{DeadLetter, Delivery},
@@ -19,6 +21,7 @@ use crate::{
     intake::Reading,
     pipeline::{
         error::{ActionError, Result},
+        say,
         service::Service,
         shape,
     },
@@ -73,8 +76,24 @@ pub async fn accept(service: &Service, arrival: Arrival) -> Result<Accepted> {
     match &arrival.reading {
         Reading::Ignored { reason } => Ok(Accepted::Ignored { reason: reason.clone() }),
         Reading::Unreadable { reason } => bury(service, &arrival, reason).await,
-        Reading::Tickets(reports) => tickets(service, &arrival, reports).await,
+        Reading::Tickets(reports) => tickets(service, &arrival, &last_of_each(reports)).await,
     }
+}
+
+/// One report a ticket: of several in one delivery the last one holds, because senders list what happened in order.
+fn last_of_each(reports: &[Report]) -> Vec<Report> {
+    let mut kept: Vec<Report> = Vec::with_capacity(reports.len());
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for report in reports {
+        match places.get(report.external_id.as_str()) {
+            Some(place) => kept[*place] = report.clone(),
+            None => {
+                places.insert(&report.external_id, kept.len());
+                kept.push(report.clone());
+            }
+        }
+    }
+    kept
 }
 
 fn delivery(service: &Service, arrival: &Arrival, now: Timestamp) -> Delivery {
@@ -145,6 +164,8 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
         match service.commit(change).await {
             Ok(_) => return Ok(Accepted::Tickets { delivery: id, tickets: ids }),
             Err(StoreError::Conflict(Conflict::DuplicateDelivery { first, tickets })) => {
+                // Tickets that the delivery did not change are not noted with it; its reports name them.
+                let tickets = if tickets.len() < reports.len() { named(service, arrival, reports).await? } else { tickets };
                 return Ok(Accepted::Duplicate { delivery: first, tickets });
             }
             Err(StoreError::Conflict(Conflict::TicketExists { .. } | Conflict::Changed { .. })) => {
@@ -156,6 +177,16 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
         }
     }
     Err(ActionError::Store(StoreError::Overloaded { waiting: reports.len() }))
+}
+
+/// The tickets that the reports are about.
+async fn named(service: &Service, arrival: &Arrival, reports: &[Report]) -> Result<Vec<TicketId>> {
+    let mut ids = Vec::with_capacity(reports.len());
+    for report in reports {
+        let ticket = service.store.ticket_of(&arrival.tenant, &arrival.source, &report.external_id).await?;
+        ids.extend(ticket.map(|ticket| ticket.id));
+    }
+    Ok(ids)
 }
 
 fn open(
@@ -206,13 +237,13 @@ async fn update(
     now: Timestamp,
     change: &mut Change,
 ) -> Result<TicketId> {
+    if says_nothing_new(report, &known.report) {
+        // The delivery is kept and nothing changes.
+        return Ok(known.id);
+    }
     let mut ticket = known.clone();
     ticket.report = report.clone();
     let input = ticket.input_digest()?;
-    if input == known.input_digest()? {
-        // Said before in other words of transport; the delivery is kept and nothing changes.
-        return Ok(known.id);
-    }
     let target = match (report.event, known.state) {
         // The run decides what becomes of the ticket; the update waits in the ticket for whoever looks next.
         (_, TicketState::Executing | TicketState::InDoubt) => known.state,
@@ -234,6 +265,27 @@ async fn update(
     supersede_open(service, &ticket, now, "the sender changed the ticket", change).await?;
     change.writes.push(Write::Ticket { shape: shape::of(&ticket.report), ticket: Box::new(ticket) });
     Ok(known.id)
+}
+
+/// True when the report is older than what is known, or differs only in what a touch of the ticket changes.
+///
+/// A help desk tells of our own write-back as an update: were its time and our tags news, each comment of ours
+/// would void the proposal it speaks of and be followed by another.
+fn says_nothing_new(report: &Report, known: &Report) -> bool {
+    if report.updated_at.zip(known.updated_at).is_some_and(|(then, last)| then < last) {
+        return true;
+    }
+    let words = |report: &Report| {
+        let mut words = report.clone();
+        words.updated_at = None;
+        words.tags.retain(|tag| !tag.as_untrusted().starts_with(say::TAG));
+        // `opened` sent again and `updated` with the same words say the same.
+        if words.event == TicketEvent::Updated {
+            words.event = TicketEvent::Opened;
+        }
+        words
+    };
+    words(report) == words(known)
 }
 
 fn moved(arrival: &Arrival, now: Timestamp, ticket: &Ticket, from: TicketState) -> Entry {

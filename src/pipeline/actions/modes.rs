@@ -32,6 +32,11 @@ pub enum Scope {
 pub async fn set_mode(service: &Service, caller: &Principal, scope: &Scope, mode: Mode, revision: u64) -> Result<Modes> {
     service.require(caller, if mode == Mode::Auto { Role::Approver } else { Role::Operator })?;
     let mut modes = service.store.modes(&caller.tenant).await?;
+    // Said here and not left to the commit: a caller ahead of what we read would save what we read, an old
+    // kill switch with it, under the newer revision.
+    if modes.revision != revision {
+        return Err(ActionError::Changed(format!("you saw revision {revision} of the modes, they are at {}", modes.revision)));
+    }
     let (name, from) = match scope {
         Scope::Global => ("global".to_owned(), std::mem::replace(&mut modes.global, mode)),
         Scope::Source(id) => (format!("source/{id}"), modes.sources.insert(id.clone(), mode).unwrap_or(modes.global)),

@@ -6,6 +6,8 @@ use crate::{
         digest::Digest,
         name::SourceId,
         principal::{Principal, Role},
+        ticket::Requester,
+        untrusted::Untrusted,
     },
     intake::{Reading, adapters::json},
     pipeline::{
@@ -16,6 +18,10 @@ use crate::{
 
 /// The source of tickets that come through the API.
 pub const API_SOURCE: &str = "api";
+
+/// The attribute that names who posted the ticket: approver and submitter are kept apart, whomever the ticket
+/// says it is for.
+pub const SUBMITTED_BY: &str = "submitted_by";
 
 pub const LONGEST_KEY: usize = 200;
 
@@ -31,7 +37,11 @@ pub async fn submit(service: &Service, caller: &Principal, idempotency_key: Opti
             message: format!("an idempotency key has 1 to {LONGEST_KEY} bytes, got {}", key.len()),
         });
     }
-    let reading = Reading::Tickets(vec![json::report(body)?]);
+    let mut report = json::report(body)?;
+    let person = || Untrusted::new(caller.person.as_str());
+    report.attributes.insert(SUBMITTED_BY.to_owned(), person());
+    report.requester.get_or_insert_with(|| Requester { id: person(), email: None, name: None, organization: None });
+    let reading = Reading::Tickets(vec![report]);
     // Keys are each caller's own: two people who both choose `1` do not meet.
     let digest = Digest::of(body);
     let dedup_key = match &idempotency_key {

@@ -8,11 +8,13 @@ use tokio::task::JoinSet;
 
 use crate::{
     domain::{
+        approval::Mode,
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
         principal::Actor,
-        runbook::{Runbook, Step},
+        runbook::{Runbook, Step, StepKind},
         state::TicketState,
+        ticket::TicketEvent,
     },
     execute::{ExecuteError, Surroundings},
     gate::{self, Basis, facts::Phase},
@@ -25,7 +27,7 @@ use crate::{
         workers::triage::tell,
     },
     store::{
-        change::{Change, Expectation, Write},
+        change::{Change, Conflict, Expectation, Write},
         interface::StoreError,
     },
 };
@@ -36,7 +38,7 @@ use crate::{
 /// The store would not give work. A failure of one run is logged; its lease lets it come again.
 pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
     let settings = &service.config.pipeline;
-    let runs = service.store.claim_executions(service.ambient.now(), settings.lease.get(), limit).await?;
+    let runs = service.store.claim_executions(service.ambient.now(), settings.execution_lease.get(), limit).await?;
     let claimed = runs.len();
     let mut tasks = JoinSet::new();
     for run in runs {
@@ -44,13 +46,32 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
         tasks.spawn(async move {
             let id = run.id;
             match carry_out(&service, run).await {
-                Ok(()) | Err(ActionError::Changed(_)) => {}
-                Err(error) => tracing::error!(execution = %id, %error, "the run stopped; it is looked at again when its lease ends"),
+                Ok(()) | Err(ActionError::Changed(_)) => Ok(()),
+                // The store's fault and not the run's: this worker has let go of it, so nothing is gained by
+                // hiding it for a whole lease, which is as long as the longest run.
+                Err(ActionError::Store(error @ (StoreError::Unavailable(_) | StoreError::Overloaded { .. }))) => {
+                    if let Err(why) = service.store.release_execution(id).await {
+                        tracing::warn!(execution = %id, %why, "the run is looked at again when its lease ends");
+                    }
+                    Err(ActionError::Store(error))
+                }
+                Err(error) => {
+                    tracing::error!(execution = %id, %error, "the run stopped; it is looked at again when its lease ends");
+                    Ok(())
+                }
             }
         });
     }
-    while tasks.join_next().await.is_some() {}
-    Ok(claimed)
+    let mut failed = None;
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failed = Some(error),
+            Err(error) => tracing::error!(%error, "a run panicked; it is looked at again when its lease ends"),
+        }
+    }
+    // An error makes the worker pause before it takes the same run again.
+    failed.map_or(Ok(claimed), Err)
 }
 
 async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
@@ -67,21 +88,19 @@ async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
     }
 }
 
-/// The version that was allowed is gone. Without a call made, nothing happened; with one, a person must look.
+/// Tries to commit the end of a run when its ticket changed meanwhile; as many as the engine's.
+const CLOSING_TRIES: usize = 5;
+
+/// The version that was allowed is gone. Where only prechecks looked, nothing happened; else a person must look.
 async fn abandon(service: &Service, surroundings: &InService<'_>, mut run: Execution) -> Result<()> {
     let from = run.state;
-    let to = if run.steps.is_empty() { ExecutionState::Refused } else { ExecutionState::InDoubt };
-    let path: &[ExecutionState] =
-        if from == ExecutionState::Pending && to == ExecutionState::InDoubt { &[ExecutionState::Running, to] } else { &[to] };
-    for next in path {
-        run.state = run.state.transition(*next).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
-    }
+    let looked_only = run.steps.iter().all(|step| step.kind == StepKind::Precheck);
+    let to = if looked_only && from != ExecutionState::RollingBack { ExecutionState::Refused } else { ExecutionState::InDoubt };
+    run.state = from.transition(to).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
     let now = service.ambient.now();
     let expected = run.revision;
     run.revision += 1;
     run.finished_at = Some(now);
-    let mut change = surroundings.closing(&run).await?;
-    change.expect.push(Expectation::ExecutionRevision { execution: run.id, revision: expected });
     let event = Event::ExecutionMoved {
         execution: run.id,
         ticket: run.ticket,
@@ -90,10 +109,19 @@ async fn abandon(service: &Service, surroundings: &InService<'_>, mut run: Execu
         to,
         reason: Some("the runbook version that was allowed is no longer in force".to_owned()),
     };
-    change.entries.insert(0, Entry::new(run.tenant.clone(), now, Actor::Engine, event));
-    change.writes.push(Write::Execution(Box::new(run)));
-    service.commit(change).await?;
-    Ok(())
+    let moved = Entry::new(run.tenant.clone(), now, Actor::Engine, event);
+    for _ in 0..CLOSING_TRIES {
+        let mut change = surroundings.closing(&run).await?;
+        change.expect.insert(0, Expectation::ExecutionRevision { execution: run.id, revision: expected });
+        change.entries.insert(0, moved.clone());
+        change.writes.push(Write::Execution(Box::new(run.clone())));
+        match service.commit(change).await {
+            // The ticket's sender came between.
+            Err(StoreError::Conflict(Conflict::Changed { id, .. })) if id != run.id.to_string() => {}
+            result => return result.map(|_| ()).map_err(Into::into),
+        }
+    }
+    Err(ActionError::Internal(format!("the ticket changed {CLOSING_TRIES} times while execution `{}` was closed", run.id)))
 }
 
 /// What a run asks of the rest of the service.
@@ -145,33 +173,60 @@ impl Surroundings for InService<'_> {
             .ok_or_else(|| missing("ticket", execution.ticket.to_string()))?;
         let mut change =
             Change { expect: vec![Expectation::TicketVersion { ticket: before.id, version: before.version }], ..Change::default() };
-        let target = match execution.state {
-            ExecutionState::Succeeded => TicketState::Resolved,
-            ExecutionState::InDoubt => TicketState::InDoubt,
-            ExecutionState::Refused | ExecutionState::Cancelled => TicketState::Recommended,
-            _ => TicketState::Failed,
-        };
+        let recommendation = service
+            .store
+            .recommendation(&execution.tenant, execution.recommendation)
+            .await?
+            .ok_or_else(|| missing("recommendation", execution.recommendation.to_string()))?;
+        let unreadable =
+            |why: serde_json::Error| StoreError::Unreadable { what: "ticket", id: before.id.to_string(), why: why.to_string() };
+        let updated = before.input_digest().map_err(unreadable)? != recommendation.receipt.input;
         let mut ticket = before.clone();
-        if let Ok(state) = before.state.transition(target) {
+        if let Some(state) = end_of(before.state, execution.state, updated.then_some(before.report.event)) {
             ticket.state = state;
             ticket.version += 1;
             ticket.updated_at = now;
             let moved = Event::TicketMoved { ticket: ticket.id, from: before.state, to: state, version: ticket.version };
             change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, moved));
         }
-        let decider = service.decider();
-        let title = title_of(decider.library().get(&execution.runbook), execution);
-        tell(
-            service,
-            &ticket,
-            now,
-            &mut change,
-            |ticket| say::finished(ticket, execution, &title, &service.config.server.public_url),
-            || say::finished_event(&ticket, execution),
-        );
+        // Set to shadow meanwhile: nobody outside hears of it any more.
+        let modes = service.store.modes(&ticket.tenant).await?;
+        if modes.effective(&ticket.source, Some(&execution.runbook)) != Mode::Shadow {
+            let decider = service.decider();
+            let title = title_of(decider.library().get(&execution.runbook), execution);
+            let resolved = ticket.state == TicketState::Resolved;
+            tell(
+                service,
+                &ticket,
+                now,
+                &mut change,
+                |ticket| say::finished(ticket, execution, resolved, &title, &service.config.server.public_url),
+                || say::finished_event(&ticket, execution),
+            );
+        }
         change.writes.push(service.write_ticket(ticket));
         Ok(change)
     }
+}
+
+/// Where the end of a run puts its ticket, or `None` when it stays. `updated` is what the sender said while it ran.
+///
+/// What came while the run had the ticket is treated as if it came right after, so that no update is lost: the
+/// ticket is triaged anew, or stays closed when its sender closed it. What a person must look at stays theirs.
+fn end_of(from: TicketState, run: ExecutionState, updated: Option<TicketEvent>) -> Option<TicketState> {
+    let end = match run {
+        ExecutionState::Succeeded => TicketState::Resolved,
+        ExecutionState::InDoubt => TicketState::InDoubt,
+        ExecutionState::Refused | ExecutionState::Cancelled => TicketState::Recommended,
+        _ => TicketState::Failed,
+    };
+    let ended = from.transition(end).ok()?;
+    let then = match (updated, run) {
+        (None, _) | (_, ExecutionState::InDoubt | ExecutionState::Failed) => return Some(ended),
+        (Some(TicketEvent::Resolved), _) => TicketState::Resolved,
+        (Some(TicketEvent::Opened | TicketEvent::Updated), _) => TicketState::Received,
+    };
+    Some(ended.transition(then).unwrap_or(ended))
 }
 
 fn title_of(runbook: Option<&Runbook>, execution: &Execution) -> String {

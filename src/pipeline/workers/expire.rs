@@ -28,15 +28,24 @@ const BATCH: usize = 100;
 pub async fn step(service: &Arc<Service>) -> Result<usize> {
     let expired = service.store.expired_recommendations(service.ambient.now(), BATCH).await?;
     let mut closed = 0;
+    let mut failed = None;
     for recommendation in expired {
+        let id = recommendation.id;
         match close(service, recommendation).await {
             Ok(()) => closed += 1,
             // Somebody decided in the last moment.
             Err(ActionError::Changed(_)) => {}
-            Err(error) => return Err(error),
+            // One that cannot be closed must not keep the others open.
+            Err(error) => {
+                tracing::error!(recommendation = %id, %error, "the expired proposal was not closed");
+                failed = Some(error);
+            }
         }
     }
-    Ok(closed)
+    match failed {
+        Some(error) if closed == 0 => Err(error),
+        _ => Ok(closed),
+    }
 }
 
 async fn close(service: &Service, mut recommendation: Recommendation) -> Result<()> {

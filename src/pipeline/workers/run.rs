@@ -9,6 +9,7 @@ use tokio::{
 
 use super::{deliver, execute, expire, triage};
 use crate::pipeline::{
+    announce::announce,
     error::Result,
     service::{Bells, Service},
 };
@@ -30,6 +31,15 @@ pub fn start(service: &Arc<Service>) -> Workers {
     let (stop, stopped) = watch::channel(false);
     let mut workers = Workers { tasks: JoinSet::new(), stop };
     let settings = &service.config.pipeline;
+    // Listens before any worker can commit, and ends with them.
+    let announcing = announce(Arc::clone(service), service.store.listen());
+    let mut ending = stopped.clone();
+    workers.tasks.spawn(async move {
+        tokio::select! {
+            () = announcing => {}
+            _ = ending.changed() => {}
+        }
+    });
     workers.spawn(service, &stopped, "triage", |bells| &bells.tickets, |service| async move { triage::step(&service).await });
     for _ in 0..settings.executions.max(1) {
         workers.spawn(service, &stopped, "execute", |bells| &bells.executions, |service| async move { execute::step(&service, 1).await });
@@ -51,7 +61,7 @@ impl Workers {
         step: F,
     ) where
         F: Fn(Arc<Service>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<usize>> + Send,
+        Fut: Future<Output = Result<usize>> + Send + 'static,
     {
         let service = Arc::clone(service);
         let mut stopped = stopped.clone();
@@ -61,10 +71,14 @@ impl Workers {
                 // Listen before looking, so that a ring between the two is heard.
                 let mut rung = pin!(bell(&service.bells).notified());
                 rung.as_mut().enable();
-                match step(Arc::clone(&service)).await {
-                    Ok(0) => {}
-                    Ok(_) => continue,
-                    Err(error) => tracing::error!(worker = name, %error, "the worker's step failed and will be tried again"),
+                // In a task of its own, so that a panic ends the step and not the worker.
+                let mut one = JoinSet::new();
+                one.spawn(step(Arc::clone(&service)));
+                match one.join_next().await {
+                    Some(Ok(Ok(0))) | None => {}
+                    Some(Ok(Ok(_))) => continue,
+                    Some(Ok(Err(error))) => tracing::error!(worker = name, %error, "the worker's step failed and will be tried again"),
+                    Some(Err(error)) => tracing::error!(worker = name, %error, "the worker's step panicked and will be tried again"),
                 }
                 tokio::select! {
                     () = &mut rung => {}

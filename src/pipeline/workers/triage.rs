@@ -1,7 +1,10 @@
 //! Received tickets become recommendations: classify, match, fill, judge, and commit it all in one change.
 // INVARIANT: a verdict of `auto_execute` and the execution it starts are one change, with the caps counted in it.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tokio::task::JoinSet;
 
@@ -22,7 +25,7 @@ use crate::{
     gate::{self, Facts},
     pipeline::{
         actions::accept::supersede_open,
-        circumstances::{self, requester_of, target_of},
+        circumstances::{self, Circumstances, requester_of, target_of},
         count,
         decider::{Decider, Proposal},
         error::{ActionError, Result},
@@ -50,14 +53,20 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
         return Ok(0);
     }
     let decider = service.decider();
-    let proposals = propose_all(Arc::clone(&decider), tickets).await?;
+    let proposals = propose_all(&decider, tickets).await;
     let mut commits = JoinSet::new();
     for (ticket, proposal) in proposals {
         let (service, decider) = (Arc::clone(service), Arc::clone(&decider));
         commits.spawn(async move {
             let started = std::time::Instant::now();
-            if let Err(error) = decide(&service, &decider, &ticket, proposal).await {
-                tracing::error!(ticket = %ticket.id, %error, "triage failed; the ticket comes again when its lease ends");
+            match decide(&service, &decider, &ticket, proposal).await {
+                // Done with this version: a newer one must not wait for the lease of this one to end.
+                Ok(()) => {
+                    if let Err(error) = service.store.release_ticket(ticket.id).await {
+                        tracing::warn!(ticket = %ticket.id, %error, "a later version of the ticket waits until the lease ends");
+                    }
+                }
+                Err(error) => tracing::error!(ticket = %ticket.id, %error, "triage failed; the ticket comes again when its lease ends"),
             }
             service.metrics.triage_seconds.observe(started.elapsed().as_secs_f64());
         });
@@ -66,18 +75,27 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
     Ok(claimed)
 }
 
-/// The pure part, off the async threads.
-async fn propose_all(decider: Arc<Decider>, tickets: Vec<Ticket>) -> Result<Vec<(Ticket, Proposal)>> {
-    let work = move || {
-        tickets
-            .into_iter()
-            .map(|ticket| {
-                let proposal = decider.propose(&ticket);
-                (ticket, proposal)
-            })
-            .collect()
+/// The pure part, off the async threads. A ticket that makes it panic is left out, so that the others of its
+/// batch go on.
+async fn propose_all(decider: &Arc<Decider>, tickets: Vec<Ticket>) -> Vec<(Ticket, Proposal)> {
+    let decider = Arc::clone(decider);
+    let work = move || -> Vec<(Ticket, Proposal)> {
+        let propose = |ticket: Ticket| match catch_unwind(AssertUnwindSafe(|| decider.propose(&ticket))) {
+            Ok(proposal) => Some((ticket, proposal)),
+            Err(_) => {
+                tracing::error!(ticket = %ticket.id, "triage of the ticket panicked; it comes again when its lease ends");
+                None
+            }
+        };
+        tickets.into_iter().filter_map(propose).collect()
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| ActionError::Internal(format!("triage stopped in the middle: {error}")))
+    match tokio::task::spawn_blocking(work).await {
+        Ok(proposals) => proposals,
+        Err(error) => {
+            tracing::error!(%error, "triage stopped in the middle; its tickets come again when their leases end");
+            Vec::new()
+        }
+    }
 }
 
 async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal: Proposal) -> Result<()> {
@@ -86,7 +104,7 @@ async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal:
         let circumstances = circumstances::gather(service, ticket, runbook, None).await?;
         let id = RecommendationId::new(circumstances.now, service.ambient.random());
         let recommendation = decider.judge(ticket, proposal.clone(), &circumstances, id)?;
-        let change = change(service, ticket, &recommendation, circumstances.now).await?;
+        let change = change(service, ticket, &recommendation, &circumstances).await?;
         match service.commit(change).await {
             Ok(_) => {
                 count::verdict(&service.metrics, &recommendation.verdict);
@@ -101,7 +119,8 @@ async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal:
     Err(ActionError::Internal(format!("the caps moved {LOOKS} times while ticket `{}` was judged", ticket.id)))
 }
 
-async fn change(service: &Service, before: &Ticket, recommendation: &Recommendation, now: Timestamp) -> Result<Change> {
+async fn change(service: &Service, before: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Result<Change> {
+    let now = circumstances.now;
     let mut ticket = before.clone();
     ticket.state = landing(before.state, recommendation)?;
     ticket.version += 1;
@@ -132,8 +151,7 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
         change.writes.push(Write::Execution(Box::new(execution)));
     }
     // In shadow mode nobody outside hears of it.
-    let modes = service.store.modes(&ticket.tenant).await?;
-    if modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
+    if circumstances.modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
         tell(
             service,
             &ticket,
