@@ -238,3 +238,87 @@ impl Tensors<'_> {
         Ok(values.iter().map(|bytes| from(*bytes)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triage::{TrainOptions, train};
+
+    /// A model of two labels in a folder of its own; `more` joins its data.
+    fn trained(more: &str, seed: u64) -> (tempfile::TempDir, PathBuf, Result<Manifest, TriageError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data.jsonl");
+        let mut lines = String::new();
+        for number in 0..12 {
+            let (text, label) = if number % 2 == 0 { ("printer jams on floor", "printer") } else { ("vpn tunnel drops at hour", "vpn") };
+            lines += &format!("{{\"text\": \"{text} {number}\", \"labels\": {{\"category\": \"{label}\"}}}}\n");
+        }
+        fs::write(&data, lines + more).unwrap();
+        let out = folder.path().join("model");
+        let options = TrainOptions {
+            name: "small".to_owned(),
+            data: vec![data],
+            catalogue: None,
+            signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
+            targets: Vec::new(),
+            out: out.clone(),
+            seed,
+            promised: 0.9,
+            licence: "test".to_owned(),
+            embedding: None,
+        };
+        let manifest = train(&options, &mut |_| {});
+        (folder, out, manifest)
+    }
+
+    fn refusal(out: &Path) -> String {
+        load(out, Path::new("no-embedding")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn one_changed_or_missing_byte_of_the_weights_is_refused_by_digest() {
+        let (_folder, out, manifest) = trained("", 1);
+        let manifest = manifest.unwrap();
+        assert!(load(&out, Path::new("no-embedding")).is_ok());
+        let path = out.join(WEIGHTS);
+        let good = fs::read(&path).unwrap();
+        let mut changed = good.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for bad in [changed, good[..good.len() - 1].to_vec()] {
+            fs::write(&path, &bad).unwrap();
+            let message = refusal(&out);
+            assert!(message.contains(&manifest.weights.to_string()) && message.contains(&Digest::of(&bad).to_string()), "{message}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(refusal(&out).contains("cannot read"));
+    }
+
+    #[test]
+    fn a_form_of_the_past_or_future_and_a_torn_manifest_are_refused() {
+        let (_folder, out, manifest) = trained("", 1);
+        manifest.unwrap();
+        let path = out.join(MANIFEST);
+        let good = fs::read_to_string(&path).unwrap();
+        for form in [FORM - 1, FORM + 1] {
+            fs::write(&path, good.replacen(&format!("\"form\": {FORM}"), &format!("\"form\": {form}"), 1)).unwrap();
+            let message = refusal(&out);
+            assert!(message.contains(&format!("form {form}")), "{message}");
+        }
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert!(refusal(&out).contains("not valid"));
+    }
+
+    #[test]
+    fn the_same_seed_writes_the_same_weights_byte_for_byte() {
+        let digest = |seed| trained("", seed).2.unwrap().weights;
+        assert_eq!(digest(5), digest(5));
+    }
+
+    #[test]
+    fn a_bad_line_leaves_nothing_behind() {
+        let (folder, out, manifest) = trained("{\"text\": 7}\n", 1);
+        assert!(manifest.unwrap_err().to_string().contains("line 13"));
+        assert!(!out.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the data is there");
+    }
+}
