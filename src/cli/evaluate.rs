@@ -15,6 +15,12 @@ pub struct Args {
     data: Vec<PathBuf>,
     #[arg(long, default_value = "signals.toml")]
     signals: PathBuf,
+    /// Folder of the embeddings.
+    #[arg(long, default_value = "models/embedding")]
+    embedding_dir: PathBuf,
+    /// Texts outside the domain: measures how well they are told apart.
+    #[arg(long)]
+    ood: Option<PathBuf>,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -25,9 +31,15 @@ pub struct Args {
 /// # Errors
 /// As [`evaluate`].
 pub fn run(args: &Args) -> Result<(), TriageError> {
-    let options = EvaluateOptions { model: args.model.clone(), signals: args.signals.clone(), data: args.data.clone() };
-    let started = std::time::Instant::now();
-    let report = evaluate(&options, &|| started.elapsed(), &mut |at| eprintln!("{at}"))?;
+    let options = EvaluateOptions {
+        model: args.model.clone(),
+        signals: args.signals.clone(),
+        data: args.data.clone(),
+        embedding: args.embedding_dir.clone(),
+        ood: args.ood.clone(),
+    };
+    let start = std::time::Instant::now();
+    let report = evaluate(&options, &|| start.elapsed(), &mut |at| eprintln!("{at}"))?;
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {
@@ -53,6 +65,9 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
                 c.accuracy * 100.0,
                 c.threshold
             );
+        }
+        if let (Some(auroc), Some(recall)) = (figures.ood_auroc, figures.ood_recall_at_5fr) {
+            let _ = writeln!(out, "  foreign texts: AUROC {:.1} %, found at 5 % false rejections {:.1} %", auroc * 100.0, recall * 100.0);
         }
         for (label, right, of) in &figures.worst {
             let _ = writeln!(out, "  {label}: {right} of {of} right");

@@ -22,6 +22,12 @@ pub struct Args {
     /// Model folder to write; one that is there is replaced.
     #[arg(long)]
     out: PathBuf,
+    /// Embedding that joins the features: `static` is fast, `minilm` better on prose, `none` for n-grams only.
+    #[arg(long, default_value = "static", value_parser = ["minilm", "static", "none"])]
+    embedding: String,
+    /// Folder of the embeddings.
+    #[arg(long, default_value = "models/embedding")]
+    embedding_dir: PathBuf,
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Accuracy promised when a label is given, in 0.5 to 1.
@@ -44,6 +50,10 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         return Err(TriageError::Training(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise)));
     }
     let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let embedding = match args.embedding.as_str() {
+        "none" => None,
+        name => Some((name.parse().map_err(|error| TriageError::Training(format!("{error}")))?, args.embedding_dir.clone())),
+    };
     let options = TrainOptions {
         name,
         data: args.data.clone(),
@@ -54,6 +64,7 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         seed: args.seed,
         promised: args.promise,
         licence: args.licence.clone(),
+        embedding,
     };
     let manifest = train(&options, &mut |at| eprintln!("{at}"))?;
     let mut out = std::io::stdout().lock();

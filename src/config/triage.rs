@@ -8,13 +8,19 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Triage {
     pub model: PathBuf,
+    pub embedding: PathBuf,
     pub catalogue: PathBuf,
     pub signals: PathBuf,
 }
 
 impl Default for Triage {
     fn default() -> Self {
-        Self { model: "models/service-desk".into(), catalogue: "models/catalogue.toml".into(), signals: "signals.toml".into() }
+        Self {
+            model: "models/service-desk".into(),
+            embedding: "models/embedding".into(),
+            catalogue: "models/catalogue.toml".into(),
+            signals: "signals.toml".into(),
+        }
     }
 }
 

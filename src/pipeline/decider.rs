@@ -94,7 +94,7 @@ impl Decider {
     /// Any part is missing, malformed or not what its digest says.
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
-        let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
+        let triage = Triage::load(&config.triage.model, &config.triage.embedding, &config.triage.catalogue, &config.triage.signals)?;
         // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
         let known = Known { categories: Some(triage.catalogue().ids()), ..Known::default() };
         let library = load_library(&config.runbooks.folder, &known)?;

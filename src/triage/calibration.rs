@@ -31,19 +31,22 @@ pub(super) fn softmax(logits: &mut [f64], temperature: f64) {
     logits.iter_mut().for_each(|value| *value /= sum);
 }
 
+/// The sum of `-ln P(right class)` over `rows` of `(logits, right class)`.
+pub(super) fn log_loss(rows: &[(Vec<f64>, usize)], temperature: f64) -> f64 {
+    rows.iter()
+        .map(|(logits, class)| {
+            let mut shares = logits.clone();
+            softmax(&mut shares, temperature);
+            -libm::log(shares[*class].max(1e-300))
+        })
+        .sum()
+}
+
 /// The temperature with the least log loss on `rows` of `(logits, right class)` (Guo et al. 2017).
 ///
 /// The loss is convex in the inverse temperature, so a golden-section search finds the one minimum.
 pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
-    let loss = |inverse: f64| -> f64 {
-        rows.iter()
-            .map(|(logits, class)| {
-                let mut shares = logits.clone();
-                softmax(&mut shares, 1.0 / inverse);
-                -libm::log(shares[*class].max(1e-300))
-            })
-            .sum()
-    };
+    let loss = |inverse: f64| log_loss(rows, 1.0 / inverse);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.05, 20.0);
     for _ in 0..40 {

@@ -40,15 +40,15 @@ pub struct Triage {
 }
 
 impl Triage {
-    /// Loads the model folder, the catalogue and the signals file.
+    /// Loads the model folder, the embedding it names from `embedding`, the catalogue and the signals file.
     ///
     /// # Errors
     /// A file is missing, malformed, of a future form, or not the one its digest names; the model has no head
     /// `category`.
-    pub fn load(model: &Path, catalogue: &Path, signals: &Path) -> Result<Self, TriageError> {
+    pub fn load(model: &Path, embedding: &Path, catalogue: &Path, signals: &Path) -> Result<Self, TriageError> {
         let signals = SignalSet::load(signals)?;
         let catalogue = Catalogue::load(catalogue)?;
-        let (loaded, manifest, manifest_digest) = registry::load(model)?;
+        let (loaded, manifest, manifest_digest) = registry::load(model, embedding)?;
         if loaded.head(CATEGORY).is_none() {
             let heads: Vec<&str> = manifest.heads.keys().map(String::as_str).collect();
             let reason = format!("it has no head `{CATEGORY}`, only {}", heads.join(", "));
@@ -199,7 +199,13 @@ mod tests {
 
     fn shipped() -> Triage {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Triage::load(&root.join("models/service-desk"), &root.join("models/catalogue.toml"), &root.join("signals.toml")).unwrap()
+        Triage::load(
+            &root.join("models/service-desk"),
+            &root.join("models/embedding"),
+            &root.join("models/catalogue.toml"),
+            &root.join("signals.toml"),
+        )
+        .unwrap()
     }
 
     fn report(title: &str, body: &str) -> Report {
@@ -262,7 +268,7 @@ mod tests {
         let text = text::clean_ticket(&report);
         let features = triage.model.features(&text, &triage.signals.find(&text));
         let head = triage.model.head(CATEGORY).unwrap();
-        let scores = head.scores(&features.row.entries, &features.structured);
+        let scores = head.scores(&features.row.entries, &features.dense);
         for (class, score) in scores.iter().enumerate() {
             let sum: f64 = triage.model.contributions(head, &text, &features, class).iter().map(|part| part.weight).sum();
             assert!((sum - score).abs() < 1e-4, "{}: {sum} is not {score}", head.labels[class]);

@@ -24,5 +24,7 @@ pub enum TriageError {
     #[error("{0}")]
     Training(String),
     #[error(transparent)]
+    Embedding(#[from] crate::text::embedding::EmbeddingError),
+    #[error(transparent)]
     Linfa(#[from] linfa::Error),
 }

@@ -26,6 +26,10 @@ pub struct EvaluateOptions {
     pub model: PathBuf,
     pub signals: PathBuf,
     pub data: Vec<PathBuf>,
+    /// Folder of the embeddings.
+    pub embedding: PathBuf,
+    /// Texts outside the domain; their labels are not looked at.
+    pub ood: Option<PathBuf>,
 }
 
 /// One target's figures.
@@ -40,6 +44,10 @@ pub struct TargetReport {
     pub coverage_at_90: Coverage,
     pub coverage_at_95: Coverage,
     pub coverage_at_98: Coverage,
+    /// How well the score of belonging tells foreign texts from these; only with `ood`.
+    pub ood_auroc: Option<f64>,
+    /// Share of foreign texts found when 5 % of these are taken for foreign.
+    pub ood_recall_at_5fr: Option<f64>,
     /// Labels by share of right answers, worst first, at most ten: label, right, of.
     pub worst: Vec<(String, usize, usize)>,
 }
@@ -54,13 +62,13 @@ pub struct Report {
     pub p99_ms: f64,
 }
 
-/// Measures a model. `clock` tells the time since some fixed moment.
+/// Measures a model; `clock` gives the time since any fixed moment.
 ///
 /// # Errors
 /// The model or a data file cannot be read, or no line has a label of the model's targets.
 pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progress: &mut dyn FnMut(&str)) -> Result<Report, TriageError> {
     let signals = SignalSet::load(&options.signals)?;
-    let (model, manifest, _) = registry::load(&options.model)?;
+    let (model, manifest, _) = registry::load(&options.model, &options.embedding)?;
     let mut all = Vec::new();
     for path in &options.data {
         progress(&format!("reading {}", path.display()));
@@ -68,12 +76,16 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
     }
     progress("measuring");
     let mut answers: BTreeMap<&str, Vec<Answer>> = BTreeMap::new();
+    let mut belonging: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut times = Vec::with_capacity(all.len());
     for example in &all {
-        let started = clock();
+        let start = clock();
         let features = model.features(&example.text, &signals.find(&example.text));
         let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();
-        times.push(clock().saturating_sub(started).as_secs_f64() * 1e3);
+        times.push(clock().saturating_sub(start).as_secs_f64() * 1e3);
+        for head in &model.heads {
+            belonging.entry(&head.target).or_default().push(Model::belonging(head, &features));
+        }
         for (head, probabilities) in model.heads.iter().zip(probabilities) {
             let Some(truth) = example.labels.get(&head.target) else { continue };
             let (label, probability) =
@@ -83,10 +95,24 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
             answers.entry(&head.target).or_default().push((label, probability, truth));
         }
     }
+    let foreign = match &options.ood {
+        None => None,
+        Some(path) => {
+            let texts = examples::read(path)?.0;
+            Some(texts.iter().map(|example| model.features(&example.text, &signals.find(&example.text))).collect::<Vec<_>>())
+        }
+    };
     let mut targets = BTreeMap::new();
     for (target, answers) in answers {
         let Some(head) = manifest.heads.get(target) else { continue };
-        targets.insert(target.to_owned(), report(&head.labels, &head.metrics.coverage, &answers));
+        let mut figures = report(&head.labels, &head.metrics.coverage, &answers);
+        if let (Some(foreign), Some(head), Some(own)) = (&foreign, model.head(target), belonging.get_mut(target)) {
+            let foreign: Vec<f64> = foreign.iter().map(|features| Model::belonging(head, features)).collect();
+            figures.ood_auroc = Some(measure::auroc(own, &foreign));
+            let floor = measure::quantile(own, 0.05);
+            figures.ood_recall_at_5fr = Some(foreign.iter().filter(|score| **score < floor).count() as f64 / foreign.len().max(1) as f64);
+        }
+        targets.insert(target.to_owned(), figures);
     }
     if targets.is_empty() {
         let known: Vec<&str> = manifest.heads.keys().map(String::as_str).collect();
@@ -132,6 +158,8 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         coverage_at_90: reached(0.90),
         coverage_at_95: reached(0.95),
         coverage_at_98: reached(0.98),
+        ood_auroc: None,
+        ood_recall_at_5fr: None,
         worst,
     }
 }
@@ -140,6 +168,6 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
 ///
 /// # Errors
 /// As loading the model.
-pub fn manifest(folder: &Path) -> Result<super::Manifest, TriageError> {
-    registry::load(folder).map(|(_, manifest, _)| manifest)
+pub fn manifest(folder: &Path, embedding: &Path) -> Result<super::Manifest, TriageError> {
+    registry::load(folder, embedding).map(|(_, manifest, _)| manifest)
 }

@@ -23,6 +23,20 @@ pub(super) fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.get(at).copied().unwrap_or(0.0)
 }
 
+/// The chance that one of `own` scores above one of `foreign`; ties count half (Mann and Whitney 1947).
+pub(super) fn auroc(own: &[f64], foreign: &[f64]) -> f64 {
+    let mut sorted = foreign.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let above: f64 = own
+        .iter()
+        .map(|score| {
+            let (below, up_to) = (sorted.partition_point(|other| other < score), sorted.partition_point(|other| other <= score));
+            (below + up_to) as f64 / 2.0
+        })
+        .sum();
+    above / (own.len() * foreign.len()).max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +46,13 @@ mod tests {
         // Class 0: precision 2/3, recall 1; class 1: precision 1, recall 1/2; class 2 never occurs.
         let score = macro_f1(&[0, 0, 0, 1], &[0, 0, 1, 1], 3);
         assert!((score - (0.8 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn auroc_is_one_apart_half_alike_and_zero_reversed() {
+        assert!((auroc(&[2.0, 3.0], &[0.0, 1.0]) - 1.0).abs() < 1e-12);
+        assert!((auroc(&[1.0, 1.0], &[1.0]) - 0.5).abs() < 1e-12);
+        assert!(auroc(&[0.0], &[1.0, 2.0]).abs() < 1e-12);
     }
 
     #[test]

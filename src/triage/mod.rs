@@ -27,5 +27,5 @@ pub use engine::Triage;
 pub use error::TriageError;
 pub use evaluate::{EvaluateOptions, Report, TargetReport, evaluate, manifest};
 pub use head::HeadMetrics;
-pub use registry::{HeadManifest, Manifest};
+pub use registry::{EmbeddingManifest, HeadManifest, Manifest};
 pub use train::{TrainOptions, train};

@@ -2,7 +2,7 @@
 //!
 //! A text whose n-grams the model does not know is out of its domain: every head abstains.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     calibration,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::classification::{Contribution, Estimate, Span},
-    text::CleanTicket,
+    text::{CleanTicket, embedding::CachedEmbedder},
 };
 
 /// Labels an estimate lists at most.
@@ -28,6 +28,8 @@ pub(super) struct Model {
     pub(super) structured: Vec<String>,
     /// Below this share of known n-grams a text is out of domain.
     pub(super) known_floor: f32,
+    /// Joins the dense features after the structured ones.
+    pub(super) embedding: Option<Arc<CachedEmbedder>>,
     pub(super) heads: Vec<Head>,
 }
 
@@ -35,7 +37,8 @@ pub(super) struct Model {
 #[derive(Debug, Clone)]
 pub(super) struct Features {
     pub(super) row: SparseRow,
-    pub(super) structured: Vec<f64>,
+    /// Structured features, then the embedding.
+    pub(super) dense: Vec<f64>,
 }
 
 /// The structured features that a model trained with `signals` has.
@@ -62,9 +65,33 @@ pub(super) fn structured_values(names: &[String], findings: &Findings) -> Vec<f6
         .collect()
 }
 
+/// The text as the embedding takes it: title, then body.
+pub(super) fn passage(text: &CleanTicket) -> String {
+    let [title, body] = text.fields();
+    [title.text(), body.text()].join(" ").trim().to_owned()
+}
+
+/// A vector of length one, made as large as the scores beside it, so that one L2 weight suits both.
+pub(super) fn scaled(vector: &[f32]) -> impl Iterator<Item = f64> + '_ {
+    vector.iter().map(|value| f64::from(*value) * EMBEDDING_SCALE)
+}
+
+const EMBEDDING_SCALE: f64 = 4.0;
+
 impl Model {
+    /// How much the text belongs to the domain of `head`: the free energy of its scores (Liu et al. 2020).
+    pub(super) fn belonging(head: &Head, features: &Features) -> f64 {
+        let scores = head.scores(&features.row.entries, &features.dense);
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        most + libm::log(scores.iter().map(|score| libm::exp(score - most)).sum())
+    }
+
     pub(super) fn features(&self, text: &CleanTicket, findings: &Findings) -> Features {
-        Features { row: self.vectorizer.row(text), structured: structured_values(&self.structured, findings) }
+        let mut dense = structured_values(&self.structured, findings);
+        if let Some(embedder) = &self.embedding {
+            dense.extend(scaled(&embedder.embed_one(&passage(text))));
+        }
+        Features { row: self.vectorizer.row(text), dense }
     }
 
     pub(super) fn head(&self, target: &str) -> Option<&Head> {
@@ -78,7 +105,7 @@ impl Model {
 
     /// The calibrated probability of every label of `head`, in the order of its labels.
     pub(super) fn probabilities(head: &Head, features: &Features) -> Vec<f64> {
-        let mut scores = head.scores(&features.row.entries, &features.structured);
+        let mut scores = head.scores(&features.row.entries, &features.dense);
         calibration::softmax(&mut scores, 1.0);
         scores
     }
@@ -109,12 +136,15 @@ impl Model {
     pub(super) fn contributions(&self, head: &Head, text: &CleanTicket, features: &Features, class: usize) -> Vec<Contribution> {
         let mut by_column: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
         let mut named: BTreeMap<String, (f64, Vec<Span>)> = BTreeMap::new();
-        for (part, weight) in head.parts(&features.row.entries, &features.structured, class) {
+        for (part, weight) in head.parts(&features.row.entries, &features.dense, class) {
             match part {
                 Part::Column(column) => {
                     by_column.insert(column, (weight, 0));
                 }
-                Part::Structured(index) => named.entry(self.structured[index].clone()).or_default().0 += weight,
+                Part::Dense(index) => {
+                    let name = self.structured.get(index).map_or(MEANING, String::as_str);
+                    named.entry(name.to_owned()).or_default().0 += weight;
+                }
                 Part::Base => named.entry(BASE.to_owned()).or_default().0 += weight,
             }
         }
@@ -144,5 +174,7 @@ impl Model {
     }
 }
 
+/// The embedding's part of a score.
+pub(super) const MEANING: &str = "(meaning of the text)";
 /// The part of a score that every text gets.
 pub(super) const BASE: &str = "(base rate)";

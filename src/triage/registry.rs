@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -20,9 +21,12 @@ use super::{
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
 };
-use crate::domain::digest::Digest;
+use crate::{
+    domain::digest::Digest,
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+};
 
-pub(super) const FORM: u32 = 1;
+pub(super) const FORM: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "MODEL_CARD.md";
@@ -45,8 +49,17 @@ pub struct Manifest {
     pub(super) cut: Cut,
     pub features: usize,
     pub structured: Vec<String>,
+    /// The embedding that joins the features, and what its files have to be.
+    pub embedding: Option<EmbeddingManifest>,
     pub known_floor: f64,
     pub heads: BTreeMap<String, HeadManifest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingManifest {
+    pub kind: EmbeddingKind,
+    pub dimensions: usize,
+    pub digest: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +69,19 @@ pub struct HeadManifest {
     pub threshold: f64,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
+}
+
+/// Vectors the embedder remembers: a storm of equal tickets is embedded once.
+const REMEMBERED: usize = 4_096;
+
+impl EmbeddingManifest {
+    fn open(&self, folder: &Path) -> Result<Arc<CachedEmbedder>, TriageError> {
+        let embedder = Embedder::load(folder, self.kind)?;
+        if embedder.digest() != self.digest || embedder.dimensions() != self.dimensions {
+            return Err(TriageError::DigestMismatch { path: folder.to_owned(), expected: self.digest, actual: embedder.digest() });
+        }
+        Ok(Arc::new(CachedEmbedder::new(embedder, REMEMBERED)))
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TriageError> {
@@ -133,8 +159,8 @@ fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
     views.map_err(|error| TriageError::Training(format!("cannot lay out the weights: {error}")))
 }
 
-/// The model in `folder`, its manifest, and the digest of the manifest's bytes.
-pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
+/// The model in `folder` with its embedding from `embeddings`, its manifest, and the digest of the manifest's bytes.
+pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
     let path = folder.join(MANIFEST);
     let bytes = read(&path)?;
     let form = |reason: String| TriageError::Form { path: path.clone(), reason };
@@ -165,10 +191,11 @@ pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageErr
     if !names.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err(form("its vocabulary is not in order".to_owned()));
     }
+    let embedding = manifest.embedding.as_ref().map(|wanted| wanted.open(embeddings)).transpose()?;
     let mut heads = Vec::new();
     for (target, head) in &manifest.heads {
         let classes = head.labels.len();
-        let inputs = classes + manifest.structured.len();
+        let inputs = classes + manifest.structured.len() + manifest.embedding.as_ref().map_or(0, |embedding| embedding.dimensions);
         heads.push(Head {
             target: target.clone(),
             labels: head.labels.clone(),
@@ -189,6 +216,7 @@ pub(super) fn load(folder: &Path) -> Result<(Model, Manifest, Digest), TriageErr
         vectorizer: Vectorizer::new(names, idf),
         structured: manifest.structured.clone(),
         known_floor: manifest.known_floor as f32,
+        embedding,
         heads,
     };
     Ok((model, manifest, Digest::of(&bytes)))
@@ -208,5 +236,89 @@ impl Tensors<'_> {
         }
         let (values, _) = view.data().as_chunks::<N>();
         Ok(values.iter().map(|bytes| from(*bytes)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triage::{TrainOptions, train};
+
+    /// A model of two labels in a folder of its own; `more` joins its data.
+    fn trained(more: &str, seed: u64) -> (tempfile::TempDir, PathBuf, Result<Manifest, TriageError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data.jsonl");
+        let mut lines = String::new();
+        for number in 0..12 {
+            let (text, label) = if number % 2 == 0 { ("printer jams on floor", "printer") } else { ("vpn tunnel drops at hour", "vpn") };
+            lines += &format!("{{\"text\": \"{text} {number}\", \"labels\": {{\"category\": \"{label}\"}}}}\n");
+        }
+        fs::write(&data, lines + more).unwrap();
+        let out = folder.path().join("model");
+        let options = TrainOptions {
+            name: "small".to_owned(),
+            data: vec![data],
+            catalogue: None,
+            signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
+            targets: Vec::new(),
+            out: out.clone(),
+            seed,
+            promised: 0.9,
+            licence: "test".to_owned(),
+            embedding: None,
+        };
+        let manifest = train(&options, &mut |_| {});
+        (folder, out, manifest)
+    }
+
+    fn refusal(out: &Path) -> String {
+        load(out, Path::new("no-embedding")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn one_changed_or_missing_byte_of_the_weights_is_refused_by_digest() {
+        let (_folder, out, manifest) = trained("", 1);
+        let manifest = manifest.unwrap();
+        assert!(load(&out, Path::new("no-embedding")).is_ok());
+        let path = out.join(WEIGHTS);
+        let good = fs::read(&path).unwrap();
+        let mut changed = good.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for bad in [changed, good[..good.len() - 1].to_vec()] {
+            fs::write(&path, &bad).unwrap();
+            let message = refusal(&out);
+            assert!(message.contains(&manifest.weights.to_string()) && message.contains(&Digest::of(&bad).to_string()), "{message}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(refusal(&out).contains("cannot read"));
+    }
+
+    #[test]
+    fn a_form_of_the_past_or_future_and_a_torn_manifest_are_refused() {
+        let (_folder, out, manifest) = trained("", 1);
+        manifest.unwrap();
+        let path = out.join(MANIFEST);
+        let good = fs::read_to_string(&path).unwrap();
+        for form in [FORM - 1, FORM + 1] {
+            fs::write(&path, good.replacen(&format!("\"form\": {FORM}"), &format!("\"form\": {form}"), 1)).unwrap();
+            let message = refusal(&out);
+            assert!(message.contains(&format!("form {form}")), "{message}");
+        }
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert!(refusal(&out).contains("not valid"));
+    }
+
+    #[test]
+    fn the_same_seed_writes_the_same_weights_byte_for_byte() {
+        let digest = |seed| trained("", seed).2.unwrap().weights;
+        assert_eq!(digest(5), digest(5));
+    }
+
+    #[test]
+    fn a_bad_line_leaves_nothing_behind() {
+        let (folder, out, manifest) = trained("{\"text\": 7}\n", 1);
+        assert!(manifest.unwrap_err().to_string().contains("line 13"));
+        assert!(!out.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the data is there");
     }
 }

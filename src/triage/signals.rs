@@ -120,7 +120,11 @@ impl SignalSet {
             patterns.push((regex, Meaning::Entity(shape)));
             sources.push(shape.pattern.to_owned());
         }
-        let set = RegexSetBuilder::new(&sources).size_limit(MOST_COMPILED).build().map_err(|error| form(error.to_string()))?;
+        let set = RegexSetBuilder::new(&sources)
+            .size_limit(MOST_COMPILED)
+            .dfa_size_limit(MOST_COMPILED)
+            .build()
+            .map_err(|error| form(error.to_string()))?;
         Ok(Self { signals, set, patterns, digest: Digest::of(bytes) })
     }
 

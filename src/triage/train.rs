@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::PathBuf,
+    sync::Arc,
 };
 
 use ndarray::Array2;
@@ -15,11 +16,14 @@ use super::{
     head::{Head, HeadOptions},
     measure,
     model::{self, Model},
-    registry::{self, HeadManifest, Manifest},
+    registry::{self, EmbeddingManifest, HeadManifest, Manifest},
     signals::SignalSet,
     vectorizer::{Cut, Vectorizer},
 };
-use crate::domain::digest::Digest;
+use crate::{
+    domain::digest::Digest,
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+};
 
 /// What to train on and where to put it.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct TrainOptions {
     /// Accuracy promised above the abstention threshold, in `0.5..1`.
     pub promised: f64,
     pub licence: String,
+    /// The embedding that joins the features, and the folder it stands in.
+    pub embedding: Option<(EmbeddingKind, PathBuf)>,
 }
 
 /// Labels with fewer examples are left out: they could be neither learned nor measured.
@@ -72,10 +78,20 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     let known_floor = known_floor(&examples, cut);
     let structured_names = model::structured_names(&signals);
     let rows = vectorizer.matrix(examples.iter().map(|example| &example.text));
-    let mut structured = Array2::zeros((examples.len(), structured_names.len()));
-    for (example, mut row) in examples.iter().zip(structured.rows_mut()) {
+    let embedder = options.embedding.as_ref().map(|(kind, folder)| Embedder::load(folder, *kind)).transpose()?;
+    let dimensions = embedder.as_ref().map_or(0, Embedder::dimensions);
+    let mut dense = Array2::zeros((examples.len(), structured_names.len() + dimensions));
+    for (example, mut row) in examples.iter().zip(dense.rows_mut()) {
         let values = model::structured_values(&structured_names, &signals.find(&example.text));
         row.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+    }
+    if let Some(embedder) = &embedder {
+        progress("embedding");
+        let passages: Vec<String> = examples.iter().map(|example| model::passage(&example.text)).collect();
+        let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+        for (vector, mut row) in embedder.embed(&passages).iter().zip(dense.rows_mut()) {
+            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value);
+        }
     }
 
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
@@ -90,14 +106,17 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
             .enumerate()
             .filter_map(|(row, example)| Some((row, labels.binary_search(example.labels.get(&target)?).ok()?)))
             .unzip();
-        let structured = structured.select(ndarray::Axis(0), &chosen);
+        let dense = dense.select(ndarray::Axis(0), &chosen);
         let head_options = HeadOptions { promised: options.promised, seed: options.seed, ..HeadOptions::default() };
-        let (head, metrics) = Head::fit(&target, labels, rows.select(&chosen), &structured, &truth, &head_options, progress)?;
+        let (head, metrics) = Head::fit(&target, labels, rows.select(&chosen), &dense, &truth, &head_options, progress)?;
         let entry = HeadManifest { labels: head.labels.clone(), temperature: head.temperature, threshold: head.threshold, metrics };
         manifests.insert(target, entry);
         heads.push(head);
     }
-    let model = Model { vectorizer, structured: structured_names, known_floor, heads };
+    let embedding = embedder.as_ref().map(|e| EmbeddingManifest { kind: e.kind(), dimensions: e.dimensions(), digest: e.digest() });
+    // The model is only written, never asked: it needs no memory of vectors.
+    let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
+    let model = Model { vectorizer, structured: structured_names, known_floor, embedding: embedder, heads };
     let manifest = Manifest {
         form: registry::FORM,
         name: options.name.clone(),
@@ -110,6 +129,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         cut,
         features: model.vectorizer.columns(),
         structured: model.structured.clone(),
+        embedding,
         known_floor: f64::from(known_floor),
         heads: manifests,
     };

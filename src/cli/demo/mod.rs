@@ -275,6 +275,7 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
     let mut config = Config::default();
     config.store.folder = inside("data");
     config.triage.model = inside("models/service-desk");
+    config.triage.embedding = inside("models/embedding");
     config.triage.catalogue = inside("models/catalogue.toml");
     config.triage.signals = inside("signals.toml");
     config.runbooks.folder = inside("runbooks");
