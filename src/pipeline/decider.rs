@@ -35,7 +35,7 @@ use crate::{
         },
         freeze::{self, Calendar},
     },
-    runbook::{self, Finding, Known, Library, Query},
+    runbook::{Finding, Known, Library, Query},
     text::{self, CleanTicket},
     triage::{Triage, TriageError},
 };
@@ -142,7 +142,7 @@ impl Decider {
             .proposed
             .as_ref()
             .and_then(|candidate| self.library.get(&candidate.runbook))
-            .map(|runbook| runbook::fill(runbook, &query));
+            .map(|runbook| self.library.fill(runbook, &query));
         let (parameters, missing) = filled.map_or_else(Default::default, |filled| (filled.parameters, filled.missing));
         Proposal { classification, proposed: ranking.proposed, candidates: ranking.candidates, parameters, missing }
     }
