@@ -131,6 +131,10 @@ impl Store for TestStore {
         self.inner.commit(change).await
     }
 
+    fn listen(&self) -> tokio::sync::broadcast::Receiver<std::sync::Arc<Entry>> {
+        self.inner.listen()
+    }
+
     async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>> {
         self.inner.claim_tickets(now, lease, limit).await
     }

@@ -12,7 +12,7 @@ use crate::{
     config::{self, Config},
     domain::{ambient::Ambient, time::Timestamp},
     execute::Connectors,
-    log::SigningKey,
+    log::note::Signer,
     notify::Senders,
     pipeline::{
         decider::Decider,
@@ -83,25 +83,31 @@ fn sources(config: &Config) -> Result<BTreeMap<String, Source>, Box<dyn std::err
 }
 
 /// The log's signing key, made at the first start and kept beside the data.
-fn signing_key(folder: &Path, origin: &str, ambient: &dyn Ambient) -> Result<SigningKey, Box<dyn std::error::Error + Send + Sync>> {
+fn signing_key(folder: &Path, origin: &str, ambient: &dyn Ambient) -> Result<Signer, Box<dyn std::error::Error + Send + Sync>> {
     let path = folder.join("log.key");
-    let seed = match std::fs::read_to_string(&path) {
-        Ok(text) => hex::decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| {
-            format!(
-                "{} is not a signing key: expected 64 hex digits; restore it from a backup, since a new key cannot prove the old log",
-                path.display()
-            )
-        })?,
+    let shown = path.display();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let signer: Signer = text
+                .parse()
+                .map_err(|why| format!("{shown}: {why}; restore it from a backup, since a new key cannot vouch for the old log"))?;
+            if signer.name() != origin {
+                return Err(
+                    format!("{shown} signs as `{}`, `log.origin` is `{origin}`: a log keeps its name; set it back", signer.name()).into()
+                );
+            }
+            Ok(signer)
+        }
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
             let mut seed = [0; 32];
             seed[..16].copy_from_slice(&ambient.random().to_le_bytes());
             seed[16..].copy_from_slice(&ambient.random().to_le_bytes());
-            write_private(&path, &hex::encode(seed)).map_err(|why| format!("{} cannot be written: {why}", path.display()))?;
-            seed
+            let signer = Signer::from_seed(origin, &seed)?;
+            write_private(&path, &signer.secret_text()).map_err(|why| format!("{shown} cannot be written: {why}"))?;
+            Ok(signer)
         }
-        Err(why) => return Err(format!("{} cannot be read: {why}", path.display()).into()),
-    };
-    Ok(SigningKey::new(origin, seed)?)
+        Err(why) => Err(format!("{shown} cannot be read: {why}").into()),
+    }
 }
 
 /// Writes a file that only its owner can read, and has it on disk before it returns.

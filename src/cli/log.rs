@@ -5,7 +5,7 @@ use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use super::Outcome;
-use crate::log::{VerifierKey, verify_export};
+use crate::log::{export::verify_export, note::Verifier};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -19,7 +19,7 @@ pub struct Verify {
     export: PathBuf,
     /// The log's public key, like `origin+hash+base64`; `serve` prints it at start.
     #[arg(long)]
-    key: VerifierKey,
+    key: Verifier,
 }
 
 pub fn run(command: &Command) -> Outcome {

@@ -49,7 +49,6 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("least_fit", Float),
             ("error_limit", Float),
             ("error_confidence", Float),
-            ("error_least_outcomes", Integer),
             ("approval_lifetime", Text),
             ("storm_size", Integer),
             ("storm_window", Text),
@@ -60,7 +59,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("flagged", Texts),
         ]),
     ),
-    ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("executions", Integer), ("poll", Text)])),
+    ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("execution_lease", Text), ("executions", Integer), ("poll", Text)])),
     ("telemetry", Table(&[("format", Text), ("level", Text)])),
     (
         "sources",

@@ -75,4 +75,16 @@ pub struct OutboxMessage {
 
 impl OutboxMessage {
     pub const FORM: u32 = 1;
+
+    /// The words by which a comment of ours is known again, on a line of their own.
+    pub fn mark(id: OutboxId) -> String {
+        format!("{MARK}{id}]")
+    }
+
+    /// The message whose mark `line` is; a quoted or made-up mark is none.
+    pub fn marked(line: &str) -> Option<OutboxId> {
+        line.trim().strip_prefix(MARK)?.strip_suffix(']')?.parse().ok()
+    }
 }
+
+const MARK: &str = "[sluicegate:";

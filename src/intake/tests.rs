@@ -337,7 +337,7 @@ fn zendesk_events_become_reports_and_our_own_are_ignored() {
         TicketEvent::Resolved
     );
 
-    let mark = "done\n<!-- sluicegate:out_01hf7yat00000000000000002a -->";
+    let mark = "done\n[sluicegate:out_01hf7yat00000000000000002a]";
     let ignored = |body| matches!(read("zendesk", &body), Reading::Ignored { .. });
     assert!(ignored(zendesk_event("status_changed", json!({"actor_id": "777"}), json!({}))));
     assert!(ignored(zendesk_event("comment_added", json!({}), json!({"comment": {"body": mark}}))));

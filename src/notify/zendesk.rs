@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Sent;
 use crate::{
     config::secret::Secret,
-    domain::{id::OutboxId, priority::Priority},
+    domain::{id::OutboxId, outbox::OutboxMessage, priority::Priority},
     outbound::{Answer, CallError, Client, Path, Refusal, Request},
 };
 
@@ -47,11 +47,6 @@ struct Comment {
     body: Option<String>,
 }
 
-/// The words by which a comment of ours is known.
-pub fn mark(id: OutboxId) -> String {
-    format!("sluicegate:{id}")
-}
-
 impl Zendesk {
     pub fn new(client: Client, email: &str, token: &Secret) -> Self {
         let authorization = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{email}/token:{}", token.expose()))));
@@ -74,7 +69,8 @@ impl Zendesk {
                 Err(outcome) => return outcome,
             }
         }
-        let mut ticket = json!({ "comment": { "body": format!("{}\n\n[{}]", message.comment, mark(message.id)), "public": false } });
+        let mut ticket =
+            json!({ "comment": { "body": format!("{}\n\n{}", message.comment, OutboxMessage::mark(message.id)), "public": false } });
         if let Some(priority) = message.priority {
             ticket["priority"] = json!(match priority {
                 Priority::P1 => "urgent",
@@ -100,7 +96,7 @@ impl Zendesk {
     /// Looks for the mark among the newest comments.
     async fn is_there(&self, message: &WriteBack<'_>) -> Result<bool, Sent> {
         let path = format!("/api/v2/tickets/{}/comments.json", message.external_id);
-        let mark = mark(message.id);
+        let mark = OutboxMessage::mark(message.id);
         for page in 1..=MOST_PAGES {
             let query = [("sort_order", "desc".to_owned()), ("per_page", "100".to_owned()), ("page", page.to_string())];
             let answer = self.call(Method::GET, &path, &query, None).await.map_err(|error| later(&error))?;

@@ -7,6 +7,7 @@ use crate::{
 
 /// Counts one committed entry.
 pub fn entry(metrics: &Metrics, event: &Event) {
+    metrics.log_size.inc();
     match event {
         Event::TicketMoved { from, to, .. } => metrics.ticket_transitions.with_label_values(&[from.as_str(), to.as_str()]).inc(),
         Event::ExecutionMoved { to, .. } if to.is_final() => metrics.executions.with_label_values(&[to.as_str()]).inc(),

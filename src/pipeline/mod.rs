@@ -4,6 +4,7 @@
 //! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
 
 pub mod actions;
+mod announce;
 pub mod circumstances;
 mod count;
 pub mod decider;

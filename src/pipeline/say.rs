@@ -53,7 +53,7 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
     });
     lines.extend(recommendation.verdict.refusals().take(REASONS).map(|reason| format!("- {}", reason.message)));
     lines.push(link(ticket, public_url));
-    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate", "sluicegate-triaged"])
+    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate:triaged"])
 }
 
 /// The comment about a finished run.
@@ -68,7 +68,7 @@ pub fn finished(ticket: &Ticket, execution: &Execution, title: &str, public_url:
     lines.extend(execution.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
     lines.push(link(ticket, public_url));
     let resolved = execution.state == ExecutionState::Succeeded;
-    write_back(ticket, &lines, None, resolved, &["sluicegate", if resolved { "sluicegate-resolved" } else { "sluicegate-needs-person" }])
+    write_back(ticket, &lines, None, resolved, &[if resolved { "sluicegate:resolved" } else { "sluicegate:needs-person" }])
 }
 
 /// The CloudEvents type and data of a decision.

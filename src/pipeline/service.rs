@@ -1,17 +1,14 @@
 //! What every action and worker holds: the store, the deciding rooms, time, and bells to wake workers.
-//!
-//! All commits go through [`Service::commit`], so that workers, `?wait=` and live views hear of them.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::Notify;
 
 use super::{
     actions::submit::is_reserved,
-    count,
     decider::Decider,
     error::{ActionError, Result},
     shape,
@@ -21,7 +18,6 @@ use crate::{
     domain::{
         ambient::Ambient,
         digest::Digest,
-        entry::Entry,
         id::{RecommendationId, TicketId},
         name::TenantId,
         principal::{Principal, Role},
@@ -30,7 +26,7 @@ use crate::{
     },
     execute::{Connectors, Engine},
     intake::{IntakeError, SourceSpec},
-    log::SigningKey,
+    log::note::Signer,
     notify::{Sender, Senders},
     store::{
         change::{Change, Committed, Write},
@@ -61,14 +57,10 @@ pub struct Service {
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
     /// Signs the action log's checkpoints.
-    pub key: SigningKey,
+    pub key: Signer,
     pub bells: Bells,
     decider: RwLock<Arc<Decider>>,
-    happenings: broadcast::Sender<Arc<Entry>>,
 }
-
-/// A listener slower than this many entries loses some; it must read the store anyway.
-const HAPPENINGS: usize = 4096;
 
 /// A configured sender, ready for requests.
 #[derive(Debug, Clone)]
@@ -99,7 +91,7 @@ pub struct Parts {
     pub senders: Arc<Senders>,
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
-    pub key: SigningKey,
+    pub key: Signer,
 }
 
 impl Service {
@@ -118,7 +110,6 @@ impl Service {
             key,
             bells: Bells::default(),
             decider: RwLock::new(Arc::new(decider)),
-            happenings: broadcast::channel(HAPPENINGS).0,
         }
     }
 
@@ -132,43 +123,12 @@ impl Service {
         *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
     }
 
-    /// Every entry of the action log committed by this process from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Entry>> {
-        self.happenings.subscribe()
-    }
-
-    /// Commits, then wakes whoever the change gives work to.
+    /// Applies one change. Whoever works for a change hears of it through [`Store::listen`].
     ///
     /// # Errors
     /// As [`Store::commit`].
     pub async fn commit(&self, change: Change) -> std::result::Result<Committed, StoreError> {
-        let (mut tickets, mut executions, mut messages) = (false, false, false);
-        for write in &change.writes {
-            match write {
-                Write::Ticket { .. } => tickets = true,
-                Write::Execution(_) => executions = true,
-                Write::Message(_) => messages = true,
-                _ => {}
-            }
-        }
-        let entries = change.entries.clone();
-        let committed = self.store.commit(change).await?;
-        if tickets {
-            self.bells.tickets.notify_waiters();
-        }
-        if executions {
-            self.bells.executions.notify_waiters();
-        }
-        if messages {
-            self.bells.messages.notify_waiters();
-        }
-        for entry in entries {
-            count::entry(&self.metrics, &entry.event);
-            self.metrics.log_size.inc();
-            // Nobody listening is fine.
-            let _ = self.happenings.send(Arc::new(entry));
-        }
-        Ok(committed)
+        self.store.commit(change).await
     }
 
     /// # Errors

@@ -13,7 +13,7 @@ use crate::domain::{entry::Event, id::TicketId, name::TenantId, recommendation::
 /// The store failed.
 pub async fn decision(service: &Service, tenant: &TenantId, ticket: TicketId, longest: Duration) -> Result<Option<Recommendation>> {
     // Listen first, look second: a decision between the two is heard.
-    let mut happenings = service.listen();
+    let mut happenings = service.store.listen();
     if let Some(recommendation) = service.store.recommendation_for(tenant, ticket).await? {
         return Ok(Some(recommendation));
     }

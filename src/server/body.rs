@@ -11,10 +11,7 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::{app::App, problem::Problem};
-use crate::intake::{
-    adapters::json::{self as canonical, NotATicket},
-    json,
-};
+use crate::intake::json;
 
 /// A slow sender holds a connection no longer than this.
 const ARRIVAL: Duration = Duration::from_secs(15);
@@ -75,28 +72,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Checked<T> {
     }
 }
 
-/// Refuses, with every wrong field at once, what is no ticket in the canonical form.
-///
-/// # Errors
-/// The bytes are not acceptable JSON, or fields cannot be.
-pub fn is_ticket(bytes: &[u8]) -> Result<(), Problem> {
-    match canonical::report(bytes) {
-        Ok(_) => Ok(()),
-        Err(NotATicket::Json(error)) => Err(malformed(error)),
-        Err(NotATicket::Fields(problems)) => {
-            Err(Problem::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect()))
-        }
-    }
-}
-
-fn malformed(error: json::JsonError) -> Problem {
-    Problem::MalformedJson { pointer: place(&error), detail: error.to_string() }
-}
-
 /// # Errors
 /// The bytes are not acceptable JSON, or a field cannot be.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value = json::parse(bytes).map_err(malformed)?;
+    let value = json::parse(bytes).map_err(Problem::from)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let (mut pointer, message) = (pointer(error.path()), error.inner().to_string());
         // serde names the object of a missing field; the pointer names the field, which is what a form shows.
@@ -105,13 +84,6 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         }
         Problem::Body { pointer, detail: nearest(&message).unwrap_or(message) }
     })
-}
-
-fn place(error: &json::JsonError) -> String {
-    match error {
-        json::JsonError::DuplicateKey { pointer, .. } | json::JsonError::Syntax { pointer, .. } => pointer.clone(),
-        _ => String::new(),
-    }
 }
 
 fn escape(segment: &str) -> String {
@@ -129,7 +101,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// Adds the nearest known name to serde's "unknown field" and "unknown variant" messages.
-fn nearest(message: &str) -> Option<String> {
+pub fn nearest(message: &str) -> Option<String> {
     let (what, rest) =
         ["field", "variant"].into_iter().find_map(|what| Some((what, message.strip_prefix(&format!("unknown {what} `"))?)))?;
     let (given, known) = rest.split_once("`, expected ")?;

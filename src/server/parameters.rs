@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::{body, problem::Problem};
 
 /// The one parameter of the path.
 pub struct Id<T>(pub T);
@@ -36,7 +36,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
             let text = text.rsplit_once("Failed to deserialize query string: ").map_or(text.as_str(), |(_, rest)| rest);
             // The path of the wrong value comes first, as `limit: invalid digit`.
             match text.split_once(": ") {
-                Some((name, detail)) if !name.contains(' ') => Problem::parameter(name, detail),
+                Some((name, detail)) if !name.contains(' ') => {
+                    Problem::parameter(name, body::nearest(detail).unwrap_or_else(|| detail.to_owned()))
+                }
                 _ => Problem::parameter("query", text),
             }
         })
@@ -81,7 +83,7 @@ pub struct Seen {
 
 impl Seen {
     pub fn problem(self, error: impl Into<Problem>) -> Problem {
-        if self.by_header { error.into().as_precondition() } else { error.into() }
+        if self.by_header { error.into().into_precondition() } else { error.into() }
     }
 }
 

@@ -13,7 +13,12 @@ use axum::{
 use serde::Serialize;
 
 use super::roles::Access;
-use crate::{domain::principal::Role, intake::adapters::json::NotATicket, pipeline::error::ActionError, store::interface::StoreError};
+use crate::{
+    domain::principal::Role,
+    intake::{adapters::json::NotATicket, json::JsonError},
+    pipeline::error::ActionError,
+    store::interface::StoreError,
+};
 
 /// What is fixed about one kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,7 +163,7 @@ impl Problem {
     }
 
     /// A `changed` answer becomes `precondition-failed` for a caller that used `If-Match` (RFC 9110, section 13.1.1).
-    pub fn as_precondition(self) -> Self {
+    pub fn into_precondition(self) -> Self {
         match self {
             Self::Changed(detail) => Self::PreconditionFailed(detail),
             other => other,
@@ -220,7 +225,11 @@ impl Problem {
                 vec![FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() }]
             }
             Self::Fields(fields) => {
-                let error = |(pointer, detail): &(String, String)| FieldError { pointer: Some(pointer.clone()), parameter: None, detail: detail.clone() };
+                let error = |(pointer, detail): &(String, String)| FieldError {
+                    pointer: Some(pointer.clone()),
+                    parameter: None,
+                    detail: detail.clone(),
+                };
                 fields.iter().map(error).collect()
             }
             Self::Parameter { name, detail } => {
@@ -306,7 +315,7 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
-            ActionError::NotATicket(NotATicket::Json(why)) => Self::MalformedJson { pointer: why.pointer().to_owned(), detail: why.to_string() },
+            ActionError::NotATicket(NotATicket::Json(error)) => error.into(),
             ActionError::NotATicket(NotATicket::Fields(problems)) => {
                 Self::Fields(problems.into_iter().map(|problem| (problem.pointer, problem.message)).collect())
             }
@@ -314,6 +323,12 @@ impl From<ActionError> for Problem {
             ActionError::Store(error) => error.into(),
             ActionError::Internal(inner) => Self::Internal(inner),
         }
+    }
+}
+
+impl From<JsonError> for Problem {
+    fn from(error: JsonError) -> Self {
+        Self::MalformedJson { pointer: error.pointer().to_owned(), detail: error.to_string() }
     }
 }
 

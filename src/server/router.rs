@@ -146,6 +146,10 @@ fn access_of(method: &HttpMethod, path: &str) -> Option<Access> {
 
 fn finish(operation: &mut Operation, access: Option<Access>, path: &str) {
     let access = access.unwrap_or(Access::Public);
+    // Handlers are named by their verb alone; an operation's id stands without its folder.
+    let tag = operation.tags.iter().flatten().next().map_or("", String::as_str).replace('-', "_");
+    let verb = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(format!("{tag}_{verb}"));
     let said = operation.description.take().map_or_else(String::new, |text| format!("{text}\n\n"));
     operation.description = Some(format!("{said}{}", access.sentence()));
     if matches!(access, Access::AnyOf(_)) {
@@ -189,7 +193,7 @@ mod tests {
     fn the_routes_and_the_table_of_roles_are_the_same_set() {
         let routed = operations();
         for (method, path) in &routed {
-            let listed = roles::ROUTES.iter().any(|route| &route.method == method && &route.path.replace("{*", "{") == path);
+            let listed = roles::ROUTES.iter().any(|route| route.method == *method && route.path.replace("{*", "{") == *path);
             assert!(listed, "{method} {path} is not in the table of roles");
         }
         assert_eq!(routed.len(), roles::ROUTES.len(), "the table of roles names a route that is not there");
@@ -211,9 +215,11 @@ mod tests {
     #[test]
     fn every_operation_says_who_may_and_what_can_go_wrong() {
         let document: serde_json::Value = serde_json::from_str(&openapi_json()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
         for (method, path) in operations() {
             let operation = &document["paths"][&path][method.as_str().to_lowercase()];
             assert!(operation["summary"].is_string(), "{method} {path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{}", operation["operationId"]);
             let guarded = operation["security"].is_array();
             assert_eq!(guarded, path.starts_with("/v1/") && !path.starts_with("/v1/intake"), "{method} {path}");
             assert!(!guarded || operation["responses"]["401"].is_object(), "{method} {path}");

@@ -1,59 +1,54 @@
-//! The log's tree read through the store's tiles, for checkpoints and proofs.
+//! The log's tree read through the store's tiles: its root and its proofs.
 //!
-//! The mathematics is `log`'s and asks for tiles one by one, without waiting; the store answers asynchronously.
-//! So the computation runs on the tiles at hand, what it lacked is fetched, and it runs again: a proof over
-//! 2^32 entries needs at most eight tiles.
+//! The mathematics is `log`'s and pure; this fetches what it asks for. A log only grows, so a tile read later
+//! than another still holds everything that the size asked for needs.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeMap;
 
 use super::problem::Problem;
 use crate::{
-    log::{hash::Hash, tree::TileId},
+    log::{
+        hash::Hash,
+        proof::Plan,
+        tree::{Frontier, TileId},
+    },
     store::interface::Store,
 };
 
-/// Rounds after which the tree is not what it says. Each round brings at least one tile.
-const MOST_ROUNDS: usize = 64;
+/// One partial tile a level, and a log has eight levels at most.
+const MOST_LEVELS: usize = 8;
 
-/// Tiles at hand, and those that were asked for and are not.
-#[derive(Default)]
-pub struct AtHand {
-    tiles: BTreeMap<TileId, Vec<Hash>>,
-    missing: RefCell<BTreeSet<TileId>>,
-}
-
-impl AtHand {
-    /// The tile, or `None` with a note to fetch it.
-    pub fn get(&self, id: TileId) -> Option<Vec<Hash>> {
-        let found = self.tiles.get(&id).cloned();
-        if found.is_none() {
-            self.missing.borrow_mut().insert(id);
-        }
-        found
-    }
-}
-
-/// What `compute` makes of the tiles; its error counts only when no tile was missing.
+/// The root of the log's first `size` entries, of which there are as many.
 ///
 /// # Errors
-/// The store failed, or the tiles do not carry the computation.
-pub async fn over_tiles<T, E: std::fmt::Display>(store: &dyn Store, compute: impl Fn(&AtHand) -> Result<T, E>) -> Result<T, Problem> {
-    let mut at_hand = AtHand::default();
-    for _ in 0..MOST_ROUNDS {
-        let outcome = compute(&at_hand).map_err(|error| error.to_string());
-        let missing = at_hand.missing.take();
-        match outcome {
-            Ok(done) if missing.is_empty() => return Ok(done),
-            Err(error) if missing.is_empty() => return Err(Problem::Internal(error)),
-            _ => {}
-        }
-        for id in missing {
-            let hashes = store.tile(id.level, id.index).await?;
-            at_hand.tiles.insert(id, hashes);
+/// The store failed, or its tiles are shorter than its log.
+pub async fn root(store: &dyn Store, size: u64) -> Result<Hash, Problem> {
+    let mut tiles: BTreeMap<TileId, Vec<Hash>> = BTreeMap::new();
+    for _ in 0..=MOST_LEVELS {
+        let mut missing = None;
+        let frontier = Frontier::load(size, |id| {
+            tiles.get(&id).cloned().ok_or_else(|| {
+                missing = Some(id);
+                format!("tile {}/{} is not at hand", id.level, id.index)
+            })
+        });
+        match (frontier, missing) {
+            (Ok(frontier), _) => return Ok(frontier.root()),
+            (Err(_), Some(id)) => drop(tiles.insert(id, store.tile(id.level, id.index).await?)),
+            (Err(error), None) => return Err(Problem::Internal(error.to_string())),
         }
     }
-    Err(Problem::Internal("the log's tree asks for tiles without end".to_owned()))
+    Err(Problem::Internal(format!("the root of {size} entries asks for more tiles than a log has levels")))
+}
+
+/// The proof that was planned.
+///
+/// # Errors
+/// The store failed, or lacks a tile.
+pub async fn prove(store: &dyn Store, plan: &Plan) -> Result<Vec<Hash>, Problem> {
+    let mut tiles = BTreeMap::new();
+    for id in plan.tiles() {
+        tiles.insert(id, store.tile(id.level, id.index).await?);
+    }
+    plan.prove(&tiles).map_err(|error| Problem::Internal(error.to_string()))
 }

@@ -2,8 +2,8 @@
 //!
 //! One change is one transaction. Because it is a value, stores can group changes that arrive together into
 //! one durable commit, and a fault injector can fail any of them.
-// INVARIANT: a write that moves a ticket, recommendation, execution, message, pre-approval, mode or token
-// carries the log entry that says so; the constructors below take both.
+// INVARIANT: whoever writes a new state of a ticket, recommendation, execution, pre-approval, mode or token puts the
+// log entry that says so into the same change (`tests/it/api_log.rs` holds every state against the log).
 
 use std::time::Duration;
 

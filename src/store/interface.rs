@@ -8,9 +8,10 @@
 //! * A claim hides work from other claimers until its lease ends; it grants nothing. Two workers on one piece
 //!   of work are told apart by the revisions their changes expect, so the slower one's commit fails.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::change::{Change, Committed, Conflict};
 use crate::domain::{
@@ -103,6 +104,10 @@ pub struct OutcomeRecord {
 pub trait Store: Send + Sync + 'static {
     /// Applies one change, all or nothing, durably.
     async fn commit(&self, change: Change) -> Result<Committed>;
+
+    /// Every entry of the action log committed through this store from now on, whoever commits it. For waking
+    /// workers and live views: a slow listener loses some, so nobody may rely on hearing all.
+    fn listen(&self) -> broadcast::Receiver<Arc<Entry>>;
 
     // Work to be done. Claims cross tenants: workers serve all of them.
 

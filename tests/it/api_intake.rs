@@ -113,8 +113,11 @@ async fn a_dead_letter_that_is_still_unreadable_stays_and_says_so() {
 #[tokio::test]
 async fn two_mebibytes_are_refused_unread_when_announced_and_after_the_limit_when_not() {
     let app = App::start().await;
-    let announced = format!("POST /v1/intake/desk HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESK_TOKEN}\r\ncontent-length: 2097152\r\n\r\n");
-    let mut chunked = format!("POST /v1/intake/desk HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESK_TOKEN}\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes();
+    let announced =
+        format!("POST /v1/intake/desk HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESK_TOKEN}\r\ncontent-length: 2097152\r\n\r\n");
+    let mut chunked =
+        format!("POST /v1/intake/desk HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESK_TOKEN}\r\ntransfer-encoding: chunked\r\n\r\n")
+            .into_bytes();
     for _ in 0..17 {
         write!(chunked, "10000\r\n{}\r\n", "x".repeat(65_536)).unwrap();
     }
@@ -132,13 +135,18 @@ async fn two_mebibytes_are_refused_unread_when_announced_and_after_the_limit_whe
 #[tokio::test]
 async fn a_source_over_its_quota_is_told_to_wait_in_the_words_it_understands() {
     let app = App::start().await;
-    let alert = |number: usize| json!({ "version": "4", "groupKey": format!("g{number}"), "status": "firing", "receiver": "r", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://a",
-        "alerts": [{ "status": "firing", "labels": { "alertname": "A" }, "annotations": {}, "startsAt": "2023-11-14T22:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": format!("{number:016x}") }] });
+    let alert = |number: usize| {
+        json!({ "version": "4", "groupKey": format!("g{number}"), "status": "firing", "receiver": "r", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://a",
+        "alerts": [{ "status": "firing", "labels": { "alertname": "A" }, "annotations": {}, "startsAt": "2023-11-14T22:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": format!("{number:016x}") }] })
+    };
     let mut alerts = Vec::new();
     let mut desk = Vec::new();
     for number in 0..3 {
         alerts.push(Answer::of(app.ask("POST", "/v1/intake/alerts").bearer_auth(ALERTS_TOKEN).body(alert(number).to_string())).await);
-        desk.push(Answer::of(app.ask("POST", "/v1/intake/limited").bearer_auth(DESK_TOKEN).body(ticket(&number.to_string(), "x").to_string())).await);
+        desk.push(
+            Answer::of(app.ask("POST", "/v1/intake/limited").bearer_auth(DESK_TOKEN).body(ticket(&number.to_string(), "x").to_string()))
+                .await,
+        );
     }
     assert_eq!([alerts[0].status, alerts[1].status, desk[0].status, desk[1].status], [202; 4], "{alerts:?}");
     // Alertmanager drops what is answered 429.

@@ -23,7 +23,7 @@ use sluicegate::{
         time::Timestamp,
     },
     execute::Connectors,
-    log::SigningKey,
+    log::note::Signer,
     notify::Senders,
     pipeline::{
         actions::token,
@@ -83,7 +83,7 @@ pub struct App {
     _folder: tempfile::TempDir,
 }
 
-fn config(folder: &Path, more: &str) -> Config {
+fn config(folder: &Path) -> Config {
     let text = format!(
         r#"
         [server]
@@ -123,7 +123,6 @@ fn config(folder: &Path, more: &str) -> Config {
         base_url = "http://127.0.0.1:9/"
         allow = [{{ method = "get", path = "/hosts/*" }}, {{ method = "post", path = "/hosts/*/restart" }}]
         allow_addresses = ["127.0.0.0/8"]
-        {more}
         "#,
         folder = folder.display(),
     );
@@ -167,31 +166,42 @@ It is restarted; nothing else on the host changes.
 Escalate to platform-team.
 "#;
 
+/// The rooms put together over the store in `folder`.
+fn service(folder: &Path, config: Config) -> (Arc<Service>, Arc<Manual>) {
+    std::fs::create_dir(folder.join("runbooks")).unwrap();
+    std::fs::write(folder.join("runbooks/restart-agent.md"), RUNBOOK).unwrap();
+    let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
+    let service = Service::new(Parts {
+        store: Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap()),
+        ambient: ambient.clone(),
+        decider: Decider::load(&config).unwrap(),
+        connectors: Arc::new(Connectors::from_config(&config.connectors).unwrap()),
+        senders: Arc::new(Senders::from_config(&config).unwrap()),
+        sources: config.sources.iter().map(|source| (source.name.clone(), Source::from_config(source).unwrap())).collect(),
+        metrics: Arc::new(Metrics::new("0.0.0-test", 0.0)),
+        key: Signer::from_seed("sluicegate.test/log", &[7; 32]).unwrap(),
+        config: Arc::new(config),
+    });
+    (Arc::new(service), ambient)
+}
+
 impl App {
     pub async fn start() -> Self {
-        Self::start_with("").await
+        Self::started(|_| {}).await
     }
 
-    /// `more` is TOML after the harness's own; top-level tables only.
-    pub async fn start_with(more: &str) -> Self {
+    /// As [`start`](Self::start), with so many requests from one address in a minute.
+    pub async fn start_limited(requests_per_address_minute: u32) -> Self {
+        Self::started(|config| config.server.requests_per_address_minute = requests_per_address_minute).await
+    }
+
+    async fn started(change: impl FnOnce(&mut Config)) -> Self {
         // reqwest is built without a TLS provider; nothing here speaks TLS, and the client asks for one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("runbooks")).unwrap();
-        std::fs::write(folder.path().join("runbooks/restart-agent.md"), RUNBOOK).unwrap();
-        let config = config(folder.path(), more);
-        let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
-        let service = Arc::new(Service::new(Parts {
-            store: Arc::new(SqliteStore::open_with(&folder.path().join("sluicegate.db"), config.store.queue).unwrap()),
-            ambient: ambient.clone(),
-            decider: Decider::load(&config).unwrap(),
-            connectors: Arc::new(Connectors::from_config(&config.connectors).unwrap()),
-            senders: Arc::new(Senders::from_config(&config).unwrap()),
-            sources: config.sources.iter().map(|source| (source.name.clone(), Source::from_config(source).unwrap())).collect(),
-            metrics: Arc::new(Metrics::new("0.0.0-test", 0.0)),
-            key: SigningKey::new("sluicegate.test/log", [7; 32]).unwrap(),
-            config: Arc::new(config),
-        }));
+        let mut config = config(folder.path());
+        change(&mut config);
+        let (service, ambient) = service(folder.path(), config);
         let application = Application::bind(service.clone()).await.unwrap();
         let address = application.address();
         let (stop, asked) = oneshot::channel::<()>();
@@ -201,9 +211,16 @@ impl App {
             };
             application.run_until(stopping).await.unwrap();
         });
-        // Nothing here may wait for a real second: a request that hangs is a failure.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { address, ambient, service, http, stop: Some(stop), served, _folder: folder }
+    }
+
+    /// A service that is not bound yet and wants this address.
+    pub async fn start_on(address: SocketAddr) -> Arc<Service> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        config.server.listen = address;
+        service(folder.path(), config).0
     }
 
     /// Asks the service to stop and waits until it has.

@@ -1,1 +1,12 @@
+//! The one integration binary: the house's architecture, and the service over real HTTP with a real store.
 
+// Helpers outside of `#[test]` functions stop a test the same way the tests do.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod api_intake;
+mod api_log;
+mod api_roles;
+mod api_service;
+mod api_tickets;
+mod app;
+mod architecture;

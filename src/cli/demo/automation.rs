@@ -1,8 +1,8 @@
 //! A small automation endpoint: the system that runbook steps call in the demo.
 //!
 //! Every resource is `/{kind}/{id}` with a `state` and a `generation`. It begins faulty (`locked` for accounts);
-//! an action makes it healthy, `undo` takes the last action back. A printer called `prn-13` stays faulty whatever
-//! is done, so that the demo shows a rollback. The contract is in `docs/automation-endpoint.md`.
+//! an action makes it healthy, `undo` takes the last action back. The printer `prn-13` cannot be
+//! restarted, so that the demo shows a rollback. The contract is in `docs/automation-endpoint.md`.
 
 use std::{
     collections::BTreeMap,
@@ -89,10 +89,12 @@ impl Machine {
                 "healthy"
             }
         };
-        if id != HOPELESS {
-            resource.state = next;
-        }
         resource.generation += 1;
+        if id == HOPELESS && action != "undo" {
+            self.calls.push(format!("POST /{kind}/{id}/{action} (failed)"));
+            return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "the spooler stopped again right after its start"})));
+        }
+        resource.state = next;
         let generation = resource.generation;
         self.calls.push(format!("POST /{kind}/{id}/{action}"));
         (StatusCode::OK, Json(json!({"ok": true, "generation": generation})))

@@ -125,8 +125,9 @@ impl Demo {
         let url = format!("http://{}", listener.local_addr()?);
         config.server.public_url.clone_from(&url);
         let service = assemble::service(config)?;
-        let on_call = principal("olu.adeyemi@example.com", &[Role::Responder, Role::Approver])?;
-        pre_approve_low_risk(&service).await?;
+        let on_call = person(&service, "olu.adeyemi@example.com", &[Role::Responder, Role::Approver]).await?;
+        let approver = person(&service, "ines.duarte@example.com", &[Role::Approver]).await?;
+        pre_approve_low_risk(&service, &approver).await?;
         let token = token::create(&service, Actor::Engine, TenantId::default(), PersonId::new("demo")?, Role::ALL.into(), None).await?.text;
         let application = Application::on(listener, service.clone())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -180,7 +181,7 @@ impl Demo {
 
     /// Waits until every ticket has come to rest and everything was said, and lets the on-call engineer approve one.
     async fn settled(&self) -> Result<(), Failure> {
-        let mut happenings = self.service.listen();
+        let mut happenings = self.service.store.listen();
         let wait = async {
             loop {
                 self.approve_one().await?;
@@ -234,8 +235,7 @@ impl Demo {
 }
 
 /// A named approver, who wrote none of them, makes the shipped low-risk runbooks standard changes.
-async fn pre_approve_low_risk(service: &Service) -> Result<(), Failure> {
-    let approver = principal("ines.duarte@example.com", &[Role::Approver])?;
+async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result<(), Failure> {
     let decider = service.decider();
     let low_risk = decider.library().iter().filter(|runbook| runbook.risk == Risk::Low && runbook.is_executable());
     for runbook in low_risk {
@@ -247,15 +247,18 @@ async fn pre_approve_low_risk(service: &Service) -> Result<(), Failure> {
             sources: BTreeSet::new(),
             expires_at: service.ambient.now().plus(Duration::from_secs(86_400)),
         };
-        pre_approve::make(service, &approver, asked).await?;
+        pre_approve::make(service, approver, asked).await?;
     }
     let revision = service.store.modes(&approver.tenant).await?.revision;
-    modes::set_mode(service, &approver, &modes::Scope::Global, Mode::Auto, revision).await?;
+    modes::set_mode(service, approver, &modes::Scope::Global, Mode::Auto, revision).await?;
     Ok(())
 }
 
-fn principal(person: &str, roles: &[Role]) -> Result<Principal, Failure> {
-    Ok(Principal { person: PersonId::new(person)?, tenant: TenantId::default(), roles: roles.iter().copied().collect() })
+/// A person with a live token: the gate counts an approval only from somebody who holds the role now.
+async fn person(service: &Service, name: &str, roles: &[Role]) -> Result<Principal, Failure> {
+    let made =
+        token::create(service, Actor::Engine, TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect(), None).await?;
+    Ok(made.token.principal())
 }
 
 /// Serves `router` on a free loopback port for as long as the process lives.

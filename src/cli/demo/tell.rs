@@ -17,7 +17,7 @@ const WHY: usize = 70;
 
 /// Prints one line an event until it is dropped.
 pub async fn follow(service: Arc<Service>) {
-    let (mut happenings, started) = (service.listen(), Instant::now());
+    let (mut happenings, started) = (service.store.listen(), Instant::now());
     let mut names: BTreeMap<TicketId, String> = BTreeMap::new();
     while let Ok(entry) = happenings.recv().await {
         if let Event::TicketReceived { ticket, external_id, .. } = &entry.event {

@@ -4,36 +4,29 @@
 //! comments does. Only the comment of an update is looked at, never a new ticket's text: otherwise anybody
 //! could hide a ticket from triage by writing the mark into it.
 
-use crate::domain::id::OutboxId;
-
-const MARK: &str = "<!-- sluicegate:";
+use crate::domain::outbox::OutboxMessage;
 
 /// What our write-back's tags start with.
 pub(super) const TAG: &str = "sluicegate:";
 
-/// True when the comment carries the mark of one of our messages at the start of a line. A quoted one
-/// (`> <!-- …`) is a person's answer to us.
+/// True when the comment carries the mark of one of our messages on a line of its own. A quoted one
+/// (`> [sluicegate:…]`) is a person's answer to us.
 pub(super) fn is_marked(comment: &str) -> bool {
-    comment.lines().any(|line| {
-        line.trim_start()
-            .strip_prefix(MARK)
-            .and_then(|rest| rest.split_once("-->"))
-            .is_some_and(|(id, _)| id.trim().parse::<OutboxId>().is_ok())
-    })
+    comment.lines().any(|line| OutboxMessage::marked(line).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Timestamp;
+    use crate::domain::{id::OutboxId, time::Timestamp};
 
     #[test]
     fn our_mark_is_known_and_a_quoted_or_a_made_up_one_is_not() {
         let id = OutboxId::new(Timestamp::from_millis(1_700_000_000_000), 42);
-        assert!(is_marked(&format!("<!-- sluicegate:{id} -->")));
-        assert!(is_marked(&format!("Cleared the cache.\r\n  <!-- sluicegate:{id} -->\r\n")));
-        assert!(!is_marked(&format!("> <!-- sluicegate:{id} -->\nthat did not help")));
-        assert!(!is_marked("<!-- sluicegate:out_ -->"));
-        assert!(!is_marked("<!-- sluicegate:"));
+        assert!(is_marked(&format!("[sluicegate:{id}]")));
+        assert!(is_marked(&format!("Cleared the cache.\r\n  [sluicegate:{id}]\r\n")));
+        assert!(!is_marked(&format!("> [sluicegate:{id}]\nthat did not help")));
+        assert!(!is_marked("[sluicegate:out_]"));
+        assert!(!is_marked("[sluicegate:"));
     }
 }

@@ -23,7 +23,6 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
         tasks.spawn(async move {
             let id = message.id;
             match service.sender.deliver(message).await {
-                // Another message of the same ticket may have waited for this one.
                 Ok(sent) => {
                     let destination = sent.destination.key();
                     let metrics = &service.metrics;
@@ -33,7 +32,6 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
                         OutboxState::Dead => metrics.outbox_dead.with_label_values(&[&destination]).inc(),
                         OutboxState::Waiting => {}
                     }
-                    service.bells.messages.notify_waiters();
                 }
                 // Another worker has it.
                 Err(NotifyError::TakenOver(_)) => {}

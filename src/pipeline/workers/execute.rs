@@ -36,7 +36,7 @@ use crate::{
 /// The store would not give work. A failure of one run is logged; its lease lets it come again.
 pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
     let settings = &service.config.pipeline;
-    let runs = service.store.claim_executions(service.ambient.now(), settings.lease.get(), limit).await?;
+    let runs = service.store.claim_executions(service.ambient.now(), settings.execution_lease.get(), limit).await?;
     let claimed = runs.len();
     let mut tasks = JoinSet::new();
     for run in runs {

@@ -9,6 +9,7 @@ use tokio::{
 
 use super::{deliver, execute, expire, triage};
 use crate::pipeline::{
+    announce::announce,
     error::Result,
     service::{Bells, Service},
 };
@@ -30,6 +31,15 @@ pub fn start(service: &Arc<Service>) -> Workers {
     let (stop, stopped) = watch::channel(false);
     let mut workers = Workers { tasks: JoinSet::new(), stop };
     let settings = &service.config.pipeline;
+    // Listens before any worker can commit, and ends with them.
+    let announcing = announce(Arc::clone(service), service.store.listen());
+    let mut ending = stopped.clone();
+    workers.tasks.spawn(async move {
+        tokio::select! {
+            () = announcing => {}
+            _ = ending.changed() => {}
+        }
+    });
     workers.spawn(service, &stopped, "triage", |bells| &bells.tickets, |service| async move { triage::step(&service).await });
     for _ in 0..settings.executions.max(1) {
         workers.spawn(service, &stopped, "execute", |bells| &bells.executions, |service| async move { execute::step(&service, 1).await });

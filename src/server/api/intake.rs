@@ -5,7 +5,7 @@
 
 use axum::{
     Json,
-    extract::{RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -26,9 +26,13 @@ use crate::{
     request_body(content = serde_json::Value, description = "What the sender sends; see the source's adapter.", content_type = "application/json"),
     responses((status = 202, description = "On disk, known already, or not for us", body = Acknowledgement))
 )]
-pub async fn receive(State(app): State<App>, path: RawPathParams, request: Request) -> Result<Response, Problem> {
+pub async fn receive(
+    State(app): State<App>,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
     // A name that is no valid text is an unknown source like any other.
-    let name = path.iter().find(|(name, _)| *name == "source").map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let name = path.ok().and_then(|path| path.iter().next().map(|(_, value)| value.to_owned())).unwrap_or_default();
     let source = app.service.sources.get(&name);
     let outcome = deliver(&app, source, request).await;
     // The configured name only: a stranger's text has no place in a metric's labels.

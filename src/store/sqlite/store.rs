@@ -14,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use rusqlite::params_from_iter;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::{
     claims::{Claimed, Leases, Work},
@@ -30,6 +30,7 @@ use crate::{
         approval::{Modes, PreApproval},
         delivery::{DeadLetter, Delivery},
         digest::Digest,
+        entry::Entry,
         execution::Execution,
         id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
         name::{RunbookId, SourceId, TenantId},
@@ -71,8 +72,12 @@ pub struct SqliteStore {
     waiting_bytes: Arc<AtomicUsize>,
     options: Options,
     readers: Readers,
+    happenings: broadcast::Sender<Arc<Entry>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// A listener slower than this many entries loses some.
+const HAPPENINGS: usize = 8192;
 
 fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
@@ -109,6 +114,7 @@ impl SqliteStore {
             waiting_bytes,
             options,
             readers: Readers::new(path.to_owned(), options.readers),
+            happenings: broadcast::channel(HAPPENINGS).0,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -220,8 +226,18 @@ const OF_ONE_TICKET: usize = 500;
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, change: Change) -> Result<Committed> {
+        let entries = change.entries.clone();
         let prepared = Box::new(Prepared::of(change)?);
-        self.ask(prepared.weight, |answer| Command::Commit(prepared, answer)).await
+        let committed = self.ask(prepared.weight, |answer| Command::Commit(prepared, answer)).await?;
+        for entry in entries {
+            // Nobody listening is fine.
+            let _ = self.happenings.send(Arc::new(entry));
+        }
+        Ok(committed)
+    }
+
+    fn listen(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.happenings.subscribe()
     }
 
     async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>> {

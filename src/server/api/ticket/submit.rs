@@ -46,7 +46,6 @@ pub async fn submit(
     let key = idempotency_key(request.headers())?;
     body::is_json(request.headers())?;
     let body = body::read(request.into_body(), app.service.config.server.body_limit).await?;
-    body::is_ticket(&body)?;
     let accepted = submit::submit(&app.service, &caller, key, &body).await?;
     let mut answer = Acknowledgement::from(accepted);
     let location = answer.tickets.first().map(|ticket| [(header::LOCATION, format!("/v1/tickets/{ticket}"))]);

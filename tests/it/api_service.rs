@@ -1,0 +1,99 @@
+//! The service as an operator meets it: probes, figures, headers, its own document, its stop.
+
+use std::sync::Arc;
+
+use sluicegate::{domain::principal::Role::Responder, server::Application};
+
+use crate::app::{Answer, App, ticket};
+
+#[tokio::test]
+async fn every_answer_carries_an_id_and_strict_headers() {
+    let app = App::start().await;
+    for path in ["/livez", "/nowhere", "/v1/tickets"] {
+        let answer = Answer::of(app.ask("GET", path)).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+        assert_eq!(answer.header("x-request-id").len(), 32);
+    }
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let own = Answer::of(app.ask("GET", "/livez").header("x-request-id", "req-7").header("traceparent", trace)).await;
+    assert_eq!((own.header("x-request-id"), own.header("traceparent")), ("req-7", trace));
+}
+
+#[tokio::test]
+async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
+    let app = App::start().await;
+    Answer::of(app.ask("GET", "/nowhere")).await.is(404, "not-found");
+    let wrong = Answer::of(app.ask("PATCH", "/v1/tickets")).await;
+    wrong.is(405, "method-not-allowed");
+    assert_eq!(wrong.header("allow"), "GET, POST");
+    assert_eq!(Answer::of(app.ask("HEAD", "/livez")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_served_document_is_the_committed_one_and_problems_explain_themselves() {
+    let app = App::start().await;
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json")).unwrap();
+    assert_eq!(Answer::of(app.ask("GET", "/openapi.json")).await.text, committed);
+    let refused = Answer::of(app.ask("GET", "/v1/tickets")).await.json();
+    let explained = Answer::of(app.ask("GET", refused["type"].as_str().unwrap())).await;
+    assert!(explained.status == 200 && explained.text.contains("sluicegate token create"), "{explained:?}");
+}
+
+#[tokio::test]
+async fn figures_count_by_route_pattern_and_never_by_path() {
+    let app = App::start().await;
+    let token = app.token(&[Responder]).await;
+    app.get(&token, "/v1/tickets/tkt_00000000000000000000000000").await.is(404, "not-found");
+    Answer::of(app.ask("GET", "/a/secret/path")).await;
+    let figures = Answer::of(app.ask("GET", "/metrics")).await;
+    assert!(figures.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(
+        figures.text.contains(r#"sluicegate_http_requests_total{method="GET",route="/v1/tickets/{id}",status="404"} 1"#),
+        "{}",
+        figures.text
+    );
+    assert!(figures.text.contains(r#"route="unmatched",status="404"} 1"#));
+    assert!(!figures.text.contains("secret") && !figures.text.contains("tkt_"));
+    let ready = Answer::of(app.ask("GET", "/readyz")).await;
+    assert!(ready.status == 200 && ready.json()["in_force"]["runbooks"].is_string(), "{ready:?}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_refused_by_name() {
+    let app = App::start().await;
+    let other = App::start_on(app.address).await;
+    let error = Application::bind(Arc::clone(&other)).await.err().unwrap().to_string();
+    assert!(error.contains(&format!("`{}`", app.address)) && error.contains("the port is in use"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stop_lets_open_requests_end_and_takes_no_new_ones() {
+    let app = App::start().await;
+    let token = app.token(&[Responder]).await;
+    let address = app.address;
+    let waiting = app.ask("POST", "/v1/tickets?wait=500ms").bearer_auth(&token).body(ticket("1", "x").to_string());
+    let waiting = tokio::spawn(Answer::of(waiting));
+    // The request is inside once its ticket is stored.
+    while app.get(&token, "/v1/tickets").await.json()["items"].as_array().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    app.stop().await;
+    assert_eq!(waiting.await.unwrap().status, 202);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_address_over_its_limit_waits_and_senders_are_never_told_429() {
+    let app = App::start_limited(2).await;
+    for _ in 0..2 {
+        Answer::of(app.ask("GET", "/v1/tickets")).await.is(401, "unauthenticated");
+    }
+    let over = Answer::of(app.ask("GET", "/v1/tickets")).await;
+    over.is(429, "too-many-requests");
+    assert_eq!(over.header("retry-after"), "40", "the minute began 20 s ago");
+    app.desk("{}").await.is(503, "overloaded");
+    assert_eq!(Answer::of(app.ask("GET", "/livez")).await.status, 200, "probes are not counted");
+    app.ambient.turn(std::time::Duration::from_secs(40));
+    Answer::of(app.ask("GET", "/v1/tickets")).await.is(401, "unauthenticated");
+}

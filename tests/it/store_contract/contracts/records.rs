@@ -1,0 +1,187 @@
+//! What was written reads back, to whom it belongs, in pages.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use sluicegate::{
+    domain::{
+        approval::{Caps, Mode, Modes, PreApproval},
+        digest::Digest,
+        execution::{Execution, ExecutionState},
+        id::{PreApprovalId, TokenId},
+        name::PersonId,
+        outbox::OutboxState,
+        principal::{Role, Token},
+        recommendation::{Recommendation, RecommendationState},
+        state::TicketState,
+        ticket::Ticket,
+        verdict::Decision,
+    },
+    store::{
+        change::{Change, Expectation, Write},
+        interface::{EntryFilter, Page, Store, StoreError, TicketFilter},
+    },
+};
+
+use super::super::samples::*;
+use super::{first_page, received};
+
+pub async fn what_is_committed_reads_back(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    assert_eq!(store.ticket(&tenant(), ticket.id).await.unwrap(), Some(ticket.clone()));
+    assert_eq!(store.ticket_of(&tenant(), &source(), "1").await.unwrap(), Some(ticket.clone()));
+    assert_eq!(store.delivery(&tenant(), ticket.delivery).await.unwrap(), Some(delivery_of(&ticket)));
+    assert_eq!(store.shape_count(&tenant(), &shape(), at(1)).await.unwrap(), 1, "the instant itself counts");
+    assert_eq!(store.shape_count(&tenant(), &shape(), at(2)).await.unwrap(), 0);
+
+    let recommendation = recommendation(&ticket, 1, Decision::NeedsApproval);
+    let execution = execution(&ticket, 1, at(1));
+    let message = message(&ticket, 1, "ops");
+    let pre_approval = PreApproval {
+        form: PreApproval::FORM,
+        id: PreApprovalId::new(at(1), 1),
+        tenant: tenant(),
+        runbook: runbook(),
+        digest: version(),
+        mode: Mode::Auto,
+        caps: Caps::default(),
+        sources: BTreeSet::new(),
+        approver: PersonId::new("ana").unwrap(),
+        created_at: at(1),
+        expires_at: at(1000),
+        revoked: None,
+    };
+    let token = Token {
+        id: TokenId::new(at(1), 1),
+        tenant: tenant(),
+        person: PersonId::new("ana").unwrap(),
+        roles: BTreeSet::from([Role::Approver, Role::Auditor]),
+        secret: Digest::of(b"the secret"),
+        created_at: at(1),
+        expires_at: None,
+        revoked_at: None,
+    };
+    let modes = Modes { global: Mode::Auto, revision: 1, ..Modes::default() };
+    assert_eq!(store.modes(&tenant()).await.unwrap(), Modes::default(), "nobody set any yet");
+    let change = Change {
+        // What refers to another row comes before it: the order inside a change is the caller's.
+        writes: vec![
+            Write::Message(Box::new(message.clone())),
+            Write::Execution(Box::new(execution.clone())),
+            Write::Recommendation(Box::new(recommendation.clone())),
+            Write::PreApproval(pre_approval.clone()),
+            Write::Token(token.clone()),
+            Write::Modes { tenant: tenant(), modes: modes.clone() },
+        ],
+        expect: vec![Expectation::ModesRevision { tenant: tenant(), revision: 0 }],
+        entries: Vec::new(),
+    };
+    let committed = store.commit(change).await.unwrap();
+    assert_eq!(committed.first_index, 1, "without entries it is the log's size");
+
+    assert_eq!(store.recommendation(&tenant(), recommendation.id).await.unwrap(), Some(recommendation.clone()));
+    assert_eq!(store.recommendation_for(&tenant(), ticket.id).await.unwrap(), Some(recommendation.clone()));
+    assert_eq!(store.recommendations(&tenant(), None, first_page()).await.unwrap(), std::slice::from_ref(&recommendation));
+    assert!(store.recommendations(&tenant(), Some(RecommendationState::Expired), first_page()).await.unwrap().is_empty());
+    assert_eq!(store.execution(&tenant(), execution.id).await.unwrap(), Some(execution.clone()));
+    assert_eq!(store.executions_for(&tenant(), ticket.id).await.unwrap(), [execution]);
+    assert_eq!(store.messages(&tenant(), Some(OutboxState::Waiting), first_page()).await.unwrap(), std::slice::from_ref(&message));
+    assert_eq!(store.messages_for(&tenant(), ticket.id).await.unwrap(), [message]);
+    assert_eq!(store.pre_approvals(&tenant(), None).await.unwrap(), std::slice::from_ref(&pre_approval));
+    assert_eq!(store.pre_approvals(&tenant(), Some(&runbook())).await.unwrap(), [pre_approval]);
+    assert_eq!(store.token(&token.secret).await.unwrap(), Some(token.clone()));
+    assert_eq!(store.token(&Digest::of(b"another")).await.unwrap(), None);
+    assert_eq!(store.tokens(&tenant()).await.unwrap(), [token]);
+    assert_eq!(store.modes(&tenant()).await.unwrap(), modes);
+    store.check().await.unwrap();
+}
+
+pub async fn one_tenant_never_sees_anothers(store: Arc<dyn Store>) {
+    let mine = received(&*store, 1).await;
+    let theirs = ticket(&other_tenant(), 2);
+    store.commit(intake(&theirs)).await.unwrap();
+    assert_eq!(store.ticket(&tenant(), theirs.id).await.unwrap(), None);
+    assert_eq!(store.delivery(&tenant(), theirs.delivery).await.unwrap(), None);
+    assert_eq!(store.ticket_of(&tenant(), &source(), "2").await.unwrap(), None);
+    assert_eq!(store.tickets(&tenant(), &TicketFilter::default(), first_page()).await.unwrap(), [mine]);
+    assert_eq!(store.shape_count(&other_tenant(), &shape(), at(0)).await.unwrap(), 1);
+    let entries = store.entries(&other_tenant(), &EntryFilter::default(), first_page()).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.index).collect::<Vec<_>>(), [1]);
+
+    // A write under another tenant's id changes nothing.
+    let stolen = Ticket { tenant: tenant(), state: TicketState::Resolved, ..theirs.clone() };
+    let change = Change { writes: vec![Write::Ticket { ticket: Box::new(stolen), shape: shape() }], ..Change::default() };
+    assert!(store.commit(change).await.is_err());
+    assert_eq!(store.ticket(&other_tenant(), theirs.id).await.unwrap(), Some(theirs));
+}
+
+pub async fn lists_come_newest_first_page_by_page(store: Arc<dyn Store>) {
+    for n in 1..=25 {
+        let ticket = received(&*store, n).await;
+        if n % 5 == 0 {
+            store.commit(moved(&ticket, TicketState::Triaged).1).await.unwrap();
+        }
+    }
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let page = store.tickets(&tenant(), &TicketFilter::default(), Page { before, limit: 10 }).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        seen.extend(page.into_iter().map(|ticket| ticket.report.external_id.parse::<u64>().unwrap()));
+    }
+    assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
+
+    let triaged = TicketFilter { states: vec![TicketState::Triaged, TicketState::Resolved], source: Some(source()) };
+    assert_eq!(store.tickets(&tenant(), &triaged, first_page()).await.unwrap().len(), 5);
+    let counts = store.ticket_counts(&tenant()).await.unwrap();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(TicketState::Received, 20), (TicketState::Triaged, 5)]);
+
+    let all = store.entries(&tenant(), &EntryFilter::default(), Page { before: Some(20), limit: 3 }).await.unwrap();
+    assert_eq!(all.iter().map(|entry| entry.index).collect::<Vec<_>>(), [19, 18, 17]);
+    let count = |filter: EntryFilter| {
+        let store = Arc::clone(&store);
+        async move { store.entries(&tenant(), &filter, first_page()).await.unwrap().len() }
+    };
+    let any = EntryFilter::default;
+    assert_eq!(count(EntryFilter { ticket: Some(ticket(&tenant(), 5).id), ..any() }).await, 2);
+    assert_eq!(count(EntryFilter { event: Some("ticket_moved".to_owned()), ..any() }).await, 5);
+    assert_eq!(count(EntryFilter { actor: Some("desk".to_owned()), ..any() }).await, 25);
+    assert_eq!(count(EntryFilter { runbook: Some(runbook()), ..any() }).await, 0);
+    assert_eq!(count(EntryFilter { from: Some(at(5)), until: Some(at(10)), ..any() }).await, 6, "from is in, until is not");
+}
+
+pub async fn only_what_awaits_approval_expires(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    let waits = recommendation(&ticket, 1, Decision::NeedsApproval);
+    let shown = recommendation(&ticket, 2, Decision::RecommendOnly);
+    let done = Recommendation { state: RecommendationState::Approved, ..recommendation(&ticket, 3, Decision::NeedsApproval) };
+    let writes = [&waits, &shown, &done].map(|r| Write::Recommendation(Box::new(r.clone()))).to_vec();
+    store.commit(Change { writes, ..Change::default() }).await.unwrap();
+    assert!(store.expired_recommendations(waits.expires_at, 9).await.unwrap().is_empty(), "its last instant is still good");
+    assert_eq!(store.expired_recommendations(at(10_000), 9).await.unwrap(), [waits]);
+    assert_eq!(store.recommendation_for(&tenant(), ticket.id).await.unwrap(), Some(done), "the newest");
+}
+
+pub async fn outcomes_count_runs_and_rejections_of_one_version(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    for (n, state) in (1..).zip(ExecutionState::ALL) {
+        store.commit(written(&Execution { state, ..execution(&ticket, n, at(10)) })).await.unwrap();
+    }
+    let old = Execution { runbook_digest: Digest::of(b"old"), state: ExecutionState::Failed, ..execution(&ticket, 90, at(10)) };
+    store.commit(written(&old)).await.unwrap();
+    let rejected = Recommendation { state: RecommendationState::Rejected, ..recommendation(&ticket, 1, Decision::NeedsApproval) };
+    let open = recommendation(&ticket, 2, Decision::NeedsApproval);
+    let writes = [rejected, open].map(|r| Write::Recommendation(Box::new(r))).to_vec();
+    store.commit(Change { writes, ..Change::default() }).await.unwrap();
+    let found = store.outcomes(&tenant(), &runbook(), &version()).await.unwrap();
+    // Succeeded, rolled back, failed, in doubt, and one rejection; all but the first are wrong.
+    assert_eq!((found.known, found.wrong), (5, 4));
+}
+
+pub async fn a_closed_store_says_so(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    store.close().await.unwrap();
+    assert!(matches!(store.commit(intake(&ticket)).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.ticket(&tenant(), ticket.id).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
+    store.close().await.unwrap();
+}
