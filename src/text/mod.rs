@@ -3,6 +3,7 @@
 //! Pure. Nothing here fails: any text, however odd, has a cleaned form.
 
 mod clean;
+pub mod embedding;
 mod glyph;
 mod html;
 mod language;
