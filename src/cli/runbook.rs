@@ -1,6 +1,12 @@
-//! `runbook lint|digest|evaluate|evaluate-params`.
+//! `runbook lint|digest|evaluate|evaluate-params|train-matcher`.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
@@ -8,7 +14,8 @@ use jiff::tz::TimeZone;
 use super::{Outcome, assemble};
 use crate::{
     domain::{ambient::Ambient as _, name::ConnectorName},
-    runbook::{EvaluationInput, Known, Library, QueryField, evaluate, evaluate_params, lint},
+    runbook::{EvaluationInput, Known, Library, Meaning, QueryField, evaluate, evaluate_params, lint, train},
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     triage::Catalogue,
 };
 
@@ -20,6 +27,8 @@ pub enum Command {
     Digest(Folder),
     /// Measure retrieval on a corpus with known answers.
     Evaluate(Evaluate),
+    /// Fit the coefficients of P(fits) on a library's own examples.
+    TrainMatcher(TrainMatcher),
     /// Measure parameter extraction on texts with known values.
     EvaluateParams(EvaluateParams),
 }
@@ -54,8 +63,57 @@ pub struct Evaluate {
     nofit: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Words::Text)]
     field: Words,
+    #[command(flatten)]
+    embedding: EmbeddingArgs,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Parser)]
+pub struct TrainMatcher {
+    #[arg(default_value = "runbooks")]
+    folder: PathBuf,
+    #[command(flatten)]
+    embedding: EmbeddingArgs,
+    /// Where the coefficients go; standard output when left out.
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Parser)]
+pub struct EmbeddingArgs {
+    /// What runbooks are found by beside their words.
+    #[arg(long, value_enum, default_value_t = Embedding::None)]
+    embedding: Embedding,
+    /// Folder of the embedding's files.
+    #[arg(long, default_value = "models/embedding")]
+    embedding_folder: PathBuf,
+    /// Folder that keeps the vectors of runbooks between runs.
+    #[arg(long)]
+    vectors: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Embedding {
+    Minilm,
+    Static,
+    None,
+}
+
+/// Texts remembered while a command runs: every example of a large library.
+const REMEMBERED: usize = 16_384;
+
+impl EmbeddingArgs {
+    fn load(&self) -> Result<Option<Meaning>, EmbeddingError> {
+        let kind = match self.embedding {
+            Embedding::None => return Ok(None),
+            Embedding::Minilm => EmbeddingKind::Minilm,
+            Embedding::Static => EmbeddingKind::Static,
+        };
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let embedder = Embedder::load(&self.embedding_folder, kind)?.with_threads(threads);
+        Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: self.vectors.clone() }))
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -78,8 +136,7 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Lint(args) => run_lint(args),
         Command::Digest(args) => {
-            let library = Library::load(&args.folder, &Known::default())
-                .map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            let library = load(&args.folder, &Known::default())?;
             for runbook in library.iter() {
                 println!("{}  {}", runbook.digest, runbook.id);
             }
@@ -97,12 +154,27 @@ pub fn run(command: &Command) -> Outcome {
                 qrels: args.qrels.clone(),
                 nofit: args.nofit.clone(),
                 field,
+                meaning: args.embedding.load()?,
             };
             let started = Instant::now();
             print(&evaluate(&input, &|| started.elapsed())?, args.json)
         }
+        Command::TrainMatcher(args) => {
+            let known = Known { meaning: args.embedding.load()?, ..Known::default() };
+            let library = load(&args.folder, &known)?;
+            let fitted = serde_json::to_string_pretty(&train(&library)?)? + "\n";
+            match &args.output {
+                Some(path) => std::fs::write(path, fitted)?,
+                None => print!("{fitted}"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
     }
+}
+
+fn load(folder: &Path, known: &Known) -> Result<Library, String> {
+    Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn run_lint(args: &Lint) -> Outcome {

@@ -17,6 +17,7 @@ use super::{
     parameters::{self, Filled},
     parse::{self, Sheet},
     query::Query,
+    semantic::Meaning,
 };
 use crate::domain::{
     digest::Digest,
@@ -32,6 +33,8 @@ pub struct Known {
     pub owners: Option<BTreeSet<String>>,
     /// For overdue reviews.
     pub today: Option<jiff::civil::Date>,
+    /// The embedding that runbooks are found by beside their words.
+    pub meaning: Option<Meaning>,
     /// Prometheus rule files, or folders of them, whose annotations may be in tickets.
     pub alert_rules: Vec<PathBuf>,
 }
@@ -45,6 +48,7 @@ pub struct Library {
     matcher: Matcher,
     calibration: Calibration,
     rules: AlertRules,
+    meaning: Option<Meaning>,
 }
 
 impl Library {
@@ -93,9 +97,10 @@ impl Library {
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(findings);
         }
-        let calibration = Calibration::shipped().map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
+        let calibration = Calibration::shipped(known.meaning.as_ref().map(Meaning::kind))
+            .map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
         let rules = AlertRules::read(&known.alert_rules)?;
-        Ok(Self::trusted(sheets, findings, calibration).with_rules(rules))
+        Ok(Self::trusted(sheets, findings, calibration, known.meaning.clone()).with_rules(rules))
     }
 
     /// The same library reading texts backwards by these alert rules.
@@ -106,21 +111,22 @@ impl Library {
         Self { rules, ..self }
     }
 
-    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration) -> Self {
+    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration, meaning: Option<Meaning>) -> Self {
         let sheets: BTreeMap<RunbookId, Sheet> = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), sheet)).collect();
         Self {
             digest: digest(&sheets),
-            matcher: Matcher::new(sheets.values()),
+            matcher: Matcher::new(sheets.values(), meaning.as_ref()),
             sheets,
             warnings,
             calibration,
             rules: AlertRules::default(),
+            meaning,
         }
     }
 
     /// The same library without some runbooks or examples, for training and evaluation.
     pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Self {
-        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone())
+        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone(), self.meaning.clone())
     }
 
     /// The same library judging fit by other coefficients.
