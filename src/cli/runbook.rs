@@ -1,4 +1,4 @@
-//! `runbook lint|digest|evaluate|evaluate-params|train-matcher`.
+//! `runbook lint|show|new|schema|digest|evaluate|evaluate-params|train-matcher`.
 
 use std::{
     collections::BTreeSet,
@@ -13,8 +13,11 @@ use jiff::tz::TimeZone;
 
 use super::{Outcome, assemble};
 use crate::{
-    domain::{ambient::Ambient as _, name::ConnectorName},
-    runbook::{EvaluationInput, Known, Library, Meaning, QueryField, evaluate, evaluate_params, lint, train},
+    domain::{
+        ambient::Ambient as _,
+        name::{ConnectorName, RunbookId},
+    },
+    runbook::{EvaluationInput, FRONT_MATTER_SCHEMA, Known, Library, Meaning, QueryField, evaluate, evaluate_params, lint, train},
     text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     triage::Catalogue,
 };
@@ -23,6 +26,12 @@ use crate::{
 pub enum Command {
     /// Check runbooks, examples included; prints file:line:column and how to put it right.
     Lint(Lint),
+    /// Print one runbook as the service reads it.
+    Show(Show),
+    /// Start a runbook: asks what has to be known, and writes a file that lints.
+    New(super::runbook_new::New),
+    /// Print the JSON Schema of the front matter, for editors.
+    Schema,
     /// Print the digest of every runbook: what a pre-approval names.
     Digest(Folder),
     /// Measure retrieval on a corpus with known answers.
@@ -48,6 +57,15 @@ pub struct Lint {
 pub struct Folder {
     #[arg(default_value = "runbooks")]
     folder: PathBuf,
+}
+
+#[derive(Debug, Parser)]
+pub struct Show {
+    id: String,
+    #[arg(long, default_value = "runbooks")]
+    folder: PathBuf,
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -135,6 +153,12 @@ pub struct EvaluateParams {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Lint(args) => run_lint(args),
+        Command::Show(args) => run_show(args),
+        Command::New(args) => super::runbook_new::run(args),
+        Command::Schema => {
+            print!("{FRONT_MATTER_SCHEMA}");
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Digest(args) => {
             let library = load(&args.folder, &Known::default())?;
             for runbook in library.iter() {
@@ -171,6 +195,43 @@ pub fn run(command: &Command) -> Outcome {
         }
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
     }
+}
+
+fn run_show(args: &Show) -> Outcome {
+    let library = load(&args.folder, &Known::default())?;
+    let id = RunbookId::new(args.id.as_str())?;
+    let runbook = library.get(&id).ok_or_else(|| format!("there is no runbook `{id}` in `{}`", args.folder.display()))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(runbook)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}  {}\n{}", runbook.id, runbook.title, runbook.digest);
+    println!(
+        "owner {}, risk {}, {}",
+        runbook.owner,
+        runbook.risk.as_str(),
+        if runbook.reversible { "reversible" } else { "not reversible" }
+    );
+    for name in &runbook.triggers.alertnames {
+        println!("alert      {name}");
+    }
+    for pattern in &runbook.triggers.patterns {
+        println!("pattern    {pattern}");
+    }
+    for pattern in &runbook.triggers.not_patterns {
+        println!("never      {pattern}");
+    }
+    for (name, parameter) in &runbook.parameters {
+        let asked = if parameter.required { "" } else { ", may be missing" };
+        let list = parameter.one_of.as_ref().map(|list| format!(", one of {} in {}", list.values.len(), list.path)).unwrap_or_default();
+        println!("parameter  {name}: {}{list}{asked}", parameter.kind.as_str());
+    }
+    for step in &runbook.steps {
+        let kind = serde_json::to_value(step.kind)?;
+        println!("step       {} ({}): {}.{}", step.id, kind.as_str().unwrap_or_default(), step.connector, step.operation);
+    }
+    println!("\n{}", runbook.body.trim());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load(folder: &Path, known: &Known) -> Result<Library, String> {

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
 };
 
 use super::{
@@ -13,7 +14,11 @@ use super::{
     error::Result,
 };
 use crate::{
-    config::{Config, gate::Gate},
+    config::{
+        Config,
+        gate::Gate,
+        triage::{Embedding, Runbooks},
+    },
     domain::{
         canonical,
         classification::{Classification, Field},
@@ -35,8 +40,11 @@ use crate::{
         },
         freeze::{self, Calendar},
     },
-    runbook::{Finding, Known, Library, Query},
-    text::{self, CleanTicket},
+    runbook::{Finding, Known, Library, Meaning, Query},
+    text::{
+        self, CleanTicket,
+        embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
+    },
     triage::{Triage, TriageError},
 };
 
@@ -49,6 +57,8 @@ pub enum LoadError {
     Runbooks { folder: String, findings: Vec<Finding> },
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
     #[error("`gate.{key}`: {why}")]
     Limit { key: &'static str, why: String },
 }
@@ -85,7 +95,13 @@ impl Decider {
         let triage = Triage::load(&config.triage.model, &config.triage.catalogue, &config.triage.signals)?;
         let connectors: BTreeSet<ConnectorName> =
             config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
-        let known = Known { categories: Some(triage.catalogue().ids()), connectors: Some(connectors), ..Known::default() };
+        let known = Known {
+            categories: Some(triage.catalogue().ids()),
+            connectors: Some(connectors),
+            alert_rules: config.runbooks.alert_rules.clone(),
+            meaning: load_meaning(&config.runbooks)?,
+            ..Known::default()
+        };
         let library = load_library(&config.runbooks.folder, &known)?;
         Ok(Self {
             policies: PolicySet::load(&config.gate.policies)?,
@@ -355,6 +371,19 @@ fn first_named<'a>(ticket: &'a Ticket, names: &[String]) -> Option<&'a Untrusted
 
 fn saturate(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Texts whose vectors are remembered: a storm of equal tickets costs one embedding.
+const REMEMBERED: usize = 1_024;
+
+fn load_meaning(config: &Runbooks) -> std::result::Result<Option<Meaning>, EmbeddingError> {
+    let kind = match config.embedding {
+        Embedding::None => return Ok(None),
+        Embedding::Static => EmbeddingKind::Static,
+        Embedding::Minilm => EmbeddingKind::Minilm,
+    };
+    let embedder = Embedder::load(&config.embedding_folder, kind)?;
+    Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: Some(config.vectors.clone()) }))
 }
 
 fn load_library(folder: &Path, known: &Known) -> std::result::Result<Library, LoadError> {

@@ -13,9 +13,12 @@ use super::{
     semantic::{Meaning, Passages},
     triggers::{Compiled, Fired, Trigger},
 };
-use crate::domain::{
-    recommendation::{Candidate, Evidence},
-    runbook::Runbook,
+use crate::{
+    domain::{
+        recommendation::{Candidate, Evidence},
+        runbook::Runbook,
+    },
+    text::embedding::EmbeddingKind,
 };
 
 /// How many candidates an answer shows.
@@ -23,8 +26,7 @@ const SHOWN: usize = 5;
 /// Terms listed as evidence for one candidate.
 const TERMS_SHOWN: usize = 6;
 /// Weights of the scorers, each scaled to `0..=1` over the library before it is weighted.
-const LEXICAL: f64 = 0.5;
-const SEMANTIC: f64 = 0.5;
+const LEXICAL: f64 = 1.0;
 const CATEGORY: f64 = 0.35;
 
 /// The answer for one ticket.
@@ -74,6 +76,7 @@ impl Matcher {
         let lexical = self.index.score(&text);
         let best = lexical.iter().map(|scored| scored.score).fold(0.0, f64::max);
         let nearness = self.passages.as_ref().filter(|_| !text.trim().is_empty()).map(|passages| passages.score(&text));
+        let weight = self.passages.as_ref().map_or(0.0, |passages| semantic_weight(passages.kind()));
         let mut rows: Vec<Row> = runbooks
             .zip(&self.triggers)
             .zip(lexical)
@@ -86,7 +89,7 @@ impl Matcher {
                 }
                 let agreement = agreement(runbook, query);
                 let scaled = if best > 0.0 { lexical.score / best } else { 0.0 };
-                let text = similarity.map_or(scaled, |similarity| combine(&[(LEXICAL, scaled), (SEMANTIC, similarity)]));
+                let text = similarity.map_or(scaled, |similarity| combine(&[(LEXICAL, scaled), (weight, similarity)]));
                 let score = rounded(combine(&[(1.0, text), (CATEGORY, agreement)]));
                 Some(Row { number, fired, lexical, agreement, score, similarity })
             })
@@ -181,6 +184,15 @@ pub(crate) fn answer(standings: Vec<Standing>, runbooks: &[&Runbook], calibratio
         .collect();
     let proposed = candidates.first().filter(|best| best.fit >= calibration.threshold()).cloned();
     Ranking { proposed, candidates, threshold: calibration.threshold() }
+}
+
+/// What meaning counts beside words. A table of word pieces says little that the words do not; a sentence model does.
+/// Chosen on development queries of alert runbooks and of support articles.
+fn semantic_weight(kind: EmbeddingKind) -> f64 {
+    match kind {
+        EmbeddingKind::Static => 0.2,
+        EmbeddingKind::Minilm => 0.5,
+    }
 }
 
 /// The weighted mean of scores between 0 and 1.

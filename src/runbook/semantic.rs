@@ -91,6 +91,10 @@ impl Passages {
         Self { embedder: Arc::clone(&meaning.embedder), runbooks: count, dimensions, flat, owners }
     }
 
+    pub(crate) fn kind(&self) -> EmbeddingKind {
+        self.embedder.embedder().kind()
+    }
+
     /// The cosine with the nearest passage of each runbook, in `0..=1`; what is turned away counts as 0.
     pub(crate) fn score(&self, query: &str) -> Vec<f64> {
         let query = self.embedder.embed_one(query);
