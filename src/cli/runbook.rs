@@ -1,14 +1,24 @@
-//! `runbook lint|digest|evaluate|evaluate-params`.
+//! `runbook lint|show|new|schema|digest|evaluate|evaluate-params|train-matcher`.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::{Outcome, assemble};
 use crate::{
-    domain::{ambient::Ambient as _, name::ConnectorName},
-    runbook::{EvaluationInput, Known, Library, QueryField, evaluate, evaluate_params, lint},
+    domain::{
+        ambient::Ambient as _,
+        name::{ConnectorName, RunbookId},
+    },
+    runbook::{EvaluationInput, FRONT_MATTER_SCHEMA, Known, Library, Meaning, QueryField, evaluate, evaluate_params, lint, train},
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     triage::Catalogue,
 };
 
@@ -16,10 +26,18 @@ use crate::{
 pub enum Command {
     /// Check runbooks, examples included; prints file:line:column and how to put it right.
     Lint(Lint),
+    /// Print one runbook as the service reads it.
+    Show(Show),
+    /// Start a runbook: asks what has to be known, and writes a file that lints.
+    New(super::runbook_new::New),
+    /// Print the JSON Schema of the front matter, for editors.
+    Schema,
     /// Print the digest of every runbook: what a pre-approval names.
     Digest(Folder),
     /// Measure retrieval on a corpus with known answers.
     Evaluate(Evaluate),
+    /// Fit the coefficients of P(fits) on a library's own examples.
+    TrainMatcher(TrainMatcher),
     /// Measure parameter extraction on texts with known values.
     EvaluateParams(EvaluateParams),
 }
@@ -42,6 +60,15 @@ pub struct Folder {
 }
 
 #[derive(Debug, Parser)]
+pub struct Show {
+    id: String,
+    #[arg(long, default_value = "runbooks")]
+    folder: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Parser)]
 pub struct Evaluate {
     #[arg(long)]
     corpus: PathBuf,
@@ -54,8 +81,57 @@ pub struct Evaluate {
     nofit: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Words::Text)]
     field: Words,
+    #[command(flatten)]
+    embedding: EmbeddingArgs,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Parser)]
+pub struct TrainMatcher {
+    #[arg(default_value = "runbooks")]
+    folder: PathBuf,
+    #[command(flatten)]
+    embedding: EmbeddingArgs,
+    /// Where the coefficients go; standard output when left out.
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Parser)]
+pub struct EmbeddingArgs {
+    /// What runbooks are found by beside their words.
+    #[arg(long, value_enum, default_value_t = Embedding::None)]
+    embedding: Embedding,
+    /// Folder of the embedding's files.
+    #[arg(long, default_value = "models/embedding")]
+    embedding_folder: PathBuf,
+    /// Folder that keeps the vectors of runbooks between runs.
+    #[arg(long)]
+    vectors: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Embedding {
+    Minilm,
+    Static,
+    None,
+}
+
+/// Texts remembered while a command runs: every example of a large library.
+const REMEMBERED: usize = 16_384;
+
+impl EmbeddingArgs {
+    fn load(&self) -> Result<Option<Meaning>, EmbeddingError> {
+        let kind = match self.embedding {
+            Embedding::None => return Ok(None),
+            Embedding::Minilm => EmbeddingKind::Minilm,
+            Embedding::Static => EmbeddingKind::Static,
+        };
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let embedder = Embedder::load(&self.embedding_folder, kind)?.with_threads(threads);
+        Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: self.vectors.clone() }))
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -77,9 +153,14 @@ pub struct EvaluateParams {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Lint(args) => run_lint(args),
+        Command::Show(args) => run_show(args),
+        Command::New(args) => super::runbook_new::run(args),
+        Command::Schema => {
+            print!("{FRONT_MATTER_SCHEMA}");
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Digest(args) => {
-            let library = Library::load(&args.folder, &Known::default())
-                .map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            let library = load(&args.folder, &Known::default())?;
             for runbook in library.iter() {
                 println!("{}  {}", runbook.digest, runbook.id);
             }
@@ -97,12 +178,64 @@ pub fn run(command: &Command) -> Outcome {
                 qrels: args.qrels.clone(),
                 nofit: args.nofit.clone(),
                 field,
+                meaning: args.embedding.load()?,
             };
             let started = Instant::now();
             print(&evaluate(&input, &|| started.elapsed())?, args.json)
         }
+        Command::TrainMatcher(args) => {
+            let known = Known { meaning: args.embedding.load()?, ..Known::default() };
+            let library = load(&args.folder, &known)?;
+            let fitted = serde_json::to_string_pretty(&train(&library)?)? + "\n";
+            match &args.output {
+                Some(path) => std::fs::write(path, fitted)?,
+                None => print!("{fitted}"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
     }
+}
+
+fn run_show(args: &Show) -> Outcome {
+    let library = load(&args.folder, &Known::default())?;
+    let id = RunbookId::new(args.id.as_str())?;
+    let runbook = library.get(&id).ok_or_else(|| format!("there is no runbook `{id}` in `{}`", args.folder.display()))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(runbook)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}  {}\n{}", runbook.id, runbook.title, runbook.digest);
+    println!(
+        "owner {}, risk {}, {}",
+        runbook.owner,
+        runbook.risk.as_str(),
+        if runbook.reversible { "reversible" } else { "not reversible" }
+    );
+    for name in &runbook.triggers.alertnames {
+        println!("alert      {name}");
+    }
+    for pattern in &runbook.triggers.patterns {
+        println!("pattern    {pattern}");
+    }
+    for pattern in &runbook.triggers.not_patterns {
+        println!("never      {pattern}");
+    }
+    for (name, parameter) in &runbook.parameters {
+        let asked = if parameter.required { "" } else { ", may be missing" };
+        let list = parameter.one_of.as_ref().map(|list| format!(", one of {} in {}", list.values.len(), list.path)).unwrap_or_default();
+        println!("parameter  {name}: {}{list}{asked}", parameter.kind.as_str());
+    }
+    for step in &runbook.steps {
+        let kind = serde_json::to_value(step.kind)?;
+        println!("step       {} ({}): {}.{}", step.id, kind.as_str().unwrap_or_default(), step.connector, step.operation);
+    }
+    println!("\n{}", runbook.body.trim());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(folder: &Path, known: &Known) -> Result<Library, String> {
+    Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn run_lint(args: &Lint) -> Outcome {

@@ -203,15 +203,17 @@ fn place(path: &Path, text: &str, offset: usize) -> Place {
 }
 
 fn relative_to(folder: &Path, config: &mut Config) {
-    let paths: [&mut PathBuf; 6] = [
+    let paths: [&mut PathBuf; 8] = [
         &mut config.store.folder,
         &mut config.triage.model,
         &mut config.triage.catalogue,
         &mut config.triage.signals,
         &mut config.runbooks.folder,
+        &mut config.runbooks.embedding_folder,
+        &mut config.runbooks.vectors,
         &mut config.gate.policies,
     ];
-    for path in paths {
+    for path in paths.into_iter().chain(&mut config.runbooks.alert_rules) {
         // `join` leaves an absolute path as it is.
         *path = folder.join(&*path);
     }

@@ -28,10 +28,34 @@ impl Default for Triage {
 #[serde(deny_unknown_fields, default)]
 pub struct Runbooks {
     pub folder: PathBuf,
+    /// Prometheus rule files, or folders of them: their annotations give labels back from a ticket's text.
+    pub alert_rules: Vec<PathBuf>,
+    /// What runbooks are found by beside their words.
+    pub embedding: Embedding,
+    /// Files of the embeddings.
+    pub embedding_folder: PathBuf,
+    /// Keeps vectors of runbooks between starts.
+    pub vectors: PathBuf,
+}
+
+/// A model that turns texts into vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Embedding {
+    #[default]
+    None,
+    Static,
+    Minilm,
 }
 
 impl Default for Runbooks {
     fn default() -> Self {
-        Self { folder: "runbooks".into() }
+        Self {
+            folder: "runbooks".into(),
+            alert_rules: Vec::new(),
+            embedding: Embedding::None,
+            embedding_folder: "models/embedding".into(),
+            vectors: "data/vectors".into(),
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::Arc,
 };
 
 use super::{
@@ -14,7 +15,11 @@ use super::{
     error::Result,
 };
 use crate::{
-    config::{Config, gate::Gate},
+    config::{
+        Config,
+        gate::Gate,
+        triage::{Embedding, Runbooks},
+    },
     domain::{
         canonical,
         classification::{Classification, Field},
@@ -36,8 +41,11 @@ use crate::{
         },
         freeze::{self, Calendar},
     },
-    runbook::{self, Finding, Known, Library, Query},
-    text::{self, CleanTicket},
+    runbook::{Finding, Known, Library, Meaning, Query},
+    text::{
+        self, CleanTicket,
+        embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
+    },
     triage::{Triage, TriageError},
 };
 
@@ -50,6 +58,8 @@ pub enum LoadError {
     Runbooks { folder: String, findings: Vec<Finding> },
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
     #[error("`gate.{key}`: {why}")]
     Limit { key: &'static str, why: String },
 }
@@ -96,7 +106,12 @@ impl Decider {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = Triage::load(&config.triage.model, &config.triage.embedding, &config.triage.catalogue, &config.triage.signals)?;
         // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
-        let known = Known { categories: Some(triage.catalogue().ids()), ..Known::default() };
+        let known = Known {
+            categories: Some(triage.catalogue().ids()),
+            alert_rules: config.runbooks.alert_rules.clone(),
+            meaning: load_meaning(&config.runbooks)?,
+            ..Known::default()
+        };
         let library = load_library(&config.runbooks.folder, &known)?;
         Ok(Self {
             policies: PolicySet::load(&config.gate.policies)?,
@@ -166,7 +181,7 @@ impl Decider {
             .proposed
             .as_ref()
             .and_then(|candidate| self.library.get(&candidate.runbook))
-            .map(|runbook| runbook::fill(runbook, &query));
+            .map(|runbook| self.library.fill(runbook, &query));
         let (parameters, missing) = filled.map_or_else(Default::default, |filled| (filled.parameters, filled.missing));
         Proposal { classification, proposed: ranking.proposed, candidates: ranking.candidates, parameters, missing }
     }
@@ -391,6 +406,19 @@ fn first_named<'a>(ticket: &'a Ticket, names: &[String]) -> Option<&'a Untrusted
 
 fn saturate(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Texts whose vectors are remembered: a storm of equal tickets costs one embedding.
+const REMEMBERED: usize = 1_024;
+
+fn load_meaning(config: &Runbooks) -> std::result::Result<Option<Meaning>, EmbeddingError> {
+    let kind = match config.embedding {
+        Embedding::None => return Ok(None),
+        Embedding::Static => EmbeddingKind::Static,
+        Embedding::Minilm => EmbeddingKind::Minilm,
+    };
+    let embedder = Embedder::load(&config.embedding_folder, kind)?;
+    Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: Some(config.vectors.clone()) }))
 }
 
 fn load_library(folder: &Path, known: &Known) -> std::result::Result<Library, LoadError> {

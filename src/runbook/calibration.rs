@@ -1,7 +1,7 @@
 //! P(this runbook fits): a logistic model over how a candidate stands, fitted on examples left out.
 //!
-//! The shipped coefficients are `models/matcher.json`, written by [`fit_calibration`] over the shipped library's
-//! own examples; a test fits them again and compares. Never learns from ticket text at run time.
+//! The shipped coefficients are `models/matcher*.json`, one file for each embedding and one without, written by
+//! [`fit_calibration`] over the shipped library's own examples; a test fits them again and compares. Never learns from ticket text at run time.
 // INVARIANT: probabilities are rounded, so that replay gives the same bits.
 
 use linfa::{Dataset, traits::Fit};
@@ -10,15 +10,27 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{error::RunbookError, index::Scored, triggers::Trigger};
+use crate::text::embedding::EmbeddingKind;
 
-const NAMES: [&str; 7] = ["exact_name", "exact_pattern", "margin", "coverage", "title_coverage", "strength", "agreement"];
+const NAMES: [&str; 10] = [
+    "exact_name",
+    "exact_pattern",
+    "margin",
+    "coverage",
+    "title_coverage",
+    "strength",
+    "agreement",
+    "similarity",
+    "similarity_margin",
+    "both_first",
+];
 
 /// How one candidate stands for one ticket; every value is within `-1..=1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Features([f64; NAMES.len()]);
 
 impl Features {
-    pub(crate) fn new(exact: Trigger, margin: f64, scored: &Scored, agreement: f64) -> Self {
+    pub(crate) fn new(exact: Trigger, margin: f64, scored: &Scored, agreement: f64, meaning: Option<Nearness>) -> Self {
         let flag = |is: bool| f64::from(u8::from(is));
         // The absolute score saturates: past this much evidence, more of it says little.
         let strength = scored.score / (scored.score + 20.0);
@@ -30,8 +42,21 @@ impl Features {
             scored.title_coverage,
             strength,
             agreement * 2.0 - 1.0,
+            meaning.map_or(0.0, |meaning| meaning.similarity),
+            meaning.map_or(0.0, |meaning| meaning.margin.clamp(-1.0, 1.0)),
+            flag(meaning.is_some_and(|meaning| meaning.both_first)),
         ])
     }
+}
+
+/// How one candidate stands by meaning alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nearness {
+    pub similarity: f64,
+    /// Over the nearest other one.
+    pub margin: f64,
+    /// Both scorers put it first.
+    pub both_first: bool,
 }
 
 /// Fitted coefficients with the threshold of "none fits".
@@ -63,12 +88,16 @@ const PRECISION_TARGET: f64 = 0.9;
 const NEVER_BELOW: f64 = 0.5;
 
 impl Calibration {
-    /// The coefficients this program ships with.
+    /// The coefficients this program ships with for ranking by words alone, or with an embedding.
     ///
     /// # Errors
-    /// Never for the file in this repository; a test reads it.
-    pub fn shipped() -> Result<Self, RunbookError> {
-        Self::from_json(include_str!("../../models/matcher.json"))
+    /// Never for the files in this repository; a test reads them.
+    pub fn shipped(embedding: Option<EmbeddingKind>) -> Result<Self, RunbookError> {
+        Self::from_json(match embedding {
+            None => include_str!("../../models/matcher.json"),
+            Some(EmbeddingKind::Static) => include_str!("../../models/matcher-static.json"),
+            Some(EmbeddingKind::Minilm) => include_str!("../../models/matcher-minilm.json"),
+        })
     }
 
     /// # Errors

@@ -18,6 +18,7 @@ use super::{
     library::{Known, Library},
     parse::{Places, Sheet},
     query::text_query,
+    semantic::Meaning,
 };
 use crate::domain::{
     digest::Digest,
@@ -38,6 +39,8 @@ pub struct EvaluationInput {
     /// Queries that nothing fits, same form.
     pub nofit: Option<PathBuf>,
     pub field: QueryField,
+    /// The embedding to rank with beside words; `None` ranks by words alone.
+    pub meaning: Option<Meaning>,
 }
 
 /// Which words of a query are searched with.
@@ -111,7 +114,7 @@ struct Answered {
 /// # Errors
 /// A file that cannot be read, or a line of another form.
 pub fn evaluate(input: &EvaluationInput, clock: &dyn Fn() -> Duration) -> Result<Evaluation, RunbookError> {
-    let (library, names) = corpus(&input.corpus)?;
+    let (library, names) = corpus(&input.corpus, input.meaning.as_ref())?;
     let ask = |question: &Question| {
         let text = match input.field {
             QueryField::Text => question.text.clone(),
@@ -220,10 +223,11 @@ fn coverage(outcomes: &[(f64, bool)], target: f64) -> Option<Coverage> {
 }
 
 /// The library of a corpus with the corpus's own ids in the library's order.
-fn corpus(path: &Path) -> Result<(Library, Vec<String>), RunbookError> {
+fn corpus(path: &Path, meaning: Option<&Meaning>) -> Result<(Library, Vec<String>), RunbookError> {
     let bad = |why: String| RunbookError::BadLine { path: path.to_owned(), line: 0, why };
+    let known = Known { meaning: meaning.cloned(), ..Known::default() };
     if path.is_dir() {
-        let library = Library::load(path, &Known::default())
+        let library = Library::load(path, &known)
             .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
         let names = library.iter().map(|runbook| runbook.id.to_string()).collect();
         return Ok((library, names));
@@ -232,7 +236,7 @@ fn corpus(path: &Path) -> Result<(Library, Vec<String>), RunbookError> {
     let names = documents.iter().map(|document| document.id.clone()).collect();
     let sheets =
         documents.into_iter().enumerate().map(|(number, document)| sheet(number, document)).collect::<Result<_, _>>().map_err(bad)?;
-    let library = Library::from_sheets(sheets, &Known::default())
+    let library = Library::from_sheets(sheets, &known)
         .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
     Ok((library, names))
 }
@@ -306,6 +310,7 @@ mod tests {
             ),
             nofit: Some(write(folder.path(), "nofit", "{\"id\":\"3\",\"text\":\"lunch menu\"}\n")),
             field: QueryField::Text,
+            meaning: None,
         };
         let ticks = std::cell::Cell::new(0);
         let ticking = || {

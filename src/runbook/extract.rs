@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::cues;
 use crate::domain::{
     name::ParameterName,
     runbook::{Parameter, ParameterType},
@@ -14,10 +15,27 @@ use crate::domain::{
 pub(crate) struct Found {
     pub value: String,
     pub range: Range<usize>,
+    /// The words beside it call it by the slot's name.
+    pub named: bool,
 }
 
-/// In the order of the text.
-pub(crate) fn candidates(name: &ParameterName, parameter: &Parameter, text: &str) -> Vec<Found> {
+/// By shape in the order of the text, then those that the words beside them name.
+///
+/// `declared` are the names of all slots of the runbook. Where any word could be the value only named ones count.
+pub(crate) fn candidates(name: &ParameterName, declared: &[&str], parameter: &Parameter, text: &str) -> Vec<Found> {
+    let bounded = parameter.pattern.is_some() || parameter.one_of.is_some();
+    let mut found =
+        if bounded || !matches!(parameter.kind, ParameterType::String { .. }) { shaped(name, parameter, text) } else { Vec::new() };
+    if matches!(parameter.kind, ParameterType::String { .. } | ParameterType::Hostname | ParameterType::Path { .. }) {
+        found.extend(cues::named(name.as_str(), declared, text).into_iter().map(|found| match parameter.kind {
+            ParameterType::Hostname => lowered(found),
+            _ => found,
+        }));
+    }
+    found
+}
+
+fn shaped(name: &ParameterName, parameter: &Parameter, text: &str) -> Vec<Found> {
     match &parameter.kind {
         ParameterType::Hostname | ParameterType::Email => words(text).map(lowered).collect(),
         ParameterType::Username => words(text).filter(|found| tells_a_user(found, text)).collect(),
@@ -42,7 +60,7 @@ fn words(text: &str) -> impl Iterator<Item = Found> + '_ {
             return None;
         }
         let start = start_of(closed);
-        Some(Found { value: closed.to_owned(), range: start..start + closed.len() })
+        Some(Found { value: closed.to_owned(), range: start..start + closed.len(), named: false })
     })
 }
 
@@ -103,7 +121,7 @@ fn numbers(name: &ParameterName, text: &str) -> Vec<Found> {
         let named_after = after == unit || after == phrase;
         let glued = lower[end..].starts_with(|c: char| c.is_alphanumeric() || c == '_') && after != unit;
         if !joined_before && !fraction && !glued && (named_before || named_after) {
-            found.push(Found { value: text[at..end].to_owned(), range: at..end });
+            found.push(Found { value: text[at..end].to_owned(), range: at..end, named: false });
         }
         at = end;
     }
@@ -132,9 +150,9 @@ fn durations(text: &str) -> Vec<Found> {
             if rest.is_empty() {
                 let next = parts.get(index + 1)?;
                 let short = unit(&next.value)?;
-                return Some(Found { value: format!("{number}{short}"), range: part.range.start..next.range.end });
+                return Some(Found { value: format!("{number}{short}"), range: part.range.start..next.range.end, named: false });
             }
-            Some(Found { value: format!("{number}{}", unit(rest)?), range: part.range.clone() })
+            Some(Found { value: format!("{number}{}", unit(rest)?), range: part.range.clone(), named: false })
         })
         .collect()
 }
@@ -148,7 +166,7 @@ fn named_values(values: &[String], text: &str) -> Vec<Found> {
         for (start, _) in lower.match_indices(&value.to_ascii_lowercase()) {
             let end = start + value.len();
             if !lower[..start].ends_with(inside) && !lower[end..].starts_with(inside) {
-                found.push(Found { value: value.clone(), range: start..end });
+                found.push(Found { value: value.clone(), range: start..end, named: false });
             }
         }
     }
@@ -162,7 +180,7 @@ mod tests {
 
     fn found(name: &str, kind: ParameterType, text: &str) -> Vec<String> {
         let parameter = Parameter { kind, from: Vec::new(), pattern: None, one_of: None, required: true, description: None };
-        let found = candidates(&ParameterName::new(name).unwrap(), &parameter, text);
+        let found = shaped(&ParameterName::new(name).unwrap(), &parameter, text);
         for candidate in &found {
             assert!(text.get(candidate.range.clone()).is_some(), "ranges lie on character borders");
         }

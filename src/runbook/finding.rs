@@ -59,6 +59,7 @@ pub enum Rule {
     TooFewExamples,
     StaleReview,
     NoTitle,
+    BadAlertRules,
 }
 
 /// A place in a runbook file.

@@ -4,17 +4,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
+    alert_rules::AlertRules,
     calibration::Calibration,
     directory::Directories,
     finding::{Finding, Place, Rule, Severity},
     lint,
     matching::{self, Matcher, Ranking, Standing},
+    parameters::{self, Filled},
     parse::{self, Sheet},
     query::Query,
+    semantic::Meaning,
 };
 use crate::domain::{
     digest::Digest,
@@ -30,6 +33,10 @@ pub struct Known {
     pub owners: Option<BTreeSet<String>>,
     /// For overdue reviews.
     pub today: Option<jiff::civil::Date>,
+    /// The embedding that runbooks are found by beside their words.
+    pub meaning: Option<Meaning>,
+    /// Prometheus rule files, or folders of them, whose annotations may be in tickets.
+    pub alert_rules: Vec<PathBuf>,
 }
 
 /// A set of sound runbooks, ready to rank.
@@ -40,6 +47,8 @@ pub struct Library {
     digest: Digest,
     matcher: Matcher,
     calibration: Calibration,
+    rules: AlertRules,
+    meaning: Option<Meaning>,
 }
 
 impl Library {
@@ -88,18 +97,36 @@ impl Library {
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(findings);
         }
-        let calibration = Calibration::shipped().map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
-        Ok(Self::trusted(sheets, findings, calibration))
+        let calibration = Calibration::shipped(known.meaning.as_ref().map(Meaning::kind))
+            .map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
+        let rules = AlertRules::read(&known.alert_rules)?;
+        Ok(Self::trusted(sheets, findings, calibration, known.meaning.clone()).with_rules(rules))
     }
 
-    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration) -> Self {
+    /// The same library reading texts backwards by these alert rules.
+    pub(crate) fn with_rules(mut self, rules: AlertRules) -> Self {
+        if let Some(rules) = rules.digest() {
+            self.digest = Digest::of_parts([self.digest.as_bytes().as_slice(), rules.as_bytes()]);
+        }
+        Self { rules, ..self }
+    }
+
+    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration, meaning: Option<Meaning>) -> Self {
         let sheets: BTreeMap<RunbookId, Sheet> = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), sheet)).collect();
-        Self { digest: digest(&sheets), matcher: Matcher::new(sheets.values()), sheets, warnings, calibration }
+        Self {
+            digest: digest(&sheets),
+            matcher: Matcher::new(sheets.values(), meaning.as_ref()),
+            sheets,
+            warnings,
+            calibration,
+            rules: AlertRules::default(),
+            meaning,
+        }
     }
 
     /// The same library without some runbooks or examples, for training and evaluation.
     pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Self {
-        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone())
+        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone(), self.meaning.clone())
     }
 
     /// The same library judging fit by other coefficients.
@@ -142,6 +169,11 @@ impl Library {
     pub fn rank(&self, query: &Query<'_>) -> Ranking {
         let runbooks: Vec<&Runbook> = self.iter().collect();
         matching::answer(self.standings(query), &runbooks, &self.calibration)
+    }
+
+    /// The slots of `runbook` for a ticket.
+    pub fn fill(&self, runbook: &Runbook, query: &Query<'_>) -> Filled {
+        parameters::fill(runbook, &self.rules, query)
     }
 
     pub(crate) fn calibration(&self) -> &Calibration {

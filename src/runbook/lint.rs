@@ -343,6 +343,7 @@ mod tests {
             connectors: Some([ConnectorName::new("automation").unwrap()].into()),
             owners: Some(["teams".to_owned()].into()),
             today: Some(jiff::civil::date(2027, 6, 1)),
+            ..Known::default()
         };
         let text = "reviewed: 2026-11-01\nreview_every: 180d\napplies_to: {categories: [hardware/pinter]}\nsteps:\n  - {id: v, kind: verify, use: automaton.get, with: {path: /x}}";
         let findings = one(&sheet("a", text), &known);

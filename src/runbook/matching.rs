@@ -6,15 +6,19 @@
 use std::sync::Arc;
 
 use super::{
-    calibration::{Calibration, Features},
+    calibration::{Calibration, Features, Nearness},
     index::{Index, Scored, Texts, rounded},
     parse::Sheet,
     query::Query,
+    semantic::{Meaning, Passages},
     triggers::{Compiled, Fired, Trigger},
 };
-use crate::domain::{
-    recommendation::{Candidate, Evidence},
-    runbook::Runbook,
+use crate::{
+    domain::{
+        recommendation::{Candidate, Evidence},
+        runbook::Runbook,
+    },
+    text::embedding::EmbeddingKind,
 };
 
 /// How many candidates an answer shows.
@@ -40,6 +44,7 @@ pub struct Ranking {
 #[derive(Debug)]
 pub(crate) struct Matcher {
     index: Index,
+    passages: Option<Passages>,
     triggers: Vec<Arc<Compiled>>,
 }
 
@@ -56,9 +61,13 @@ pub(crate) struct Standing {
 }
 
 impl Matcher {
-    pub(crate) fn new<'a>(sheets: impl Iterator<Item = &'a Sheet> + Clone) -> Self {
+    pub(crate) fn new<'a>(sheets: impl Iterator<Item = &'a Sheet> + Clone, meaning: Option<&Meaning>) -> Self {
         let documents: Vec<Texts> = sheets.clone().map(|sheet| texts(&sheet.runbook)).collect();
-        Self { index: Index::new(&documents), triggers: sheets.map(|sheet| Arc::clone(&sheet.compiled)).collect() }
+        Self {
+            index: Index::new(&documents),
+            passages: meaning.map(|meaning| Passages::new(sheets.clone().map(|sheet| &sheet.runbook), meaning)),
+            triggers: sheets.map(|sheet| Arc::clone(&sheet.compiled)).collect(),
+        }
     }
 
     /// Every runbook that is not ruled out and has any reason to be here, best first.
@@ -66,26 +75,32 @@ impl Matcher {
         let text = searched(query);
         let lexical = self.index.score(&text);
         let best = lexical.iter().map(|scored| scored.score).fold(0.0, f64::max);
+        let nearness = self.passages.as_ref().filter(|_| !text.trim().is_empty()).map(|passages| passages.score(&text));
+        let weight = self.passages.as_ref().map_or(0.0, |passages| semantic_weight(passages.kind()));
         let mut rows: Vec<Row> = runbooks
             .zip(&self.triggers)
             .zip(lexical)
             .enumerate()
             .filter_map(|(number, ((runbook, triggers), lexical))| {
+                let similarity = nearness.as_ref().map(|nearness| nearness[number]);
                 let fired = triggers.fire(runbook, query);
-                if fired.excluded || (fired.strongest == Trigger::None && lexical.score <= 0.0) {
+                if fired.excluded || (fired.strongest == Trigger::None && lexical.score <= 0.0 && similarity.unwrap_or(0.0) <= 0.0) {
                     return None;
                 }
                 let agreement = agreement(runbook, query);
                 let scaled = if best > 0.0 { lexical.score / best } else { 0.0 };
-                let score = rounded(combine(&[(LEXICAL, scaled), (CATEGORY, agreement)]));
-                Some(Row { number, fired, lexical, agreement, score })
+                let text = similarity.map_or(scaled, |similarity| combine(&[(LEXICAL, scaled), (weight, similarity)]));
+                let score = rounded(combine(&[(1.0, text), (CATEGORY, agreement)]));
+                Some(Row { number, fired, lexical, agreement, score, similarity })
             })
             .collect();
         rows.sort_by(|a, b| {
             let strength = b.fired.strongest.cmp(&a.fired.strongest);
             strength.then_with(|| b.score.total_cmp(&a.score)).then_with(|| a.number.cmp(&b.number))
         });
-        let highest = Highest::of(&rows);
+        let highest = Highest::of(rows.iter().map(|row| row.score));
+        let nearest = Highest::of(rows.iter().map(|row| row.similarity.unwrap_or(0.0)));
+        let most_words = Highest::of(rows.iter().map(|row| row.lexical.score));
         let top = rows.first().map_or(Trigger::None, |row| row.fired.strongest);
         let rivals = rows.iter().filter(|row| row.fired.strongest == top).count();
         rows.into_iter()
@@ -93,7 +108,12 @@ impl Matcher {
             .map(|(place, row)| {
                 // Two runbooks picked with equal force say nothing of which one is right.
                 let exact = if row.fired.strongest == top && rivals == 1 { top } else { Trigger::None };
-                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement);
+                let meaning = row.similarity.map(|similarity| Nearness {
+                    similarity,
+                    margin: similarity - nearest.but(place),
+                    both_first: nearest.place == place && most_words.place == place,
+                });
+                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement, meaning);
                 let mut because = row.fired.because;
                 if place < SHOWN {
                     let terms = self.index.explain(&text, row.number).into_iter().take(TERMS_SHOWN);
@@ -111,6 +131,7 @@ struct Row {
     lexical: Scored,
     agreement: f64,
     score: f64,
+    similarity: Option<f64>,
 }
 
 /// The best score of all rows but one.
@@ -121,12 +142,12 @@ struct Highest {
 }
 
 impl Highest {
-    fn of(rows: &[Row]) -> Self {
-        rows.iter().enumerate().fold(Self { place: usize::MAX, first: 0.0, second: 0.0 }, |best, (place, row)| {
-            if row.score > best.first {
-                Self { place, first: row.score, second: best.first }
+    fn of(scores: impl Iterator<Item = f64>) -> Self {
+        scores.enumerate().fold(Self { place: usize::MAX, first: 0.0, second: 0.0 }, |best, (place, score)| {
+            if score > best.first {
+                Self { place, first: score, second: best.first }
             } else {
-                Self { second: best.second.max(row.score), ..best }
+                Self { second: best.second.max(score), ..best }
             }
         })
     }
@@ -163,6 +184,15 @@ pub(crate) fn answer(standings: Vec<Standing>, runbooks: &[&Runbook], calibratio
         .collect();
     let proposed = candidates.first().filter(|best| best.fit >= calibration.threshold()).cloned();
     Ranking { proposed, candidates, threshold: calibration.threshold() }
+}
+
+/// What meaning counts beside words. A table of word pieces says little that the words do not; a sentence model does.
+/// Chosen on development queries of alert runbooks and of support articles.
+fn semantic_weight(kind: EmbeddingKind) -> f64 {
+    match kind {
+        EmbeddingKind::Static => 0.2,
+        EmbeddingKind::Minilm => 0.5,
+    }
 }
 
 /// The weighted mean of scores between 0 and 1.

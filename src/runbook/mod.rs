@@ -3,7 +3,10 @@
 //! Pure but for [`Library::load`] and the evaluation entry points, which read files. Never runs a step,
 //! never reads a clock, and never lets ticket text become anything but a validated value of a typed slot.
 
+mod alert_rules;
+mod alert_template;
 mod calibration;
+mod cues;
 mod directory;
 mod error;
 mod evaluate;
@@ -19,23 +22,28 @@ mod parameters;
 mod parse;
 mod plain;
 mod query;
+mod schema;
+mod semantic;
 mod steps;
 mod training;
 mod triggers;
 mod validate;
+mod vectors;
 mod wording;
 mod words;
 
 pub use calibration::{Calibration, Features, fit_calibration};
 pub use error::RunbookError;
 pub use evaluate::{Coverage, Evaluation, EvaluationInput, QueryField, evaluate};
-pub use evaluate_params::{ParamsEvaluation, evaluate_params};
+pub use evaluate_params::{ParamsEvaluation, SlotFigures, evaluate_params};
 pub use finding::{Finding, Rule, Severity};
 pub use library::{Known, Library};
 pub use lint::{LintReport, lint};
 pub use matching::Ranking;
-pub use parameters::{Filled, fill};
+pub use parameters::Filled;
 pub use parse::{Sheet, parse};
 pub use query::Query;
+pub use schema::FRONT_MATTER_SCHEMA;
+pub use semantic::Meaning;
 pub use training::train;
 pub use validate::validate;

@@ -1,14 +1,19 @@
-//! Filling a runbook's slots from a ticket: labels and attributes as declared, then typed words in the text.
+//! Filling a runbook's slots from a ticket: labels and attributes as declared, then what a known alert template gives
+//! back, then typed words in the text.
 //!
 //! A wrong value is worse than a missing one: two different valid values, or one that cannot be shown in the
 //! original text byte for byte, leave the slot to a person. Never asks, never guesses.
 
 use super::{
+    alert_rules::{AlertRules, Printed},
     extract::{self, Found},
     query::Query,
     validate::{self, Validator, validate},
 };
+use std::collections::BTreeMap;
+
 use crate::domain::{
+    classification::{Field, Span},
     name::ParameterName,
     recommendation::{FilledParameter, MissingParameter, Origin},
     runbook::{Parameter, ParameterSource, ParameterType, Runbook},
@@ -24,10 +29,15 @@ pub struct Filled {
 }
 
 /// Fills every parameter from the first of its sources that has a valid value.
-pub fn fill(runbook: &Runbook, query: &Query<'_>) -> Filled {
+pub(crate) fn fill(runbook: &Runbook, rules: &AlertRules, query: &Query<'_>) -> Filled {
     let mut filled = Filled::default();
+    let ticket = Ticket {
+        query,
+        printed: if runbook.parameters.is_empty() { BTreeMap::new() } else { rules.invert(query) },
+        declared: runbook.parameters.keys().map(ParameterName::as_str).collect(),
+    };
     for (name, parameter) in &runbook.parameters {
-        match fill_one(name, parameter, query) {
+        match ticket.fill_one(name, parameter) {
             Ok(value) => filled.parameters.push(value),
             Err(reason) if parameter.required => filled.missing.push(MissingParameter { name: name.clone(), reason }),
             Err(_) => {}
@@ -48,29 +58,105 @@ enum Said {
     Unusable(String),
 }
 
-fn fill_one(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> Result<FilledParameter, String> {
-    let mut reasons = Vec::new();
-    for source in &parameter.from {
-        let said = match source {
-            ParameterSource::Label(label) => {
-                structured(parameter, query.labels.get(label), &format!("label `{label}`"), Origin::Label { name: label.clone() })
+/// A ticket with what is looked up in it once for all slots.
+struct Ticket<'a> {
+    query: &'a Query<'a>,
+    /// Labels that a known alert template gives back.
+    printed: BTreeMap<String, Printed>,
+    declared: Vec<&'a str>,
+}
+
+impl Ticket<'_> {
+    fn fill_one(&self, name: &ParameterName, parameter: &Parameter) -> Result<FilledParameter, String> {
+        let mut reasons = Vec::new();
+        for source in &parameter.from {
+            let said = match source {
+                ParameterSource::Label(label) => {
+                    structured(parameter, self.query.labels.get(label), &format!("label `{label}`"), Origin::Label { name: label.clone() })
+                }
+                ParameterSource::Attribute(field) => structured(
+                    parameter,
+                    self.query.attributes.get(field),
+                    &format!("attribute `{field}`"),
+                    Origin::Attribute { name: field.clone() },
+                ),
+                ParameterSource::Requester => requester(parameter, self.query),
+                ParameterSource::Text => match self.from_template(name, parameter) {
+                    Said::Nothing => self.from_text(name, parameter),
+                    said => said,
+                },
+            };
+            match said {
+                Said::Value { value, origin, validated_by } => {
+                    return Ok(FilledParameter { name: name.clone(), value, origin, validated_by });
+                }
+                Said::Unusable(reason) => reasons.push(reason),
+                Said::Nothing => {}
             }
-            ParameterSource::Attribute(field) => structured(
-                parameter,
-                query.attributes.get(field),
-                &format!("attribute `{field}`"),
-                Origin::Attribute { name: field.clone() },
-            ),
-            ParameterSource::Requester => requester(parameter, query),
-            ParameterSource::Text => from_text(name, parameter, query),
+        }
+        Err(if reasons.is_empty() { format!("the ticket names no {}", parameter.kind.as_str()) } else { reasons.join("; ") })
+    }
+
+    /// The value of a label that the slot asks for, or that has its name, as the alert's own template printed it.
+    fn from_template(&self, name: &ParameterName, parameter: &Parameter) -> Said {
+        let asked = parameter.from.iter().filter_map(|source| match source {
+            ParameterSource::Label(label) => Some(label.as_str()),
+            _ => None,
+        });
+        let Some(printed) = asked.chain([name.as_str()]).find_map(|label| self.printed.get(label)) else { return Said::Nothing };
+        let Some(span) = self.shown(printed.field, &printed.range) else {
+            return Said::Unusable("the text writes it with hidden or look-alike characters".to_owned());
         };
-        match said {
-            Said::Value { value, origin, validated_by } => return Ok(FilledParameter { name: name.clone(), value, origin, validated_by }),
-            Said::Unusable(reason) => reasons.push(reason),
-            Said::Nothing => {}
+        let what = format!("value in the text of `{}`", printed.alert);
+        match structured(parameter, Some(&Untrusted::from(printed.value.as_str())), &what, Origin::Text { span }) {
+            Said::Value { value, origin, mut validated_by } => {
+                validated_by.insert(0, format!("template of {}", printed.alert));
+                Said::Value { value, origin, validated_by }
+            }
+            said => said,
         }
     }
-    Err(if reasons.is_empty() { format!("the ticket names no {}", parameter.kind.as_str()) } else { reasons.join("; ") })
+
+    fn from_text(&self, name: &ParameterName, parameter: &Parameter) -> Said {
+        let validator = match Validator::new(parameter) {
+            Ok(validator) => validator,
+            Err(why) => return Said::Unusable(why),
+        };
+        let mut usable: Vec<(Found, Vec<String>, Span)> = Vec::new();
+        let mut unshown = false;
+        for (field, text) in self.query.fields() {
+            for found in extract::candidates(name, &self.declared, parameter, text) {
+                let Ok(validated_by) = validator.check(&found.value) else { continue };
+                match self.shown(field, &found.range) {
+                    Some(span) => usable.push((found, validated_by, span)),
+                    None => unshown = true,
+                }
+            }
+        }
+        // `node n1 is down, pods move to n2`: the one called by the slot's name is meant.
+        if usable.iter().any(|(found, ..)| found.named) {
+            usable.retain(|(found, ..)| found.named);
+        }
+        let mut values: Vec<&str> = usable.iter().map(|(found, ..)| found.value.as_str()).collect();
+        values.sort_unstable();
+        values.dedup();
+        match (values.as_slice(), usable.first()) {
+            _ if unshown => Said::Unusable("the text writes it with hidden or look-alike characters".to_owned()),
+            ([_], Some((found, validated_by, span))) => {
+                Said::Value { value: found.value.clone(), origin: Origin::Text { span: span.clone() }, validated_by: validated_by.clone() }
+            }
+            ([], _) | (_, None) => Said::Nothing,
+            (several, _) => {
+                Said::Unusable(format!("the text names more than one: {}", several.iter().take(5).copied().collect::<Vec<_>>().join(", ")))
+            }
+        }
+    }
+
+    /// Where the bytes stand in the original. Equal length shows that cleaning changed nothing inside: no full-width
+    /// digit, no hidden character.
+    fn shown(&self, field: Field, range: &std::ops::Range<usize>) -> Option<Span> {
+        (self.query.span_of)(field, range.clone()).filter(|span| span.end - span.start == range.len())
+    }
 }
 
 fn structured(parameter: &Parameter, value: Option<&Untrusted>, what: &str, origin: Origin) -> Said {
@@ -108,49 +194,11 @@ fn requester(parameter: &Parameter, query: &Query<'_>) -> Said {
     structured(parameter, Some(email.unwrap_or(&requester.id)), "requester", Origin::Requester)
 }
 
-fn from_text(name: &ParameterName, parameter: &Parameter, query: &Query<'_>) -> Said {
-    let validator = match Validator::new(parameter) {
-        Ok(validator) => validator,
-        Err(why) => return Said::Unusable(why),
-    };
-    let mut usable: Vec<(Found, Vec<String>, crate::domain::classification::Span)> = Vec::new();
-    let mut unshown = false;
-    for (field, text) in query.fields() {
-        for found in extract::candidates(name, parameter, text) {
-            let Ok(validated_by) = validator.check(&found.value) else { continue };
-            // Equal length shows that cleaning changed nothing inside: no full-width digit, no hidden character.
-            match (query.span_of)(field, found.range.clone()).filter(|span| span.end - span.start == found.range.len()) {
-                Some(span) => usable.push((found, validated_by, span)),
-                None => unshown = true,
-            }
-        }
-    }
-    let mut values: Vec<&str> = usable.iter().map(|(found, ..)| found.value.as_str()).collect();
-    values.sort_unstable();
-    values.dedup();
-    match (values.as_slice(), usable.first()) {
-        _ if unshown => Said::Unusable("the text writes it with hidden or look-alike characters".to_owned()),
-        ([_], Some((found, validated_by, span))) => {
-            Said::Value { value: found.value.clone(), origin: Origin::Text { span: span.clone() }, validated_by: validated_by.clone() }
-        }
-        ([], _) | (_, None) => Said::Nothing,
-        (several, _) => {
-            Said::Unusable(format!("the text names more than one: {}", several.iter().take(5).copied().collect::<Vec<_>>().join(", ")))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::{
-        domain::{
-            classification::{Field, Span},
-            name::RunbookId,
-            ticket::Requester,
-        },
+        domain::{name::RunbookId, ticket::Requester},
         runbook::{library::shipped, query::same_span},
     };
 
@@ -161,7 +209,7 @@ mod tests {
         let labels: BTreeMap<String, Untrusted> = labels.iter().map(|(k, v)| ((*k).to_owned(), Untrusted::from(*v))).collect();
         let attributes = BTreeMap::new();
         let query = Query { title, body, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
-        fill(library.get(&RunbookId::new(id).unwrap()).unwrap(), &query)
+        library.fill(library.get(&RunbookId::new(id).unwrap()).unwrap(), &query)
     }
 
     fn value(filled: &Filled) -> Option<&str> {
@@ -214,7 +262,7 @@ mod tests {
         for span_of in spans {
             let query =
                 Query { title: "prn-07", body: "", labels: &nothing, attributes: &nothing, requester: None, category: None, span_of };
-            let got = fill(library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap(), &query);
+            let got = library.fill(library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap(), &query);
             assert_eq!(got.missing[0].reason, "the text writes it with hidden or look-alike characters");
         }
     }
@@ -242,7 +290,7 @@ mod tests {
                 category: None,
                 span_of: &same_span,
             };
-            fill(library.get(&RunbookId::new("unlock-account").unwrap()).unwrap(), &query)
+            library.fill(library.get(&RunbookId::new("unlock-account").unwrap()).unwrap(), &query)
         };
         assert_eq!(value(&ask("jdoe", "j@example.com")), Some("jdoe"));
         assert_eq!(value(&ask("9921", "jdoe@evil.example")), None);
@@ -263,7 +311,7 @@ mod tests {
                 .examples
                 .matching
                 .iter()
-                .filter(|text| crate::runbook::query::text_query(text, None, |query| fill(runbook, query)).missing.is_empty())
+                .filter(|text| crate::runbook::query::text_query(text, None, |query| library.fill(runbook, query)).missing.is_empty())
                 .count();
             assert!(
                 complete * 3 >= runbook.examples.matching.len() * 2,

@@ -74,21 +74,38 @@ fn alert(name: &str, text: &str, library: &Library) -> Option<Standing> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::runbook::{Known, library::shipped, lint};
+    use std::sync::Arc;
 
-    #[test]
-    fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
-        let fitted = train(shipped()).unwrap();
+    use super::*;
+    use crate::{
+        runbook::{Known, Meaning, library::shipped, lint},
+        text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+    };
+
+    fn refit(library: &Library, file: &str) {
+        let fitted = train(library).unwrap();
         if std::env::var_os("UPDATE_MATCHER").is_some() {
-            std::fs::write("models/matcher.json", serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
+            std::fs::write(file, serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
         }
-        let stored = Calibration::from_json(&std::fs::read_to_string("models/matcher.json").unwrap()).unwrap();
+        let stored = Calibration::from_json(&std::fs::read_to_string(file).unwrap()).unwrap();
         let distance = fitted.distance(&stored);
         assert!(
             distance < 1e-3,
             "refit moved by {distance}: run this test with UPDATE_MATCHER=1 and look at the change\n{fitted:?}\n{stored:?}"
         );
+    }
+
+    #[test]
+    fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
+        refit(shipped(), "models/matcher.json");
+    }
+
+    #[test]
+    fn the_shipped_coefficients_for_the_static_embedding_are_what_fitting_gives() {
+        let embedder = Embedder::load(std::path::Path::new("models/embedding"), EmbeddingKind::Static).unwrap();
+        let meaning = Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, 4_096)), kept_in: None });
+        let library = Library::load(std::path::Path::new("runbooks"), &Known { meaning, ..Known::default() }).unwrap();
+        refit(&library, "models/matcher-static.json");
     }
 
     #[test]
