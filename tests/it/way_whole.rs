@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use sluicegate::{
     domain::{
+        ambient::Ambient as _,
         approval::Mode,
         execution::ExecutionState,
+        outbox::OutboxState,
         principal::Role::{Approver, Auditor},
         state::TicketState,
         verdict::Decision,
@@ -16,7 +18,7 @@ use sluicegate::{
 
 use crate::{
     app::RUNBOOK,
-    way_world::{GENEROUS, World, does_not_print, pre_approve as pre_approved, refused_by, set_mode},
+    way_world::{GENEROUS, World, does_not_print, pre_approve as pre_approved, refused_by, set_mode, tenant},
 };
 
 #[tokio::test]
@@ -101,5 +103,26 @@ async fn without_a_pre_approval_in_force_nothing_runs_and_the_reason_is_said() {
     let id = world.tell(&does_not_print("5", "prn-00008")).await;
     world.work().await;
     assert_eq!((world.ticket(id).await.state, world.automation.changes().len()), (TicketState::Resolved, 1));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_help_desk_that_is_away_is_tried_again_when_the_schedule_says_and_not_when_the_lease_ends() {
+    let world = World::new().await;
+    world.desk.set_away(true);
+    let id = world.tell(&does_not_print("1", "prn-00007")).await;
+    world.work().await;
+    let message = async || world.store().messages_for(&tenant(), id).await.unwrap().remove(0);
+    let tried = message().await;
+    assert_eq!((tried.state, tried.attempts), (OutboxState::Waiting, 1));
+    let wait = Duration::from_millis(u64::try_from(tried.next_attempt_at.as_millis() - world.app.ambient.now().as_millis()).unwrap());
+    assert!(wait >= Duration::from_secs(5) && wait < world.service().config.pipeline.lease.get(), "{wait:?}");
+    world.desk.set_away(false);
+    world.app.ambient.turn(wait - Duration::from_millis(1));
+    world.work().await;
+    assert_eq!(message().await, tried, "too early");
+    world.app.ambient.turn(Duration::from_millis(1));
+    world.work().await;
+    assert_eq!((message().await.state, world.desk.comments("1").len()), (OutboxState::Delivered, 1));
     world.audit().await;
 }

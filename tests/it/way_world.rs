@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -112,6 +115,7 @@ impl Automation {
 #[derive(Clone, Default)]
 pub struct HelpDesk {
     puts: Arc<Mutex<Vec<(String, Value)>>>,
+    away: Arc<AtomicBool>,
 }
 
 impl HelpDesk {
@@ -125,11 +129,19 @@ impl HelpDesk {
         self.puts.lock().unwrap().iter().any(|(id, put)| id.trim_end_matches(".json") == ticket && put["ticket"]["status"] == "solved")
     }
 
+    /// Whether every write is answered with 503 from now on.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
     pub fn is_untouched(&self) -> bool {
         self.puts.lock().unwrap().is_empty()
     }
 
     async fn put(State(this): State<Self>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
+        if this.away.load(Ordering::SeqCst) {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
         this.puts.lock().unwrap().push((id, body));
         StatusCode::OK
     }
