@@ -159,6 +159,10 @@ impl Store for TestStore {
         self.inner.release_execution(execution).await
     }
 
+    async fn release_message(&self, message: OutboxId) -> Result<()> {
+        self.inner.release_message(message).await
+    }
+
     async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Option<Ticket>> {
         self.inner.ticket(tenant, id).await
     }

@@ -142,6 +142,7 @@ delegate! {
     expired_recommendations(now: Timestamp, limit: usize) -> Vec<Recommendation>;
     release_ticket(ticket: TicketId) -> ();
     release_execution(execution: ExecutionId) -> ();
+    release_message(message: OutboxId) -> ();
     ticket(tenant: &TenantId, id: TicketId) -> Option<Ticket>;
     ticket_of(tenant: &TenantId, source: &SourceId, external_id: &str) -> Option<Ticket>;
     tickets(tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Vec<Ticket>;

@@ -123,6 +123,8 @@ pub trait Store: Send + Sync + 'static {
     /// Ends the lease of a ticket so that it is claimed again at once.
     async fn release_ticket(&self, ticket: TicketId) -> Result<()>;
     async fn release_execution(&self, execution: ExecutionId) -> Result<()>;
+    /// Ends the lease of a message, so that the time of its next try alone says when it is claimed again.
+    async fn release_message(&self, message: OutboxId) -> Result<()>;
 
     // Reads. `tenant` comes from the caller's identity, never from a parameter.
 

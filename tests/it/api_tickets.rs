@@ -123,7 +123,7 @@ async fn another_tenants_things_are_not_there() {
 
 /// A ticket that the harness's runbook fits, triaged.
 async fn proposed(app: &App, token: &str) -> Value {
-    post(app, token, None, &ticket("1", "the monitoring agent on web-07 stopped")).await;
+    post(app, token, None, &ticket("1", "Printer prn-00007 does not print, documents just sit in the queue")).await;
     app.triage().await;
     let listing = app.get(token, "/v1/recommendations?state=open").await.json();
     assert_eq!(listing["items"].as_array().unwrap().len(), 1, "{listing}");
@@ -135,7 +135,7 @@ async fn a_proposal_is_rejected_once_and_only_by_whoever_saw_it_as_it_is() {
     let app = App::start().await;
     let token = app.token(&[Responder]).await;
     let proposal = proposed(&app, &token).await;
-    assert_eq!(proposal["runbook"], "restart-agent");
+    assert_eq!(proposal["runbook"], "restart-spooler");
     let path = format!("/v1/recommendations/{}", proposal["id"].as_str().unwrap());
     let shown = app.get(&token, &path).await;
     let etag = shown.header("etag").to_owned();
@@ -180,7 +180,7 @@ async fn an_approval_of_something_else_than_is_there_is_refused() {
 async fn waiting_gives_the_decision_when_it_comes_and_the_ticket_when_it_does_not() {
     let app = App::start().await;
     let token = app.token(&[Responder]).await;
-    let body = ticket("1", "the monitoring agent on web-07 stopped");
+    let body = ticket("1", "Printer prn-00007 does not print, documents just sit in the queue");
     let waiting = async |wait: &str| {
         Answer::of(app.ask("POST", &format!("/v1/tickets?wait={wait}")).bearer_auth(&token).body(body.to_string())).await
     };
@@ -191,7 +191,7 @@ async fn waiting_gives_the_decision_when_it_comes_and_the_ticket_when_it_does_no
     app.triage().await;
     let decided = waiting("2s").await;
     assert_eq!(decided.status, 200, "{decided:?}");
-    assert_eq!(decided.json()["recommendation"]["runbook"], "restart-agent");
+    assert_eq!(decided.json()["recommendation"]["runbook"], "restart-spooler");
 }
 
 #[tokio::test]
@@ -203,8 +203,8 @@ async fn modes_change_for_whoever_saw_them_and_auto_needs_an_approver() {
     app.send(&operator, "PUT", "/v1/modes/global", json!({ "mode": "auto", "revision": tag })).await.is(403, "missing-role");
     app.send(&operator, "PUT", "/v1/modes/sources/nobody", json!({ "mode": "shadow", "revision": tag })).await.is(404, "not-found");
     app.send(&operator, "PUT", "/v1/modes/runbooks/nothing", json!({ "mode": "shadow", "revision": tag })).await.is(404, "not-found");
-    let set = app.send(&approver, "PUT", "/v1/modes/runbooks/restart-agent", json!({ "mode": "auto", "revision": tag })).await;
-    assert_eq!((set.status, &set.json()["runbooks"]["restart-agent"]), (200, &json!("auto")), "{set:?}");
+    let set = app.send(&approver, "PUT", "/v1/modes/runbooks/restart-spooler", json!({ "mode": "auto", "revision": tag })).await;
+    assert_eq!((set.status, &set.json()["runbooks"]["restart-spooler"]), (200, &json!("auto")), "{set:?}");
     app.send(&operator, "PUT", "/v1/modes/global", json!({ "mode": "shadow", "revision": tag })).await.is(409, "changed");
     let responder = app.token_of("default", "rea", &[Responder], None).await;
     let pulled = app.send(&responder, "PUT", "/v1/kill-switch", json!({ "on": true, "reason": "drill" })).await;
@@ -216,10 +216,10 @@ async fn modes_change_for_whoever_saw_them_and_auto_needs_an_approver() {
 async fn a_pre_approval_names_the_version_in_force_and_can_be_taken_back_once() {
     let app = App::start().await;
     let approver = app.token(&[Approver]).await;
-    let runbook = app.get(&approver, "/v1/runbooks/restart-agent").await.json();
+    let runbook = app.get(&approver, "/v1/runbooks/restart-spooler").await.json();
     assert_eq!((&runbook["risk"], runbook["steps"].as_array().unwrap().len()), (&json!("low"), 4));
     let wanted =
-        |digest: &Value| json!({ "runbook": "restart-agent", "digest": digest, "mode": "auto", "expires_at": "2023-12-14T00:00:00Z" });
+        |digest: &Value| json!({ "runbook": "restart-spooler", "digest": digest, "mode": "auto", "expires_at": "2023-12-14T00:00:00Z" });
     let other = json!(format!("sha256:{}", "0".repeat(64)));
     app.send(&approver, "POST", "/v1/pre-approvals", wanted(&other)).await.is(409, "changed");
     let made = app.send(&approver, "POST", "/v1/pre-approvals", wanted(&runbook["digest"])).await;
@@ -227,6 +227,6 @@ async fn a_pre_approval_names_the_version_in_force_and_can_be_taken_back_once() 
     let revoke = format!("/v1/pre-approvals/{}/revoke", made.json()["id"].as_str().unwrap());
     assert_eq!(app.send(&approver, "POST", &revoke, json!({ "reason": "drill" })).await.status, 200);
     app.send(&approver, "POST", &revoke, json!({ "reason": "drill" })).await.is(409, "changed");
-    let all = app.get(&approver, "/v1/pre-approvals?runbook=restart-agent").await.json();
+    let all = app.get(&approver, "/v1/pre-approvals?runbook=restart-spooler").await.json();
     assert_eq!(all["items"][0]["revoked"]["reason"], "drill");
 }

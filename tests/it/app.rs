@@ -131,48 +131,51 @@ fn config(folder: &Path) -> Config {
 }
 
 pub const RUNBOOK: &str = r#"---
-id: restart-agent
-title: Restart the monitoring agent
+id: restart-spooler
+title: Restart the spooler of a printer
 owner: platform-team
 authors: [lea.brandt@example.com]
 reviewed: 2023-11-01
 review_every: 3650d
 triggers:
-  patterns: ['(?i)\bmonitoring agent\b.*\bstopped\b']
-symptoms: ["The monitoring agent of a host stopped"]
+  patterns: ['(?i)\bprinter\b.*\bdoes not print\b']
+symptoms: ["Documents sit in the queue and nothing prints"]
 parameters:
-  host: {type: hostname, from: [text], pattern: '^web-[0-9]{2}$', description: The host}
+  host: {type: hostname, from: [text], pattern: '^prn-[0-9]{4,7}$', description: The printer}
 risk: low
 reversible: true
 steps:
   - {id: look, kind: precheck, use: automation.get, with: {path: "/hosts/{{host}}"}, expect: "status == 200"}
   - {id: restart, kind: change, use: automation.post, with: {path: "/hosts/{{host}}/restart"}, timeout: 5s, idempotent: true, rollback: undo}
-  - {id: check, kind: verify, use: automation.get, with: {path: "/hosts/{{host}}"}, expect: "status == 200"}
+  - {id: check, kind: verify, use: automation.get, with: {path: "/hosts/{{host}}"}, expect: 'status == 200 && body.state == "healthy"'}
   - {id: undo, kind: rollback, use: automation.post, with: {path: "/hosts/{{host}}/restart"}}
 examples:
-  match: ["the monitoring agent on web-07 stopped"]
+  match: ["Printer prn-00007 does not print, documents just sit in the queue"]
   no_match: ["please order a new laptop"]
 ---
 
 ## When it happens
 
-The agent of a host stopped and its figures are missing.
+A printer does not print and its documents stay in the queue.
 
 ## What the steps do
 
-It is restarted; nothing else on the host changes.
+Its spooler is restarted; nothing else on the printer changes.
 
 ## If it does not help
 
 Escalate to platform-team.
 "#;
 
-/// The rooms put together over the store in `folder`.
-fn service(folder: &Path, config: Config) -> (Arc<Service>, Arc<Manual>) {
+/// A store put around the one in the harness's folder.
+type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
+
+/// The rooms put together over the store in `folder`, as `wrap` has it.
+fn service(folder: &Path, config: Config, wrap: Wrap) -> (Arc<Service>, Arc<Manual>) {
     std::fs::create_dir(folder.join("runbooks")).unwrap();
-    std::fs::write(folder.join("runbooks/restart-agent.md"), RUNBOOK).unwrap();
+    std::fs::write(folder.join("runbooks/restart-spooler.md"), RUNBOOK).unwrap();
     let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
-    let store = Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap());
+    let store = wrap(Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap()));
     (over(store, ambient.clone(), config), ambient)
 }
 
@@ -204,12 +207,17 @@ impl App {
 
     /// As [`start`](Self::start), with the configuration changed first.
     pub async fn started(change: impl FnOnce(&mut Config)) -> Self {
+        Self::started_on(change, Box::new(|store| store)).await
+    }
+
+    /// As [`started`](Self::started), with another store around the real one.
+    pub async fn started_on(change: impl FnOnce(&mut Config), wrap: Wrap) -> Self {
         // reqwest is built without a TLS provider; nothing here speaks TLS, and the client asks for one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
-        let (service, ambient) = service(folder.path(), config);
+        let (service, ambient) = service(folder.path(), config, wrap);
         let application = Application::bind(service.clone()).await.unwrap();
         let address = application.address();
         let (stop, asked) = oneshot::channel::<()>();
@@ -228,7 +236,7 @@ impl App {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         config.server.listen = address;
-        service(folder.path(), config).0
+        service(folder.path(), config, Box::new(|store| store)).0
     }
 
     /// Asks the service to stop and waits until it has.

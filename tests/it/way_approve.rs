@@ -23,11 +23,11 @@ use sluicegate::{
 
 use crate::{
     app::RUNBOOK,
-    way_world::{World, agent_stopped, refused_by, seen, tenant},
+    way_world::{World, does_not_print, refused_by, seen, tenant, within},
 };
 
 async fn waiting(world: &World, external_id: &str) -> TicketId {
-    let id = world.tell(&agent_stopped(external_id, "web-07")).await;
+    let id = world.tell(&does_not_print(external_id, "prn-00007")).await;
     world.work().await;
     assert_eq!(world.ticket(id).await.state, TicketState::AwaitingApproval, "{:?}", refused_by(&world.proposal(id).await));
     id
@@ -75,7 +75,7 @@ async fn the_right_person_lets_it_run_and_everybody_else_is_refused() {
 #[tokio::test]
 async fn high_risk_takes_two_different_persons() {
     let world = World::new().await;
-    let path = world.app.folder.path().join("runbooks/restart-agent.md");
+    let path = world.app.folder.path().join("runbooks/restart-spooler.md");
     std::fs::write(path, RUNBOOK.replace("risk: low", "risk: high")).unwrap();
     assert!(reload(world.service()).await);
     let ticket = waiting(&world, "17").await;
@@ -100,7 +100,7 @@ async fn what_changed_since_it_was_shown_cannot_be_approved() {
     let olu = world.person("olu", &[Approver]).await;
     let ticket = waiting(&world, "1").await;
     let shown = world.proposal(ticket).await;
-    let path = world.app.folder.path().join("runbooks/restart-agent.md");
+    let path = world.app.folder.path().join("runbooks/restart-spooler.md");
     std::fs::write(&path, format!("{RUNBOOK}\n")).unwrap();
     assert!(reload(world.service()).await);
     let answer = approve(world.service(), &olu, shown.id, seen(&shown)).await;
@@ -126,7 +126,7 @@ async fn what_changed_since_it_was_shown_cannot_be_approved() {
 async fn whoever_posted_a_ticket_for_somebody_else_cannot_approve_it() {
     let world = World::new().await;
     let eve = world.person("eve", &[Responder, Approver]).await;
-    let body = agent_stopped("17", "web-07").to_string();
+    let body = does_not_print("17", "prn-00007").to_string();
     submit(world.service(), &eve, None, body.as_bytes()).await.unwrap();
     world.work().await;
     let open = world.store().recommendations(&tenant(), None, sluicegate::store::interface::Page { before: None, limit: 9 }).await.unwrap();
@@ -147,10 +147,13 @@ async fn thirty_two_approvals_at_once_make_one_run() {
         let (service, shown) = (world.service().clone(), shown.clone());
         tasks.spawn(async move { approve(&service, &by, shown.id, seen(&shown)).await });
     }
-    let answers = tasks.join_all().await;
+    let answers = within("the approvals", tasks.join_all()).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(ActionError::Changed(_)))), "{answers:?}");
-    let (one, other) = tokio::join!(workers::execute::step(world.service(), 8), workers::execute::step(world.service(), 8));
+    let (one, other) = within("both workers", async {
+        tokio::join!(workers::execute::step(world.service(), 8), workers::execute::step(world.service(), 8))
+    })
+    .await;
     assert_eq!(one.unwrap() + other.unwrap(), 1);
     world.work().await;
     assert_eq!((world.runs(ticket).await.len(), world.automation.changes().len()), (1, 1));
@@ -171,7 +174,7 @@ async fn of_an_approval_and_a_rejection_at_once_one_wins() {
             tokio::spawn(async move { approve(&service, &olu, shown.id, seen(&shown)).await.is_ok() })
         };
         let rejected = reject(world.service(), &rea, shown.id, shown.revision, "not this host").await.is_ok();
-        let approved = approving.await.unwrap();
+        let approved = within("the approval", approving).await.unwrap();
         assert!(approved ^ rejected, "approved {approved}, rejected {rejected}");
         world.work().await;
         runs += usize::from(approved);

@@ -23,7 +23,7 @@ use sluicegate::{
 
 use crate::{
     app::{Answer, RUNBOOK},
-    way_world::{GENEROUS, World, agent_stopped, seen, tenant},
+    way_world::{GENEROUS, World, does_not_print, seen, tenant, within},
 };
 
 fn with(mut report: Value, key: &str, value: Value) -> Value {
@@ -35,10 +35,10 @@ fn with(mut report: Value, key: &str, value: Value) -> Value {
 async fn an_update_supersedes_the_proposal_and_is_triaged_anew_at_once() {
     let world = World::new().await;
     let olu = world.person("olu", &[Approver]).await;
-    let id = world.tell(&agent_stopped("1", "web-01")).await;
+    let id = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
     let old = world.proposal(id).await;
-    assert_eq!(world.tell(&agent_stopped("1", "web-02")).await, id);
+    assert_eq!(world.tell(&does_not_print("1", "prn-00002")).await, id);
     assert_eq!(world.ticket(id).await.state, TicketState::Received);
     assert_eq!(world.proposal(id).await.state, RecommendationState::Superseded);
     assert_eq!(wait::decision(world.service(), &tenant(), id, Duration::ZERO).await.unwrap(), None, "the old decision is none");
@@ -46,14 +46,14 @@ async fn an_update_supersedes_the_proposal_and_is_triaged_anew_at_once() {
     world.work().await;
     let new = world.proposal(id).await;
     assert_ne!(new.id, old.id);
-    assert_eq!((new.state, new.parameters[0].value.as_str()), (RecommendationState::Open, "web-02"));
+    assert_eq!((new.state, new.parameters[0].value.as_str()), (RecommendationState::Open, "prn-00002"));
     assert!(matches!(approve(world.service(), &olu, old.id, seen(&old)).await, Err(ActionError::Changed(_))));
     let mut forged = seen(&new);
     forged.binding = old.binding().unwrap();
     assert!(matches!(approve(world.service(), &olu, new.id, forged).await, Err(ActionError::Changed(_))));
     approve(world.service(), &olu, new.id, seen(&new)).await.unwrap();
     world.work().await;
-    assert_eq!(world.automation.changes()[0].path, "/hosts/web-02/restart");
+    assert_eq!(world.automation.changes()[0].path, "/hosts/prn-00002/restart");
     assert_eq!(world.automation.changes().len(), 1);
     world.audit().await;
 }
@@ -61,13 +61,13 @@ async fn an_update_supersedes_the_proposal_and_is_triaged_anew_at_once() {
 #[tokio::test]
 async fn a_touch_that_says_nothing_new_and_a_late_old_report_leave_the_proposal_as_it_is() {
     let world = World::new().await;
-    let at = |time: &str| with(agent_stopped("1", "web-01"), "updated_at", json!(time));
+    let at = |time: &str| with(does_not_print("1", "prn-00001"), "updated_at", json!(time));
     let id = world.tell(&at("2023-11-14T22:00:00Z")).await;
     world.work().await;
     let proposal = world.proposal(id).await;
     let touched = with(at("2023-11-14T22:10:00Z"), "tags", json!(["sluicegate:triaged"]));
     assert_eq!(world.tell(&touched).await, id);
-    let late = with(agent_stopped("1", "web-09"), "updated_at", json!("2023-11-14T21:00:00Z"));
+    let late = with(does_not_print("1", "prn-00009"), "updated_at", json!("2023-11-14T21:00:00Z"));
     assert_eq!(world.tell(&late).await, id);
     assert_eq!(world.proposal(id).await, proposal);
     let twice = [world.deliver("msg_touch", &touched).await.json(), world.deliver("msg_touch", &touched).await.json()];
@@ -80,16 +80,16 @@ async fn a_touch_that_says_nothing_new_and_a_late_old_report_leave_the_proposal_
 async fn a_ticket_that_its_sender_resolves_is_closed_and_its_proposal_with_it() {
     let world = World::new().await;
     let olu = world.person("olu", &[Approver]).await;
-    let id = world.tell(&agent_stopped("1", "web-01")).await;
+    let id = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
     let proposal = world.proposal(id).await;
-    world.tell(&with(agent_stopped("1", "web-01"), "event", json!("resolved"))).await;
+    world.tell(&with(does_not_print("1", "prn-00001"), "event", json!("resolved"))).await;
     world.work().await;
     assert_eq!(world.ticket(id).await.state, TicketState::Resolved);
     assert_eq!(world.proposal(id).await.state, RecommendationState::Superseded);
     assert!(matches!(approve(world.service(), &olu, proposal.id, seen(&proposal)).await, Err(ActionError::Changed(_))));
     assert!(world.automation.calls().is_empty());
-    let never_open = world.tell(&with(agent_stopped("2", "web-02"), "event", json!("resolved"))).await;
+    let never_open = world.tell(&with(does_not_print("2", "prn-00002"), "event", json!("resolved"))).await;
     world.work().await;
     assert_eq!(world.ticket(never_open).await.state, TicketState::Resolved);
     world.audit().await;
@@ -100,21 +100,21 @@ async fn an_update_while_a_run_has_the_ticket_stops_what_is_not_begun_and_is_tri
     let world = World::new().await;
     let olu = world.person("olu", &[Approver]).await;
     for (external_id, held, state, changes) in
-        [("1", "GET /hosts/web-01", ExecutionState::Refused, 0), ("2", "POST /hosts/web-02", ExecutionState::Succeeded, 1)]
+        [("1", "GET /hosts/prn-00001", ExecutionState::Refused, 0), ("2", "POST /hosts/prn-00002", ExecutionState::Succeeded, 1)]
     {
-        let host = format!("web-0{external_id}");
-        let id = world.tell(&agent_stopped(external_id, &host)).await;
+        let host = format!("prn-0000{external_id}");
+        let id = world.tell(&does_not_print(external_id, &host)).await;
         world.work().await;
         let proposal = world.proposal(id).await;
         approve(world.service(), &olu, proposal.id, seen(&proposal)).await.unwrap();
         let (arrived, go_on) = world.automation.hold(held);
         let service = world.service().clone();
         let running = tokio::spawn(async move { workers::execute::step(&service, 1).await.unwrap() });
-        arrived.await.unwrap();
-        world.tell(&with(agent_stopped(external_id, &host), "body", json!("and its neighbour too"))).await;
+        within("the held call", arrived).await.unwrap();
+        world.tell(&with(does_not_print(external_id, &host), "body", json!("and its neighbour too"))).await;
         assert_eq!(world.ticket(id).await.state, TicketState::Executing);
         go_on.send(()).unwrap();
-        running.await.unwrap();
+        within("the run", running).await.unwrap();
         assert_eq!((world.runs(id).await[0].state, world.automation.changes().len()), (state, changes));
         assert_eq!(world.ticket(id).await.state, TicketState::Received, "what the sender said meanwhile is not lost");
         world.work().await;
@@ -127,8 +127,8 @@ async fn an_update_while_a_run_has_the_ticket_stops_what_is_not_begun_and_is_tri
 #[tokio::test]
 async fn one_delivery_that_names_a_ticket_twice_is_one_ticket_with_the_last_word() {
     let world = World::new().await;
-    let report = |host: &str| sluicegate::intake::adapters::json::report(agent_stopped("1", host).to_string().as_bytes()).unwrap();
-    let mut resolved = report("web-01");
+    let report = |host: &str| sluicegate::intake::adapters::json::report(does_not_print("1", host).to_string().as_bytes()).unwrap();
+    let mut resolved = report("prn-00001");
     resolved.event = TicketEvent::Resolved;
     let arrival = |key: &str, reports| accept::Arrival {
         tenant: tenant(),
@@ -138,7 +138,7 @@ async fn one_delivery_that_names_a_ticket_twice_is_one_ticket_with_the_last_word
         body: b"{}".to_vec(),
         reading: Reading::Tickets(reports),
     };
-    for (key, reports) in [("a", vec![report("web-01"), report("web-02")]), ("b", vec![report("web-03"), resolved])] {
+    for (key, reports) in [("a", vec![report("prn-00001"), report("prn-00002")]), ("b", vec![report("prn-00003"), resolved])] {
         let accept::Accepted::Tickets { tickets, .. } = accept::accept(world.service(), arrival(key, reports)).await.unwrap() else {
             panic!("not accepted")
         };
@@ -152,12 +152,12 @@ async fn one_delivery_that_names_a_ticket_twice_is_one_ticket_with_the_last_word
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn duplicates_and_a_replayed_dead_letter_make_each_ticket_once() {
     let world = World::new().await;
-    let first = world.deliver("msg_a", &agent_stopped("1", "web-01")).await.json();
-    let again = world.deliver("msg_a", &agent_stopped("1", "web-01")).await.json();
+    let first = world.deliver("msg_a", &does_not_print("1", "prn-00001")).await.json();
+    let again = world.deliver("msg_a", &does_not_print("1", "prn-00001")).await.json();
     assert_eq!((&again["duplicate"], &again["tickets"], &again["id"]), (&json!(true), &first["tickets"], &first["id"]));
 
     // Kept as unreadable by an adapter since mended: the bytes are good.
-    let body = agent_stopped("2", "web-02").to_string().into_bytes();
+    let body = does_not_print("2", "prn-00002").to_string().into_bytes();
     let arrival = accept::Arrival {
         tenant: tenant(),
         source: "desk".parse().unwrap(),
@@ -175,7 +175,7 @@ async fn duplicates_and_a_replayed_dead_letter_make_each_ticket_once() {
         let (service, ops) = (world.service().clone(), ops.clone());
         tasks.spawn(async move { dead_letter::replay(&service, &ops, dead_letter).await });
     }
-    let answers = tasks.join_all().await;
+    let answers = within("the replays", tasks.join_all()).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
     world.work().await;
     let token = world.app.token(&[Responder]).await;
@@ -188,7 +188,7 @@ async fn duplicates_and_a_replayed_dead_letter_make_each_ticket_once() {
 async fn a_decision_made_again_is_the_same_and_one_changed_byte_is_named() {
     let world = World::new().await;
     world.automated(GENEROUS).await;
-    let id = world.tell(&agent_stopped("1", "web-01")).await;
+    let id = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
     let past = Past { ticket: world.ticket(id).await, recommendation: world.proposal(id).await };
     // As the command line gets it.
@@ -220,16 +220,16 @@ async fn a_decision_made_again_is_the_same_and_one_changed_byte_is_named() {
     std::fs::write(&changed.triage.signals, std::fs::read_to_string(&config.triage.signals).unwrap() + "\n").unwrap();
     named(&changed, "signals");
 
-    std::fs::write(folder.join("runbooks/restart-agent.md"), format!("{RUNBOOK}\n")).unwrap();
+    std::fs::write(folder.join("runbooks/restart-spooler.md"), format!("{RUNBOOK}\n")).unwrap();
     named(config, "runbooks");
 
     let mut other = past.clone();
     other.recommendation.receipt.model = sluicegate::domain::digest::Digest::of(b"another model");
-    std::fs::write(folder.join("runbooks/restart-agent.md"), RUNBOOK).unwrap();
+    std::fs::write(folder.join("runbooks/restart-spooler.md"), RUNBOOK).unwrap();
     let said = replay(&world.service().decider(), &other).unwrap();
     assert!(said[0].starts_with("model"), "{said:?}");
     let mut forged = past.clone();
-    forged.recommendation.parameters[0].value = "web-99".to_owned();
+    forged.recommendation.parameters[0].value = "prn-00099".to_owned();
     assert_eq!(replay(&world.service().decider(), &forged).unwrap().len(), 1, "a recommendation that is not its receipt's is named");
     world.audit().await;
 }
@@ -238,7 +238,7 @@ async fn a_decision_made_again_is_the_same_and_one_changed_byte_is_named() {
 async fn another_tenants_token_sees_nothing_and_does_nothing() {
     let world = World::new().await;
     let olu = world.person("olu", &[Approver]).await;
-    let ran = world.tell(&agent_stopped("1", "web-01")).await;
+    let ran = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
     let proposal = world.proposal(ran).await;
     approve(world.service(), &olu, proposal.id, seen(&proposal)).await.unwrap();

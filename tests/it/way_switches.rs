@@ -17,7 +17,7 @@ use sluicegate::{
 
 use crate::{
     app::over,
-    way_world::{GENEROUS, World, agent_stopped, refused_by, set_mode, tenant, work},
+    way_world::{GENEROUS, World, does_not_print, refused_by, set_mode, tenant, within, work},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -30,7 +30,7 @@ async fn sixty_tickets_under_a_cap_of_five_an_hour_run_five_times_and_the_rest_g
     world.automated(Caps { per_hour: 5, ..GENEROUS }).await;
     let mut ids = Vec::new();
     for number in 0..60 {
-        ids.push(world.tell(&agent_stopped(&number.to_string(), &format!("web-{number:02}"))).await);
+        ids.push(world.tell(&does_not_print(&number.to_string(), &format!("prn-000{number:02}"))).await);
     }
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..4 {
@@ -39,7 +39,7 @@ async fn sixty_tickets_under_a_cap_of_five_an_hour_run_five_times_and_the_rest_g
         let service = world.service().clone();
         tasks.spawn(async move { work(&service).await });
     }
-    tasks.join_all().await;
+    within("the workers", tasks.join_all()).await;
     world.work().await;
     assert_eq!(world.automation.changes().len(), 5);
     let mut waiting = 0;
@@ -62,7 +62,7 @@ async fn tickets_of_one_shape_beyond_the_storm_size_run_nothing_more() {
     let world = World::with(|config| config.gate.storm_size = 3).await;
     world.automated(GENEROUS).await;
     for number in 0..6 {
-        let id = world.tell(&agent_stopped(&number.to_string(), &format!("web-{number:02}"))).await;
+        let id = world.tell(&does_not_print(&number.to_string(), &format!("prn-000{number:02}"))).await;
         world.work().await;
         let proposal = world.proposal(id).await;
         if number < 3 {
@@ -81,15 +81,15 @@ async fn a_kill_switch_pulled_between_two_steps_lets_no_further_call_out_also_af
     let world = World::new().await;
     world.automated(GENEROUS).await;
     let ops = world.person("ops", &[Operator]).await;
-    let caught = world.tell(&agent_stopped("1", "web-01")).await;
-    let (arrived, go_on) = world.automation.hold("GET /hosts/web-01");
+    let caught = world.tell(&does_not_print("1", "prn-00001")).await;
+    let (arrived, go_on) = world.automation.hold("GET /hosts/prn-00001");
     workers::triage::step(world.service()).await.unwrap();
     let service = world.service().clone();
     let running = tokio::spawn(async move { workers::execute::step(&service, 1).await.unwrap() });
-    arrived.await.unwrap();
+    within("the held call", arrived).await.unwrap();
     kill_switch(world.service(), &ops, true, "the network is being changed").await.unwrap();
     go_on.send(()).unwrap();
-    assert_eq!(running.await.unwrap(), 1);
+    assert_eq!(within("the run", running).await.unwrap(), 1);
     assert_eq!(world.automation.calls().len(), 1, "{:?}", world.automation.calls());
     assert_eq!(world.runs(caught).await[0].state, ExecutionState::Refused);
     assert_eq!(world.ticket(caught).await.state, TicketState::Recommended);
@@ -98,7 +98,7 @@ async fn a_kill_switch_pulled_between_two_steps_lets_no_further_call_out_also_af
     // The same files opened again.
     let World { app, automation, .. } = world;
     let (config, ambient, path) = ((*app.service.config).clone(), app.ambient.clone(), app.folder.path().join("sluicegate.db"));
-    let late = serde_json::json!(agent_stopped("2", "web-02")).to_string();
+    let late = serde_json::json!(does_not_print("2", "prn-00002")).to_string();
     assert_eq!(app.desk(late).await.status, 202);
     app.service.store.close().await.unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).unwrap());
@@ -123,12 +123,12 @@ async fn shadow_says_nothing_to_the_help_desk_and_suggest_does() {
     let world = World::new().await;
     let olu = world.person("olu", &[Approver, Operator]).await;
     set_mode(world.service(), &olu, Mode::Shadow).await;
-    let id = world.tell(&agent_stopped("1", "web-01")).await;
+    let id = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
     assert_eq!(world.ticket(id).await.state, TicketState::Recommended);
     assert!(world.desk.is_untouched() && world.automation.calls().is_empty());
     set_mode(world.service(), &olu, Mode::Suggest).await;
-    world.tell(&agent_stopped("2", "web-02")).await;
+    world.tell(&does_not_print("2", "prn-00002")).await;
     world.work().await;
     assert_eq!((world.desk.comments("1").len(), world.desk.comments("2").len()), (0, 1));
     assert!(world.automation.calls().is_empty());
@@ -140,10 +140,10 @@ async fn a_run_caught_by_shadow_mode_ends_and_says_nothing() {
     let world = World::new().await;
     world.automated(GENEROUS).await;
     let olu = world.person("olu", &[Approver, Operator]).await;
-    let id = world.tell(&agent_stopped("1", "web-01")).await;
+    let id = world.tell(&does_not_print("1", "prn-00001")).await;
     workers::triage::step(world.service()).await.unwrap();
     set_mode(world.service(), &olu, Mode::Shadow).await;
-    workers::execute::step(world.service(), 1).await.unwrap();
+    within("the run", workers::execute::step(world.service(), 1)).await.unwrap();
     assert_eq!(world.runs(id).await[0].state, ExecutionState::Refused);
     let said = world.store().messages_for(&tenant(), id).await.unwrap();
     assert_eq!(said.len(), 1, "only what was said before");

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use sluicegate::{
     domain::{
+        ambient::Ambient as _,
         approval::Mode,
         execution::ExecutionState,
+        outbox::OutboxState,
         principal::Role::{Approver, Auditor},
         state::TicketState,
         verdict::Decision,
@@ -16,14 +18,14 @@ use sluicegate::{
 
 use crate::{
     app::RUNBOOK,
-    way_world::{GENEROUS, World, agent_stopped, pre_approve as pre_approved, refused_by, set_mode},
+    way_world::{GENEROUS, World, does_not_print, pre_approve as pre_approved, refused_by, set_mode, tenant},
 };
 
 #[tokio::test]
 async fn a_signed_ticket_is_triaged_run_once_verified_and_written_back_and_the_log_tells_it_in_order() {
     let world = World::new().await;
     world.automated(GENEROUS).await;
-    let id = world.tell(&agent_stopped("17", "web-07")).await;
+    let id = world.tell(&does_not_print("17", "prn-00007")).await;
     world.work().await;
 
     let proposal = world.proposal(id).await;
@@ -32,7 +34,7 @@ async fn a_signed_ticket_is_triaged_run_once_verified_and_written_back_and_the_l
     let runs = world.runs(id).await;
     assert_eq!((runs.len(), runs[0].state), (1, ExecutionState::Succeeded));
     let calls: Vec<String> = world.automation.calls().into_iter().map(|call| format!("{} {}", call.method, call.path)).collect();
-    assert_eq!(calls, ["GET /hosts/web-07", "POST /hosts/web-07/restart", "GET /hosts/web-07"]);
+    assert_eq!(calls, ["GET /hosts/prn-00007", "POST /hosts/prn-00007/restart", "GET /hosts/prn-00007"]);
     assert_eq!(world.automation.changes()[0].key, Some(format!("{}-restart", runs[0].id)));
     let comments = world.desk.comments("17");
     assert_eq!(comments.len(), 2, "{comments:?}");
@@ -41,9 +43,23 @@ async fn a_signed_ticket_is_triaged_run_once_verified_and_written_back_and_the_l
 
     let tags: Vec<&str> = world.events(id).await.iter().map(sluicegate::domain::entry::Event::tag).collect();
     let told = [
-        "ticket_received", "ticket_triaged", "ticket_moved", "execution_created", "message_queued", // one commit
-        "execution_moved", "step_recorded", "step_recorded", "step_recorded", "step_recorded", "step_recorded", "step_recorded",
-        "execution_moved", "ticket_moved", "message_queued", "message_delivered", "message_delivered",
+        "ticket_received",
+        "ticket_triaged",
+        "ticket_moved",
+        "execution_created",
+        "message_queued", // one commit
+        "execution_moved",
+        "step_recorded",
+        "step_recorded",
+        "step_recorded",
+        "step_recorded",
+        "step_recorded",
+        "step_recorded",
+        "execution_moved",
+        "ticket_moved",
+        "message_queued",
+        "message_delivered",
+        "message_delivered",
     ];
     assert_eq!(tags, told);
     let auditor = world.app.token(&[Auditor]).await;
@@ -59,7 +75,7 @@ async fn without_a_pre_approval_in_force_nothing_runs_and_the_reason_is_said() {
     let olu = world.person("olu", &[Approver]).await;
     set_mode(world.service(), &olu, Mode::Auto).await;
     let waits = async |external_id: &str, word: &str| {
-        let id = world.tell(&agent_stopped(external_id, "web-07")).await;
+        let id = world.tell(&does_not_print(external_id, "prn-00007")).await;
         world.work().await;
         let proposal = world.proposal(id).await;
         assert_eq!(world.ticket(id).await.state, TicketState::AwaitingApproval, "{word}");
@@ -79,13 +95,34 @@ async fn without_a_pre_approval_in_force_nothing_runs_and_the_reason_is_said() {
     waits("3", "expired").await;
 
     pre_approved(world.service(), &olu, GENEROUS).await;
-    std::fs::write(world.app.folder.path().join("runbooks/restart-agent.md"), format!("{RUNBOOK}\n")).unwrap();
+    std::fs::write(world.app.folder.path().join("runbooks/restart-spooler.md"), format!("{RUNBOOK}\n")).unwrap();
     assert!(reload(world.service()).await);
     waits("4", "changed since it was approved").await;
 
     pre_approved(world.service(), &olu, GENEROUS).await;
-    let id = world.tell(&agent_stopped("5", "web-08")).await;
+    let id = world.tell(&does_not_print("5", "prn-00008")).await;
     world.work().await;
     assert_eq!((world.ticket(id).await.state, world.automation.changes().len()), (TicketState::Resolved, 1));
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn a_help_desk_that_is_away_is_tried_again_when_the_schedule_says_and_not_when_the_lease_ends() {
+    let world = World::new().await;
+    world.desk.set_away(true);
+    let id = world.tell(&does_not_print("1", "prn-00007")).await;
+    world.work().await;
+    let message = async || world.store().messages_for(&tenant(), id).await.unwrap().remove(0);
+    let tried = message().await;
+    assert_eq!((tried.state, tried.attempts), (OutboxState::Waiting, 1));
+    let wait = Duration::from_millis(u64::try_from(tried.next_attempt_at.as_millis() - world.app.ambient.now().as_millis()).unwrap());
+    assert!(wait >= Duration::from_secs(5) && wait < world.service().config.pipeline.lease.get(), "{wait:?}");
+    world.desk.set_away(false);
+    world.app.ambient.turn(wait - Duration::from_millis(1));
+    world.work().await;
+    assert_eq!(message().await, tried, "too early");
+    world.app.ambient.turn(Duration::from_millis(1));
+    world.work().await;
+    assert_eq!((message().await.state, world.desk.comments("1").len()), (OutboxState::Delivered, 1));
     world.audit().await;
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,14 @@ use sluicegate::{
 use tokio::sync::oneshot;
 
 use crate::app::{Answer, App, START, signed};
+
+/// Far more than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a test waits for, or a failure that says so instead of a test that hangs.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
 
 /// A call that the automation endpoint got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,9 +102,12 @@ impl Automation {
         };
         if let Some(held) = held {
             held.arrived.send(()).unwrap();
-            let _ = held.go_on.await;
+            let _ = within("the test to let the call go on", held.go_on).await;
         }
-        Json(json!({ "ok": true }))
+        // A printer is well once it was restarted, and not before.
+        let restarts = format!("{}/restart", uri.path().trim_end_matches("/restart"));
+        let healthy = this.changes().iter().any(|call| call.path == restarts);
+        Json(json!({ "state": if healthy { "healthy" } else { "faulty" } }))
     }
 }
 
@@ -101,6 +115,7 @@ impl Automation {
 #[derive(Clone, Default)]
 pub struct HelpDesk {
     puts: Arc<Mutex<Vec<(String, Value)>>>,
+    away: Arc<AtomicBool>,
 }
 
 impl HelpDesk {
@@ -114,11 +129,19 @@ impl HelpDesk {
         self.puts.lock().unwrap().iter().any(|(id, put)| id.trim_end_matches(".json") == ticket && put["ticket"]["status"] == "solved")
     }
 
+    /// Whether every write is answered with 503 from now on.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
     pub fn is_untouched(&self) -> bool {
         self.puts.lock().unwrap().is_empty()
     }
 
     async fn put(State(this): State<Self>, Path(id): Path<String>, Json(body): Json<Value>) -> StatusCode {
+        if this.away.load(Ordering::SeqCst) {
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
         this.puts.lock().unwrap().push((id, body));
         StatusCode::OK
     }
@@ -171,7 +194,7 @@ pub fn tenant() -> TenantId {
 }
 
 pub fn runbook() -> RunbookId {
-    RunbookId::new("restart-agent").unwrap()
+    RunbookId::new("restart-spooler").unwrap()
 }
 
 pub const GENEROUS: Caps = Caps { per_hour: 100, per_target_hour: 100, per_requester_hour: 100, concurrent: 100 };
@@ -198,6 +221,10 @@ pub async fn pre_approve(service: &Service, by: &Principal, caps: Caps) -> PreAp
 
 /// Every worker steps until none finds anything.
 pub async fn work(service: &Arc<Service>) {
+    within("the workers to come to rest", work_to_rest(service)).await;
+}
+
+async fn work_to_rest(service: &Arc<Service>) {
     loop {
         let triaged = workers::triage::step(service).await.unwrap();
         let ran = workers::execute::step(service, 16).await.unwrap();
@@ -209,9 +236,11 @@ pub async fn work(service: &Arc<Service>) {
     }
 }
 
-pub fn agent_stopped(external_id: &str, host: &str) -> Value {
+pub fn does_not_print(external_id: &str, host: &str) -> Value {
     json!({
-        "external_id": external_id, "title": format!("the monitoring agent on {host} stopped"), "body": "its figures are missing",
+        "external_id": external_id,
+        "title": format!("Printer {host} does not print, documents just sit in the queue"),
+        "body": "nothing prints",
         "requester": { "id": format!("u-{external_id}"), "email": format!("user{external_id}@example.com") },
     })
 }
@@ -222,12 +251,17 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::on(change, |store| store).await
+    }
+
+    /// As [`with`](Self::with), with another store around the real one.
+    pub async fn on(change: impl FnOnce(&mut Config), wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + 'static) -> Self {
         let (automation, desk, configure) = endpoints().await;
-        let app = App::started(|config| {
+        let change = |config: &mut Config| {
             configure(config);
             change(config);
-        })
-        .await;
+        };
+        let app = within("the service to start", App::started_on(change, Box::new(wrap))).await;
         Self { app, automation, desk, deliveries: Mutex::new(0) }
     }
 

@@ -30,7 +30,12 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
                     match sent.state {
                         OutboxState::Delivered => metrics.outbox_deliveries.with_label_values(&[&destination]).inc(),
                         OutboxState::Dead => metrics.outbox_dead.with_label_values(&[&destination]).inc(),
-                        OutboxState::Waiting => {}
+                        // Its lease is longer than the schedule's first waits.
+                        OutboxState::Waiting => {
+                            if let Err(error) = service.store.release_message(id).await {
+                                tracing::warn!(message = %id, %error, "the next try waits until the lease ends");
+                            }
+                        }
                     }
                 }
                 // Another worker has it.

@@ -273,6 +273,10 @@ impl Store for SqliteStore {
         self.ask(0, |answer| Command::Release { work: Work::Executions, id: execution.to_string(), answer }).await
     }
 
+    async fn release_message(&self, message: OutboxId) -> Result<()> {
+        self.ask(0, |answer| Command::Release { work: Work::Messages, id: message.to_string(), answer }).await
+    }
+
     async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Option<Ticket>> {
         self.by_id("tickets", tenant, id.to_string()).await
     }

@@ -87,6 +87,7 @@ macro_rules! test_every_contract {
             many_claimers_never_get_the_same_piece,
             executions_are_claimed_when_due_and_until_final,
             messages_of_one_ticket_and_destination_go_in_order,
+            a_released_message_comes_again_when_its_next_try_is_due,
             only_what_awaits_approval_expires,
             outcomes_count_runs_and_rejections_of_one_version,
             lists_come_newest_first_page_by_page,

@@ -89,3 +89,17 @@ pub async fn messages_of_one_ticket_and_destination_go_in_order(store: Arc<dyn S
     store.commit(queued(&OutboxMessage { state: OutboxState::Delivered, ..first })).await.unwrap();
     assert_eq!(numbers(store.claim_messages(at(100), LEASE, 9).await.unwrap()), [2]);
 }
+
+pub async fn a_released_message_comes_again_when_its_next_try_is_due(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    let first = message(&ticket, 1, "ops");
+    store.commit(queued(&first)).await.unwrap();
+    assert_eq!(store.claim_messages(at(0), LEASE, 9).await.unwrap(), std::slice::from_ref(&first));
+    // The next try is due long before the lease ends.
+    let later = OutboxMessage { attempts: 1, next_attempt_at: at(5), ..first };
+    store.commit(queued(&later)).await.unwrap();
+    assert!(store.claim_messages(at(5), LEASE, 9).await.unwrap().is_empty(), "due, and hidden by its lease");
+    store.release_message(later.id).await.unwrap();
+    assert!(store.claim_messages(at(4), LEASE, 9).await.unwrap().is_empty(), "released, and not due");
+    assert_eq!(store.claim_messages(at(5), LEASE, 9).await.unwrap(), [later]);
+}
