@@ -11,7 +11,12 @@ use include_dir::{Dir, include_dir};
 use super::Outcome;
 
 static RUNBOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
-static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models");
+static MODEL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/service-desk");
+// The light embedding travels in the binary; MiniLM is three times the rest together and stays in the repository.
+static EMBEDDING: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/embedding/static");
+const EMBEDDING_MANIFEST: &str = include_str!("../../models/embedding/manifest.json");
+const EMBEDDING_NOTICE: &str = include_str!("../../models/embedding/NOTICE");
+const CATALOGUE: &str = include_str!("../../models/catalogue.toml");
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 const SIGNALS: &str = include_str!("../../signals.toml");
 const CONFIG: &str = include_str!("../../sluicegate.toml");
@@ -36,10 +41,20 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Writes the shipped runbooks, models, policies and signals below `folder`.
 pub fn write_assets(folder: &Path) -> std::io::Result<()> {
-    for (name, assets) in [("runbooks", &RUNBOOKS), ("models", &MODELS), ("policies", &POLICIES)] {
+    for (name, assets) in
+        [("runbooks", &RUNBOOKS), ("models/service-desk", &MODEL), ("models/embedding/static", &EMBEDDING), ("policies", &POLICIES)]
+    {
         let target = folder.join(name);
         std::fs::create_dir_all(&target)?;
         assets.extract(&target)?;
     }
-    std::fs::write(folder.join("signals.toml"), SIGNALS)
+    for (name, text) in [
+        ("models/embedding/manifest.json", EMBEDDING_MANIFEST),
+        ("models/embedding/NOTICE", EMBEDDING_NOTICE),
+        ("models/catalogue.toml", CATALOGUE),
+        ("signals.toml", SIGNALS),
+    ] {
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
 }
