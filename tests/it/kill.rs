@@ -154,6 +154,7 @@ listen = "127.0.0.1:0"
 folder = "data"
 [triage]
 model = "{root}/models/service-desk"
+embedding = "{root}/models/embedding"
 catalogue = "{root}/models/catalogue.toml"
 signals = "{root}/signals.toml"
 [runbooks]
