@@ -57,6 +57,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut config = Config::default();
     config.triage.model = root.join("models/service-desk");
+    config.triage.embedding = root.join("models/embedding");
     config.triage.catalogue = root.join("models/catalogue.toml");
     config.triage.signals = root.join("signals.toml");
     config.runbooks.folder = root.join("runbooks");

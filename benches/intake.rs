@@ -135,11 +135,12 @@ impl Running {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         config.store.folder = store.to_owned();
         config.triage.model = root.join("models/service-desk");
+        config.triage.embedding = root.join("models/embedding");
         config.triage.catalogue = root.join("models/catalogue.toml");
         config.triage.signals = root.join("signals.toml");
         config.runbooks.folder = root.join("runbooks");
         config.gate.policies = root.join("policies");
-        let connector = r#"{"name":"automation","kind":"http","base_url":"http://127.0.0.1:9","auth":null,"allow":[]}"#;
+        let connector = r#"{"name":"automation","kind":"http","base_url":"http://127.0.0.1:9","auth":null,"allow":[],"allow_addresses":["127.0.0.0/8"]}"#;
         config.connectors = vec![serde_json::from_str(connector).expect("a connector")];
         config.sources = vec![Source {
             name: "desk".to_owned(),

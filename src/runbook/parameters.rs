@@ -81,8 +81,8 @@ impl Ticket<'_> {
                     Origin::Attribute { name: field.clone() },
                 ),
                 ParameterSource::Requester => requester(parameter, self.query),
-                ParameterSource::Text => match self.from_template(name, parameter) {
-                    Said::Nothing => self.from_text(name, parameter),
+                ParameterSource::Text => match self.said_in_template(name, parameter) {
+                    Said::Nothing => self.said_in_text(name, parameter),
                     said => said,
                 },
             };
@@ -98,7 +98,7 @@ impl Ticket<'_> {
     }
 
     /// The value of a label that the slot asks for, or that has its name, as the alert's own template printed it.
-    fn from_template(&self, name: &ParameterName, parameter: &Parameter) -> Said {
+    fn said_in_template(&self, name: &ParameterName, parameter: &Parameter) -> Said {
         let asked = parameter.from.iter().filter_map(|source| match source {
             ParameterSource::Label(label) => Some(label.as_str()),
             _ => None,
@@ -117,7 +117,7 @@ impl Ticket<'_> {
         }
     }
 
-    fn from_text(&self, name: &ParameterName, parameter: &Parameter) -> Said {
+    fn said_in_text(&self, name: &ParameterName, parameter: &Parameter) -> Said {
         let validator = match Validator::new(parameter) {
             Ok(validator) => validator,
             Err(why) => return Said::Unusable(why),
