@@ -14,6 +14,8 @@ static RUNBOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 static MODEL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/service-desk");
 // The light embedding travels in the binary; MiniLM is three times the rest together and stays in the repository.
 static EMBEDDING: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/embedding/static");
+// Both embeddings cut texts by the one vocabulary.
+const VOCABULARY: &str = include_str!("../../models/embedding/minilm/vocabulary.txt");
 const EMBEDDING_MANIFEST: &str = include_str!("../../models/embedding/manifest.json");
 const EMBEDDING_NOTICE: &str = include_str!("../../models/embedding/NOTICE");
 const CATALOGUE: &str = include_str!("../../models/catalogue.toml");
@@ -48,7 +50,9 @@ pub fn write_assets(folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(&target)?;
         assets.extract(&target)?;
     }
+    std::fs::create_dir_all(folder.join("models/embedding/minilm"))?;
     for (name, text) in [
+        ("models/embedding/minilm/vocabulary.txt", VOCABULARY),
         ("models/embedding/manifest.json", EMBEDDING_MANIFEST),
         ("models/embedding/NOTICE", EMBEDDING_NOTICE),
         ("models/catalogue.toml", CATALOGUE),
@@ -57,4 +61,20 @@ pub fn write_assets(folder: &Path) -> std::io::Result<()> {
         std::fs::write(folder.join(name), text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config, pipeline::decider::Decider};
+
+    #[test]
+    fn what_the_binary_carries_is_all_that_a_first_configuration_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        write_assets(folder.path()).unwrap();
+        let file = folder.path().join("sluicegate.toml");
+        std::fs::write(&file, CONFIG).unwrap();
+        let config = config::load(Some(&file), std::iter::empty()).unwrap();
+        Decider::load(&config).unwrap();
+    }
 }
