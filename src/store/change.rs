@@ -3,7 +3,7 @@
 //! One change is one transaction. Because it is a value, stores can group changes that arrive together into
 //! one durable commit, and a fault injector can fail any of them.
 // INVARIANT: whoever writes a new state of a ticket, recommendation, execution, pre-approval, mode or token puts the
-// log entry that says so into the same change (`tests/it/api_log.rs` holds every state against the log).
+// log entry that says so into the same change (`tests/it/way_world.rs` holds every state against the log).
 
 use std::time::Duration;
 
