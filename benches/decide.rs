@@ -70,7 +70,7 @@ fn main() {
     let (mut propose, mut judge) = (Vec::new(), Vec::new());
     for ticket in &tickets {
         let started = Instant::now();
-        let proposal = decider.propose(ticket);
+        let proposal = decider.propose(ticket, Vec::new());
         propose.push(started.elapsed());
         let runbook = decider.runbook_of(&proposal).expect("canonical").map(|(runbook, _)| runbook);
         let circumstances = Circumstances::alone(now, runbook);

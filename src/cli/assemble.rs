@@ -16,6 +16,7 @@ use crate::{
     notify::Senders,
     pipeline::{
         decider::Decider,
+        directories::Directories,
         service::{Parts, Service, Source},
     },
     store::sqlite::{Options, SqliteStore},
@@ -59,6 +60,7 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
     let ambient: Arc<dyn Ambient> = Arc::new(System);
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), ambient.now().as_millis() as f64 / 1e3));
     let connectors = Arc::new(Connectors::from_config(&config.connectors)?);
+    let directories = Arc::new(Directories::from_config(&config.directories)?);
     let decider = Decider::load(&config)?;
     let sources = sources(&config)?;
     std::fs::create_dir_all(&config.store.folder)
@@ -69,7 +71,18 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
         Options { queue: config.store.queue, ..Options::default() },
     )?);
     let senders = Arc::new(Senders::from_config(&config)?);
-    Ok(Arc::new(Service::new(Parts { store, ambient, config: Arc::new(config), decider, connectors, senders, sources, metrics, key })))
+    Ok(Arc::new(Service::new(Parts {
+        store,
+        ambient,
+        config: Arc::new(config),
+        decider,
+        connectors,
+        directories,
+        senders,
+        sources,
+        metrics,
+        key,
+    })))
 }
 
 /// # Errors

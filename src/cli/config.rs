@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::{Outcome, assemble};
-use crate::{config, execute::Connectors, pipeline::decider::Decider};
+use crate::{
+    config,
+    execute::Connectors,
+    pipeline::{decider::Decider, directories::Directories},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -41,6 +45,7 @@ pub fn run(command: &Command) -> Outcome {
                 check(&format!("source `{}`", source.name), assemble::check_source(source));
             }
             check("connectors", Connectors::from_config(&config.connectors).map(drop).map_err(|why| why.to_string()));
+            check("directories", Directories::from_config(&config.directories).map(drop).map_err(|why| why.to_string()));
             let decider = Decider::load(&config);
             let missing = decider.as_ref().map(|decider| decider.missing_connectors(&config)).unwrap_or_default();
             check("model, signals, runbooks, policies", decider.map(drop).map_err(|why| why.to_string()));

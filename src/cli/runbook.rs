@@ -16,6 +16,7 @@ use crate::{
     domain::{
         ambient::Ambient as _,
         name::{ConnectorName, RunbookId},
+        runbook::Directory,
     },
     runbook::{EvaluationInput, FRONT_MATTER_SCHEMA, Known, Library, Meaning, QueryField, evaluate, evaluate_params, lint, train},
     text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
@@ -223,7 +224,11 @@ fn run_show(args: &Show) -> Outcome {
     }
     for (name, parameter) in &runbook.parameters {
         let asked = if parameter.required { "" } else { ", may be missing" };
-        let list = parameter.one_of.as_ref().map(|list| format!(", one of {} in {}", list.values.len(), list.path)).unwrap_or_default();
+        let list = match &parameter.one_of {
+            Some(Directory::List { path, values }) => format!(", one of {} in {path}", values.len()),
+            Some(service) => format!(", in {service}"),
+            None => String::new(),
+        };
         println!("parameter  {name}: {}{list}{asked}", parameter.kind.as_str());
     }
     for step in &runbook.steps {

@@ -1,6 +1,6 @@
 //! `triage`: the whole decision on one ticket, without a server.
 
-use std::{io::Read as _, path::PathBuf, process::ExitCode};
+use std::{io::Read as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 
@@ -14,7 +14,8 @@ use crate::{
         ticket::{Report, Ticket},
     },
     intake::adapters::json,
-    pipeline::{circumstances::Circumstances, decider::Decider},
+    pipeline::{circumstances::Circumstances, decider::Decider, directories::Directories, look_up},
+    telemetry::Metrics,
 };
 
 #[derive(Debug, Parser)]
@@ -31,7 +32,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     let config = args.config.load()?;
-    let decider = Decider::load(&config)?;
+    let decider = Arc::new(Decider::load(&config)?);
+    let directories = Directories::from_config(&config.directories)?;
     let mut body = Vec::new();
     match &args.file {
         Some(path) => body = std::fs::read(path).map_err(|why| format!("{} cannot be read: {why}", path.display()))?,
@@ -40,7 +42,10 @@ pub fn run(args: &Args) -> Outcome {
         }
     }
     let ticket = ticket(json::report(&body)?, args.source.clone());
-    let proposal = decider.propose(&ticket);
+    let proposal = decider.propose(&ticket, Vec::new());
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), 0.0);
+    let settled = look_up::settle(&directories, &decider, &ticket, proposal, &assemble::System, &metrics);
+    let proposal = super::runtime()?.block_on(settled);
     let circumstances = Circumstances::alone(ticket.received_at, decider.runbook_of(&proposal)?.map(|(runbook, _)| runbook));
     let recommendation = decider.judge(&ticket, proposal, &circumstances, RecommendationId::new(ticket.received_at, 0))?;
     println!("{}", serde_json::to_string_pretty(&recommendation)?);

@@ -1,5 +1,6 @@
 //! A connector: a system that runbook steps may call, and exactly which calls.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -45,6 +46,16 @@ pub enum ConnectorKind {
 pub enum ConnectorAuth {
     Bearer { token: Secret },
     Basic { username: String, password: Secret },
+}
+
+impl ConnectorAuth {
+    /// The value of the `Authorization` header.
+    pub fn header(&self) -> Secret {
+        Secret::new(match self {
+            Self::Bearer { token } => format!("Bearer {}", token.expose()),
+            Self::Basic { username, password } => format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))),
+        })
+    }
 }
 
 /// A method and the paths it may be used on.

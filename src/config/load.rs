@@ -154,6 +154,7 @@ impl Loading {
             telemetry: self.section(&mut table, "telemetry").unwrap_or(default.telemetry),
             sources: self.sections(&mut table, "sources"),
             connectors: self.sections(&mut table, "connectors"),
+            directories: self.sections(&mut table, "directories"),
             webhooks: self.sections(&mut table, "webhooks"),
         }
     }

@@ -4,6 +4,7 @@
 //! connection or reads the files it names; rooms above parse their part into their own types.
 
 pub mod connector;
+pub mod directory;
 mod environment;
 mod finding;
 pub mod gate;
@@ -42,6 +43,8 @@ pub struct Config {
     pub sources: Vec<source::Source>,
     /// What runbook steps may call.
     pub connectors: Vec<connector::Connector>,
+    /// Where values of parameters are looked up.
+    pub directories: Vec<directory::Directory>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,
 }

@@ -98,6 +98,23 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     (
+        "directories",
+        Tables(&[
+            ("name", Text),
+            ("kind", Text),
+            ("base_url", Text),
+            ("path", Text),
+            ("query", Text),
+            ("field", Text),
+            ("auth", Table(&[("kind", Text), ("token", Secret), ("username", Text), ("password", Secret)])),
+            ("allow_addresses", Texts),
+            ("timeout", Text),
+            ("response_limit", Integer),
+            ("ttl", Text),
+            ("stale_limit", Text),
+        ]),
+    ),
+    (
         "webhooks",
         Tables(&[("name", Text), ("tenant", Text), ("url", Text), ("secret", Secret), ("events", Texts), ("allow_addresses", Texts)]),
     ),

@@ -98,7 +98,7 @@ fn schema_paths(fields: &[(&str, Node)], at: &str, paths: &mut BTreeSet<String>)
 fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() {
     let text = uncommented();
     let webhook = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
-    let secrets = ["zendesk-webhook", "zendesk-api", "alertmanager", "scripts", "automation", "directory", "ops-events"];
+    let secrets = ["zendesk-webhook", "zendesk-api", "alertmanager", "scripts", "automation", "directory", "users", "ops-events"];
     let files: Vec<(String, &str)> = secrets.iter().map(|name| (format!("secrets/{name}"), webhook)).collect();
     let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     all.push(("c.toml", &text));
@@ -115,7 +115,7 @@ fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() 
     assert_eq!(of_structs, of_schema);
 
     let mut default: Value = show(&Config::default()).parse::<toml::Table>().unwrap().into();
-    for list in ["sources", "connectors", "webhooks"] {
+    for list in ["sources", "connectors", "directories", "webhooks"] {
         file.as_table_mut().unwrap().remove(list);
         default.as_table_mut().unwrap().remove(list);
     }

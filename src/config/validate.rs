@@ -42,6 +42,23 @@ pub fn validate(config: &Config) -> Vec<Finding> {
             checks.require(clean, format!("{at}.path"), "does not start with `/`, or has `..` in it");
         }
     }
+    checks.names("directories", config.directories.iter().map(|directory| directory.name.as_str()));
+    for (index, directory) in config.directories.iter().enumerate() {
+        let at = format!("directories.{index}");
+        checks.url(format!("{at}.base_url"), &directory.base_url);
+        checks.require(!directory.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every look-up would fail");
+        checks.require(directory.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
+        let places = directory.path.split('/').filter(|segment| *segment == "*").count();
+        let wanted = usize::from(directory.query.is_none());
+        let path =
+            if wanted == 1 { "needs one segment `*` for the value, like `/users/*`" } else { "has a `*`, and `query` carries the value" };
+        checks.require(places == wanted, format!("{at}.path"), path);
+        // A search answers 200 whether it found something or not.
+        let told = directory.query.is_none() || directory.field.is_some();
+        checks.require(told, format!("{at}.field"), "is missing: a search answers 200 when nothing was found, too");
+        let pointer = directory.field.as_ref().is_none_or(|field| field.starts_with('/'));
+        checks.require(pointer, format!("{at}.field"), "is not a JSON pointer, like `/id`");
+    }
     for (index, webhook) in config.webhooks.iter().enumerate() {
         checks.url(format!("webhooks.{index}.url"), &webhook.url);
         checks.require(

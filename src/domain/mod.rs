@@ -12,6 +12,7 @@ pub mod digest;
 pub mod entry;
 pub mod execution;
 pub mod id;
+pub mod look_up;
 pub mod name;
 pub mod outbox;
 pub mod principal;

@@ -98,6 +98,8 @@ names! {
     ParameterName = "parameter name", 64, is_slug, SLUG;
     /// A configured connector, like `automation`.
     ConnectorName = "connector", 64, is_slug, SLUG;
+    /// A configured directory service, like `users`.
+    DirectoryName = "directory", 64, is_slug, SLUG;
     /// A person or service account by stable identity, never by display name.
     PersonId = "person", 128, is_identity, IDENTITY;
 }

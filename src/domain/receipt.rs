@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{digest::Digest, time::Timestamp};
+use super::{digest::Digest, look_up::LookUp, time::Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Receipt {
@@ -23,6 +23,9 @@ pub struct Receipt {
     pub policies: Digest,
     /// The gate's facts as it saw them; `null` when nothing was proposed.
     pub facts: serde_json::Value,
+    /// What directory services said of the values they were asked for; none before version 0.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look_ups: Vec<LookUp>,
     /// Digest of classification, proposal and verdict.
     pub outcome: Digest,
 }

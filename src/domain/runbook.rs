@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     digest::Digest,
-    name::{ConnectorName, ParameterName, PersonId, RunbookId, StepId},
+    name::{ConnectorName, DirectoryName, ParameterName, PersonId, RunbookId, StepId},
     priority::Risk,
 };
 
@@ -159,12 +159,28 @@ pub enum ParameterSource {
     Text,
 }
 
-/// The values a parameter may have: a column of a file beside the runbooks, read at load.
+/// Where a parameter's value must exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directory {
-    /// Path as written in the runbook.
-    pub path: String,
-    pub values: BTreeSet<String>,
+#[serde(rename_all = "snake_case")]
+pub enum Directory {
+    /// A column of a file beside the runbooks, read at load.
+    List {
+        /// Path as written in the runbook.
+        path: String,
+        values: BTreeSet<String>,
+    },
+    /// A configured service that is asked for each value.
+    Service { name: DirectoryName },
+}
+
+impl std::fmt::Display for Directory {
+    /// As written in the runbook.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::List { path, .. } => f.write_str(path),
+            Self::Service { name } => write!(f, "directory:{name}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]

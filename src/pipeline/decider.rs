@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::Arc,
 };
 
@@ -25,7 +24,8 @@ use crate::{
         classification::{Classification, Field},
         digest::Digest,
         id::RecommendationId,
-        name::{ConnectorName, PersonId, RunbookId},
+        look_up::{Answer, LookUp, Question},
+        name::{ConnectorName, DirectoryName, PersonId, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
         runbook::{Runbook, StepKind},
@@ -77,10 +77,10 @@ const FINDINGS_SHOWN: usize = 20;
 
 /// Everything that decides, loaded and checked.
 pub struct Decider {
-    triage: Triage,
-    library: Library,
-    policies: PolicySet,
-    calendar: Calendar,
+    triage: Arc<Triage>,
+    library: Arc<Library>,
+    policies: Arc<PolicySet>,
+    calendar: Arc<Calendar>,
     settings: Gate,
     fit_limit: PerMillion,
     error_limit: PerMillion,
@@ -95,7 +95,37 @@ pub struct Proposal {
     pub candidates: Vec<Candidate>,
     pub parameters: Vec<FilledParameter>,
     pub missing: Vec<MissingParameter>,
+    /// What directory services have to be asked before the parameters are settled.
+    pub questions: BTreeSet<Question>,
+    /// What they said so far.
+    pub look_ups: Vec<LookUp>,
 }
+
+/// A part that is loaded by itself and stays in force when a newer version of it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Model, embedding, catalogue and signals.
+    Model,
+    /// Runbooks, their lists and alert rules.
+    Runbooks,
+    /// Policies and freeze calendar.
+    Policies,
+}
+
+impl Part {
+    pub const ALL: [Self; 3] = [Self::Model, Self::Runbooks, Self::Policies];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Runbooks => "runbooks",
+            Self::Policies => "policies",
+        }
+    }
+}
+
+type Rules = (Arc<PolicySet>, Arc<Calendar>);
 
 impl Decider {
     /// Loads model, signals, runbooks and policies as the configuration names them.
@@ -104,18 +134,12 @@ impl Decider {
     /// Any part is missing, malformed or not what its digest says.
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
-        let triage = Triage::load(&config.triage.model, &config.triage.embedding, &config.triage.catalogue, &config.triage.signals)?;
-        // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
-        let known = Known {
-            categories: Some(triage.catalogue().ids()),
-            alert_rules: config.runbooks.alert_rules.clone(),
-            meaning: load_meaning(&config.runbooks)?,
-            ..Known::default()
-        };
-        let library = load_library(&config.runbooks.folder, &known)?;
+        let triage = load_triage(config)?;
+        let library = load_library(config, &triage)?;
+        let (policies, calendar) = load_rules(config)?;
         Ok(Self {
-            policies: PolicySet::load(&config.gate.policies)?,
-            calendar: Calendar::load(&config.gate.policies.join("freeze.toml"))?,
+            policies,
+            calendar,
             fit_limit: limit("least_fit", config.gate.least_fit)?,
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
@@ -123,6 +147,26 @@ impl Decider {
             triage,
             library,
         })
+    }
+
+    /// Loads each part anew; a part that is refused stays as it is, and the others do not wait for it.
+    pub fn reloaded(&self, config: &Config) -> (Self, BTreeMap<Part, LoadError>) {
+        let mut refused = BTreeMap::new();
+        let triage = load_triage(config).unwrap_or_else(|why| {
+            refused.insert(Part::Model, why);
+            Arc::clone(&self.triage)
+        });
+        let library = load_library(config, &triage).unwrap_or_else(|why| {
+            refused.insert(Part::Runbooks, why);
+            Arc::clone(&self.library)
+        });
+        let (policies, calendar) = load_rules(config).unwrap_or_else(|why| {
+            refused.insert(Part::Policies, why);
+            (Arc::clone(&self.policies), Arc::clone(&self.calendar))
+        });
+        let settings = self.settings.clone();
+        let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
+        (Self { triage, library, policies, calendar, settings, fit_limit, error_limit, error_confidence }, refused)
     }
 
     pub fn library(&self) -> &Library {
@@ -162,28 +206,37 @@ impl Decider {
     }
 
     /// Classifies, matches and fills; asks nothing but the ticket.
-    pub fn propose(&self, ticket: &Ticket) -> Proposal {
-        let report = &ticket.report;
-        let clean = text::clean_ticket(report);
-        let classification = self.triage.classify(report, &clean, &ticket.source);
-        let span_of = |field: Field, range: std::ops::Range<usize>| Some(clean_field(&clean, field).span(range));
-        let query = Query {
-            title: clean.title.text(),
-            body: clean.body.text(),
-            labels: &report.labels,
-            attributes: &report.attributes,
-            requester: report.requester.as_ref(),
-            category: classification.category.label.as_deref(),
-            span_of: &span_of,
+    ///
+    /// `look_ups` are what directory services said; while the proposal has [`Proposal::questions`], ask them and
+    /// [`refill`](Self::refill).
+    pub fn propose(&self, ticket: &Ticket, look_ups: Vec<LookUp>) -> Proposal {
+        let clean = text::clean_ticket(&ticket.report);
+        let classification = self.triage.classify(&ticket.report, &clean, &ticket.source);
+        let ranking = with_query(ticket, &clean, &classification, |query| self.library.rank(query));
+        let proposal = Proposal {
+            classification,
+            proposed: ranking.proposed,
+            candidates: ranking.candidates,
+            parameters: Vec::new(),
+            missing: Vec::new(),
+            questions: BTreeSet::new(),
+            look_ups,
         };
-        let ranking = self.library.rank(&query);
-        let filled = ranking
-            .proposed
-            .as_ref()
-            .and_then(|candidate| self.library.get(&candidate.runbook))
-            .map(|runbook| self.library.fill(runbook, &query));
-        let (parameters, missing) = filled.map_or_else(Default::default, |filled| (filled.parameters, filled.missing));
-        Proposal { classification, proposed: ranking.proposed, candidates: ranking.candidates, parameters, missing }
+        self.filled(ticket, &clean, proposal)
+    }
+
+    /// The same proposal with the slots filled anew, once more answers are there.
+    pub fn refill(&self, ticket: &Ticket, mut proposal: Proposal, answered: Vec<LookUp>) -> Proposal {
+        proposal.look_ups.extend(answered);
+        self.filled(ticket, &text::clean_ticket(&ticket.report), proposal)
+    }
+
+    fn filled(&self, ticket: &Ticket, clean: &CleanTicket, proposal: Proposal) -> Proposal {
+        let Some(runbook) = proposal.proposed.as_ref().and_then(|candidate| self.library.get(&candidate.runbook)) else { return proposal };
+        let answers: BTreeMap<Question, Answer> =
+            proposal.look_ups.iter().map(|look_up| (look_up.question.clone(), look_up.answer.clone())).collect();
+        let filled = with_query(ticket, clean, &proposal.classification, |query| self.library.fill(runbook, query, &answers));
+        Proposal { parameters: filled.parameters, missing: filled.missing, questions: filled.questions, ..proposal }
     }
 
     /// The runbook proposed with the target that caps count, when one is.
@@ -231,6 +284,7 @@ impl Decider {
                 runbooks: self.library.digest(),
                 policies: self.policies.digest(),
                 facts: serde_json::Value::Null,
+                look_ups: proposal.look_ups,
                 outcome: Digest::of(b""),
             },
             state: RecommendationState::Open,
@@ -421,6 +475,41 @@ fn load_meaning(config: &Runbooks) -> std::result::Result<Option<Meaning>, Embed
     Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: Some(config.vectors.clone()) }))
 }
 
-fn load_library(folder: &Path, known: &Known) -> std::result::Result<Library, LoadError> {
-    Library::load(folder, known).map_err(|findings| LoadError::Runbooks { folder: folder.display().to_string(), findings })
+fn load_triage(config: &Config) -> std::result::Result<Arc<Triage>, LoadError> {
+    let parts = &config.triage;
+    Ok(Arc::new(Triage::load(&parts.model, &parts.embedding, &parts.catalogue, &parts.signals)?))
+}
+
+fn load_library(config: &Config, triage: &Triage) -> std::result::Result<Arc<Library>, LoadError> {
+    // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
+    let known = Known {
+        categories: Some(triage.catalogue().ids()),
+        directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
+        alert_rules: config.runbooks.alert_rules.clone(),
+        meaning: load_meaning(&config.runbooks)?,
+        ..Known::default()
+    };
+    let folder = &config.runbooks.folder;
+    let refused = |findings| LoadError::Runbooks { folder: folder.display().to_string(), findings };
+    Library::load(folder, &known).map(Arc::new).map_err(refused)
+}
+
+fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {
+    let folder = &config.gate.policies;
+    Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?)))
+}
+
+/// What the matcher sees of a ticket.
+fn with_query<R>(ticket: &Ticket, clean: &CleanTicket, classification: &Classification, with: impl FnOnce(&Query<'_>) -> R) -> R {
+    let report = &ticket.report;
+    let span_of = |field: Field, range: std::ops::Range<usize>| Some(clean_field(clean, field).span(range));
+    with(&Query {
+        title: clean.title.text(),
+        body: clean.body.text(),
+        labels: &report.labels,
+        attributes: &report.attributes,
+        requester: report.requester.as_ref(),
+        category: classification.category.label.as_deref(),
+        span_of: &span_of,
+    })
 }

@@ -1,25 +1,101 @@
 //! Policies, runbooks, signals and model are loaded again; what cannot be loaded leaves the last good in force.
+//!
+//! Each part by itself: a slip in a runbook does not keep a new freeze window out.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use super::{decider::Decider, service::Service};
+use serde::Serialize;
 
-/// Loads anew. True when the new parts are in force.
-pub async fn reload(service: &Arc<Service>) -> bool {
-    let config = Arc::clone(&service.config);
-    match tokio::task::spawn_blocking(move || Decider::load(&config)).await {
-        Ok(Ok(decider)) => {
-            service.put_in_force(decider);
-            tracing::info!(digests = ?service.in_force(), "reloaded");
-            true
+use super::{
+    decider::{LoadError, Part},
+    service::Service,
+};
+use crate::{domain::time::Timestamp, runbook::Finding, telemetry::Metrics};
+
+/// Why the newest version on disk is not in force.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Refused {
+    /// When it was tried.
+    pub at: Timestamp,
+    pub message: String,
+    /// What is wrong, by file, line and column; for runbooks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// How loading one part went.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Load {
+    /// When the version in force was loaded.
+    pub loaded_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// How loading each part went, for people and metrics.
+#[derive(Debug)]
+pub struct Loads(RwLock<BTreeMap<Part, Load>>);
+
+impl Loads {
+    pub(super) fn started(now: Timestamp, metrics: &Metrics) -> Self {
+        let loads = Self(RwLock::default());
+        for part in Part::ALL {
+            loads.loaded(part, now, metrics);
         }
-        Ok(Err(error)) => refused(service, &error.to_string()),
-        Err(error) => refused(service, &error.to_string()),
+        loads
+    }
+
+    pub fn all(&self) -> BTreeMap<Part, Load> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn loaded(&self, part: Part, now: Timestamp, metrics: &Metrics) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(part, Load { loaded_at: now, refused: None });
+        metrics.reload_stale.with_label_values(&[part.as_str()]).set(0);
+        metrics.reload_success.with_label_values(&[part.as_str()]).set(now.as_millis() as f64 / 1e3);
+    }
+
+    fn refused(&self, part: Part, refused: Refused, metrics: &Metrics) {
+        if let Some(load) = self.0.write().unwrap_or_else(PoisonError::into_inner).get_mut(&part) {
+            load.refused = Some(refused);
+        }
+        metrics.reload_stale.with_label_values(&[part.as_str()]).set(1);
+        metrics.reload_failures.with_label_values(&[part.as_str()]).inc();
     }
 }
 
-fn refused(service: &Service, error: &str) -> bool {
-    service.metrics.reload_failures.with_label_values(&["deciding"]).inc();
-    tracing::error!(error, "the reload was refused; what was in force stays in force");
-    false
+/// Loads anew. True when every part is in force in its newest version.
+pub async fn reload(service: &Arc<Service>) -> bool {
+    let (config, before) = (Arc::clone(&service.config), service.decider());
+    let (decider, refused) = match tokio::task::spawn_blocking(move || before.reloaded(&config)).await {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            for part in Part::ALL {
+                let refused = Refused { at: service.ambient.now(), message: error.to_string(), findings: Vec::new() };
+                service.loads.refused(part, refused, &service.metrics);
+            }
+            tracing::error!(%error, "the reload stopped in the middle; what was in force stays in force");
+            return false;
+        }
+    };
+    service.put_in_force(decider);
+    let all = refused.is_empty();
+    let now = service.ambient.now();
+    for part in Part::ALL.into_iter().filter(|part| !refused.contains_key(part)) {
+        service.loads.loaded(part, now, &service.metrics);
+    }
+    for (part, error) in refused {
+        tracing::error!(part = part.as_str(), %error, "the reload was refused; the last good version stays in force");
+        let message = error.to_string();
+        let findings = match error {
+            LoadError::Runbooks { findings, .. } => findings,
+            _ => Vec::new(),
+        };
+        service.loads.refused(part, Refused { at: now, message, findings }, &service.metrics);
+    }
+    tracing::info!(digests = ?service.in_force(), "reloaded");
+    all
 }

@@ -43,7 +43,7 @@ pub fn replay(decider: &Decider, past: &Past) -> Result<Vec<String>> {
     if !differences.is_empty() {
         return Ok(differences);
     }
-    let proposal = decider.propose(&past.ticket);
+    let proposal = decider.propose(&past.ticket, receipt.look_ups.clone());
     let facts = Facts::read(&receipt.facts).map_err(|why| super::error::ActionError::Internal(why.to_string()))?;
     let mut again = past.recommendation.clone();
     again.classification = proposal.classification;

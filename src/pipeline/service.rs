@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 use super::{
     actions::submit::is_reserved,
     decider::Decider,
+    directories::Directories,
     error::{ActionError, Result},
+    reload::Loads,
     shape,
 };
 use crate::{
@@ -51,6 +53,7 @@ pub struct Service {
     pub config: Arc<Config>,
     pub connectors: Arc<Connectors>,
     pub engine: Engine,
+    pub directories: Arc<Directories>,
     pub senders: Arc<Senders>,
     pub sender: Sender,
     /// By name, as in the webhook's URL.
@@ -59,6 +62,8 @@ pub struct Service {
     /// Signs the action log's checkpoints.
     pub key: Signer,
     pub bells: Bells,
+    /// How loading each part went.
+    pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
 }
 
@@ -88,6 +93,7 @@ pub struct Parts {
     pub config: Arc<Config>,
     pub decider: Decider,
     pub connectors: Arc<Connectors>,
+    pub directories: Arc<Directories>,
     pub senders: Arc<Senders>,
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
@@ -96,7 +102,8 @@ pub struct Parts {
 
 impl Service {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, ambient, config, decider, connectors, senders, sources, metrics, key } = parts;
+        let Parts { store, ambient, config, decider, connectors, directories, senders, sources, metrics, key } = parts;
+        let loads = Loads::started(ambient.now(), &metrics);
         Self {
             engine: Engine::new(store.clone(), ambient.clone(), connectors.clone()),
             sender: Sender::new(store.clone(), ambient.clone(), senders.clone()),
@@ -104,11 +111,13 @@ impl Service {
             ambient,
             config,
             connectors,
+            directories,
             senders,
             sources,
             metrics,
             key,
             bells: Bells::default(),
+            loads,
             decider: RwLock::new(Arc::new(decider)),
         }
     }

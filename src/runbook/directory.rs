@@ -1,7 +1,8 @@
 //! Closed lists of allowed values: CSV files beside the runbooks, read at load.
 //!
 //! `inventory/printers.csv` means its first column, `inventory/printers.csv#name` the column headed `name`.
-//! Never follows a path out of the runbook folder.
+//! `directory:users` means the configured service of that name, which is asked for each value. Never follows a path
+//! out of the runbook folder, and asks no service itself.
 
 use std::{
     cell::RefCell,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use super::validate;
-use crate::domain::runbook::Directory;
+use crate::domain::{name::DirectoryName, runbook::Directory};
 
 /// Enough for 100,000 hosts.
 const LARGEST_LIST: u64 = 8 * 1024 * 1024;
@@ -18,12 +19,19 @@ const LARGEST_LIST: u64 = 8 * 1024 * 1024;
 /// Reads each list once.
 pub(crate) struct Directories {
     root: PathBuf,
+    /// Names of the configured services; `None` takes any.
+    services: Option<BTreeSet<DirectoryName>>,
     read: RefCell<BTreeMap<String, Result<Directory, String>>>,
 }
 
 impl Directories {
     pub(crate) fn beside(root: &Path) -> Self {
-        Self { root: root.to_owned(), read: RefCell::default() }
+        Self { root: root.to_owned(), services: None, read: RefCell::default() }
+    }
+
+    /// The same, taking only these services.
+    pub(crate) fn with_services(self, services: Option<BTreeSet<DirectoryName>>) -> Self {
+        Self { services, ..self }
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Directory, String> {
@@ -36,6 +44,9 @@ impl Directories {
     }
 
     fn load(&self, written: &str) -> Result<Directory, String> {
+        if let Some(name) = written.strip_prefix("directory:") {
+            return self.service(name);
+        }
         let (file, column) = written.split_once('#').map_or((written, None), |(file, column)| (file, Some(column)));
         let inside = Path::new(file);
         if !inside.components().all(|part| matches!(part, Component::Normal(_))) || !file.ends_with(".csv") {
@@ -53,7 +64,19 @@ impl Directories {
             return Err(format!("the list `{file}` is larger than {LARGEST_LIST} bytes"));
         }
         let bytes = std::fs::read(&real).map_err(unreadable)?;
-        Ok(Directory { path: written.to_owned(), values: values(file, &bytes, column)? })
+        Ok(Directory::List { path: written.to_owned(), values: values(file, &bytes, column)? })
+    }
+
+    fn service(&self, name: &str) -> Result<Directory, String> {
+        let name = DirectoryName::new(name).map_err(|why| why.to_string())?;
+        match &self.services {
+            Some(known) if !known.contains(&name) => {
+                let listed: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+                let listed = if listed.is_empty() { "none".to_owned() } else { listed.join(", ") };
+                Err(format!("the configuration has no directory `{name}`; it has {listed}"))
+            }
+            _ => Ok(Directory::Service { name }),
+        }
     }
 }
 
@@ -91,6 +114,17 @@ mod tests {
         assert!(values("p.csv", b"name\na\na\n", None).unwrap_err().contains("repeats"));
         assert!(values("p.csv", "name\nprn-０７\n".as_bytes(), None).is_err());
         assert!(values("p.csv", b"name\n../etc\n", None).is_err());
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_configured_name() {
+        let any = Directories::beside(Path::new("."));
+        let users = DirectoryName::new("users").unwrap();
+        assert_eq!(any.get("directory:users"), Ok(Directory::Service { name: users.clone() }));
+        assert!(any.get("directory:../users").is_err());
+        let some = Directories::beside(Path::new(".")).with_services(Some([users].into()));
+        assert!(some.get("directory:users").is_ok());
+        assert_eq!(some.get("directory:hosts").unwrap_err(), "the configuration has no directory `hosts`; it has `users`");
     }
 
     #[test]

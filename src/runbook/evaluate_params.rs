@@ -149,7 +149,7 @@ fn fill_text(row: &Row, runbook: &Runbook, rules: &AlertRules) -> Vec<FilledPara
         category: None,
         span_of: &same_span,
     };
-    fill(runbook, rules, &query).parameters
+    fill(runbook, rules, &query, &BTreeMap::new()).parameters
 }
 
 /// What a parameter for the label `managedBy` is called: `managed_by`.

@@ -21,8 +21,9 @@ use super::{
 };
 use crate::domain::{
     digest::Digest,
-    name::{ConnectorName, RunbookId},
-    runbook::Runbook,
+    look_up::{Answer, Question},
+    name::{ConnectorName, DirectoryName, RunbookId},
+    runbook::{Directory, Runbook},
 };
 
 /// What the rest of the configuration knows; `None` leaves that check out.
@@ -31,6 +32,8 @@ pub struct Known {
     pub categories: Option<BTreeSet<String>>,
     pub connectors: Option<BTreeSet<ConnectorName>>,
     pub owners: Option<BTreeSet<String>>,
+    /// Directory services that values may be looked up in.
+    pub directories: Option<BTreeSet<DirectoryName>>,
     /// For overdue reviews.
     pub today: Option<jiff::civil::Date>,
     /// The embedding that runbooks are found by beside their words.
@@ -66,7 +69,7 @@ impl Library {
             return Err(vec![Finding::error(".", Place::TOP, Rule::Unreadable, message)]);
         }
         files.sort();
-        let directories = Directories::beside(dir);
+        let directories = Directories::beside(dir).with_services(known.directories.clone());
         let mut sheets = Vec::new();
         for file in &files {
             match read_capped(&dir.join(file)) {
@@ -171,9 +174,11 @@ impl Library {
         matching::answer(self.standings(query), &runbooks, &self.calibration)
     }
 
-    /// The slots of `runbook` for a ticket.
-    pub fn fill(&self, runbook: &Runbook, query: &Query<'_>) -> Filled {
-        parameters::fill(runbook, &self.rules, query)
+    /// The slots of `runbook` for a ticket, with what directory services have answered so far.
+    ///
+    /// Ask [`Filled::questions`] and fill again until there are none.
+    pub fn fill(&self, runbook: &Runbook, query: &Query<'_>, answers: &BTreeMap<Question, Answer>) -> Filled {
+        parameters::fill(runbook, &self.rules, query, answers)
     }
 
     pub(crate) fn calibration(&self) -> &Calibration {
@@ -191,9 +196,10 @@ fn digest(sheets: &BTreeMap<RunbookId, Sheet>) -> Digest {
         parts.push(id.as_str().as_bytes().to_vec());
         parts.push(sheet.runbook.digest.as_bytes().to_vec());
         for parameter in sheet.runbook.parameters.values() {
-            if let Some(directory) = &parameter.one_of {
-                parts.push(directory.path.as_bytes().to_vec());
-                parts.push(Digest::of_parts(directory.values.iter().map(String::as_bytes)).as_bytes().to_vec());
+            // What a service says is in each decision's receipt.
+            if let Some(Directory::List { path, values }) = &parameter.one_of {
+                parts.push(path.as_bytes().to_vec());
+                parts.push(Digest::of_parts(values.iter().map(String::as_bytes)).as_bytes().to_vec());
             }
         }
     }

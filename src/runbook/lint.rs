@@ -294,7 +294,7 @@ mod tests {
 
     fn sheet(file: &str, rest: &str) -> Sheet {
         let text = format!("---\nid: {file}\ntitle: Title of {file}\nowner: team\nrisk: low\n{rest}\n---\nbody\n");
-        let list = |path: &str| Ok(Directory { path: path.to_owned(), values: ["prn-07".to_owned()].into() });
+        let list = |path: &str| Ok(Directory::List { path: path.to_owned(), values: ["prn-07".to_owned()].into() });
         parse::parse(&format!("{file}.md"), text.as_bytes(), &list).unwrap_or_else(|findings| panic!("{findings:#?}"))
     }
 

@@ -8,15 +8,16 @@ use super::{
     alert_rules::{AlertRules, Printed},
     extract::{self, Found},
     query::Query,
-    validate::{self, Validator, validate},
+    validate::{self, Validator},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     classification::{Field, Span},
+    look_up::{Answer, Question},
     name::ParameterName,
     recommendation::{FilledParameter, MissingParameter, Origin},
-    runbook::{Parameter, ParameterSource, ParameterType, Runbook},
+    runbook::{Directory, Parameter, ParameterSource, ParameterType, Runbook},
     untrusted::Untrusted,
 };
 
@@ -26,21 +27,31 @@ pub struct Filled {
     pub parameters: Vec<FilledParameter>,
     /// Required ones without a value, with why.
     pub missing: Vec<MissingParameter>,
+    /// What directory services have to be asked before the slots are settled.
+    pub questions: BTreeSet<Question>,
 }
 
+/// Values of one slot that a service is asked for; a text with more is a dump or a probe, and a person reads it.
+const MOST_QUESTIONS: usize = 8;
+
 /// Fills every parameter from the first of its sources that has a valid value.
-pub(crate) fn fill(runbook: &Runbook, rules: &AlertRules, query: &Query<'_>) -> Filled {
+pub(crate) fn fill(runbook: &Runbook, rules: &AlertRules, query: &Query<'_>, answers: &BTreeMap<Question, Answer>) -> Filled {
     let mut filled = Filled::default();
     let ticket = Ticket {
         query,
         printed: if runbook.parameters.is_empty() { BTreeMap::new() } else { rules.invert(query) },
         declared: runbook.parameters.keys().map(ParameterName::as_str).collect(),
+        answers,
     };
     for (name, parameter) in &runbook.parameters {
         match ticket.fill_one(name, parameter) {
             Ok(value) => filled.parameters.push(value),
-            Err(reason) if parameter.required => filled.missing.push(MissingParameter { name: name.clone(), reason }),
-            Err(_) => {}
+            Err(Unfilled { reason, questions }) => {
+                filled.questions.extend(questions);
+                if parameter.required {
+                    filled.missing.push(MissingParameter { name: name.clone(), reason });
+                }
+            }
         }
     }
     filled
@@ -56,6 +67,23 @@ enum Said {
     },
     /// It has something that cannot be used.
     Unusable(String),
+    /// It cannot be told before a service has answered.
+    Ask(BTreeSet<Question>),
+}
+
+struct Unfilled {
+    reason: String,
+    questions: BTreeSet<Question>,
+}
+
+/// Whether a value of the right form exists.
+enum Exists {
+    /// With the check it passed.
+    Yes(Option<String>),
+    No(String),
+    /// Nobody could say.
+    Unknown(String),
+    Ask(Question),
 }
 
 /// A ticket with what is looked up in it once for all slots.
@@ -64,23 +92,23 @@ struct Ticket<'a> {
     /// Labels that a known alert template gives back.
     printed: BTreeMap<String, Printed>,
     declared: Vec<&'a str>,
+    answers: &'a BTreeMap<Question, Answer>,
 }
 
 impl Ticket<'_> {
-    fn fill_one(&self, name: &ParameterName, parameter: &Parameter) -> Result<FilledParameter, String> {
+    fn fill_one(&self, name: &ParameterName, parameter: &Parameter) -> Result<FilledParameter, Unfilled> {
         let mut reasons = Vec::new();
         for source in &parameter.from {
             let said = match source {
                 ParameterSource::Label(label) => {
-                    structured(parameter, self.query.labels.get(label), &format!("label `{label}`"), Origin::Label { name: label.clone() })
+                    let origin = Origin::Label { name: label.clone() };
+                    self.structured(parameter, self.query.labels.get(label), &format!("label `{label}`"), origin)
                 }
-                ParameterSource::Attribute(field) => structured(
-                    parameter,
-                    self.query.attributes.get(field),
-                    &format!("attribute `{field}`"),
-                    Origin::Attribute { name: field.clone() },
-                ),
-                ParameterSource::Requester => requester(parameter, self.query),
+                ParameterSource::Attribute(field) => {
+                    let origin = Origin::Attribute { name: field.clone() };
+                    self.structured(parameter, self.query.attributes.get(field), &format!("attribute `{field}`"), origin)
+                }
+                ParameterSource::Requester => self.requester(parameter),
                 ParameterSource::Text => match self.said_in_template(name, parameter) {
                     Said::Nothing => self.said_in_text(name, parameter),
                     said => said,
@@ -90,11 +118,37 @@ impl Ticket<'_> {
                 Said::Value { value, origin, validated_by } => {
                     return Ok(FilledParameter { name: name.clone(), value, origin, validated_by });
                 }
+                // Later sources have their turn only once this one is known to have nothing.
+                Said::Ask(questions) => {
+                    let asked = questions.first().map(|question| format!("the directory `{}` was not asked yet", question.directory));
+                    return Err(Unfilled { reason: asked.unwrap_or_default(), questions });
+                }
                 Said::Unusable(reason) => reasons.push(reason),
                 Said::Nothing => {}
             }
         }
-        Err(if reasons.is_empty() { format!("the ticket names no {}", parameter.kind.as_str()) } else { reasons.join("; ") })
+        let reason = if reasons.is_empty() { format!("the ticket names no {}", parameter.kind.as_str()) } else { reasons.join("; ") };
+        Err(Unfilled { reason, questions: BTreeSet::new() })
+    }
+
+    fn exists(&self, parameter: &Parameter, value: &str) -> Exists {
+        match &parameter.one_of {
+            None => Exists::Yes(None),
+            Some(Directory::List { path, values }) if values.contains(value) => Exists::Yes(Some(format!("in {path}"))),
+            Some(Directory::List { path, .. }) => Exists::No(format!("not in {path}")),
+            Some(Directory::Service { name }) => {
+                let question = Question { directory: name.clone(), value: value.to_owned() };
+                match self.answers.get(&question) {
+                    None => Exists::Ask(question),
+                    Some(Answer::Listed { .. }) => Exists::Yes(Some(format!("in directory {name}"))),
+                    Some(Answer::ListedBefore { at }) => {
+                        Exists::Yes(Some(format!("in directory {name} at {at}, which cannot be asked now")))
+                    }
+                    Some(Answer::Unlisted { .. }) => Exists::No(format!("not in the directory `{name}`")),
+                    Some(Answer::Unknown { why }) => Exists::Unknown(format!("the directory `{name}` cannot be asked: {why}")),
+                }
+            }
+        }
     }
 
     /// The value of a label that the slot asks for, or that has its name, as the alert's own template printed it.
@@ -104,11 +158,9 @@ impl Ticket<'_> {
             _ => None,
         });
         let Some(printed) = asked.chain([name.as_str()]).find_map(|label| self.printed.get(label)) else { return Said::Nothing };
-        let Some(span) = self.shown(printed.field, &printed.range) else {
-            return Said::Unusable("the text writes it with hidden or look-alike characters".to_owned());
-        };
+        let Some(span) = self.shown(printed.field, &printed.range) else { return Said::Unusable(DISGUISED.to_owned()) };
         let what = format!("value in the text of `{}`", printed.alert);
-        match structured(parameter, Some(&Untrusted::from(printed.value.as_str())), &what, Origin::Text { span }) {
+        match self.structured(parameter, Some(&Untrusted::from(printed.value.as_str())), &what, Origin::Text { span }) {
             Said::Value { value, origin, mut validated_by } => {
                 validated_by.insert(0, format!("template of {}", printed.alert));
                 Said::Value { value, origin, validated_by }
@@ -122,34 +174,112 @@ impl Ticket<'_> {
             Ok(validator) => validator,
             Err(why) => return Said::Unusable(why),
         };
-        let mut usable: Vec<(Found, Vec<String>, Span)> = Vec::new();
-        let mut unshown = false;
+        let mut usable: Vec<Usable> = Vec::new();
+        let mut unshown: BTreeSet<String> = BTreeSet::new();
+        let mut odd = None;
         for (field, text) in self.query.fields() {
             for found in extract::candidates(name, &self.declared, parameter, text) {
-                let Ok(validated_by) = validator.check(&found.value) else { continue };
-                match self.shown(field, &found.range) {
-                    Some(span) => usable.push((found, validated_by, span)),
-                    None => unshown = true,
+                match validator.form(&found.value) {
+                    Err(_) => odd = odd.or_else(|| spoiled(&validator, parameter, &found.value)),
+                    Ok(validated_by) => match self.shown(field, &found.range) {
+                        Some(span) => usable.push(Usable { found, validated_by, span }),
+                        None => {
+                            unshown.insert(found.value);
+                        }
+                    },
                 }
             }
         }
-        // `node n1 is down, pods move to n2`: the one called by the slot's name is meant.
-        if usable.iter().any(|(found, ..)| found.named) {
-            usable.retain(|(found, ..)| found.named);
+        let usable = match self.existing(parameter, usable) {
+            Ok(usable) => usable,
+            Err(said) => return said,
+        };
+        if unshown.iter().any(|value| !matches!(self.exists(parameter, value), Exists::No(_))) {
+            return Said::Unusable(DISGUISED.to_owned());
         }
-        let mut values: Vec<&str> = usable.iter().map(|(found, ..)| found.value.as_str()).collect();
+        let mut values: Vec<&str> = usable.iter().map(|usable| usable.found.value.as_str()).collect();
         values.sort_unstable();
         values.dedup();
         match (values.as_slice(), usable.first()) {
-            _ if unshown => Said::Unusable("the text writes it with hidden or look-alike characters".to_owned()),
-            ([_], Some((found, validated_by, span))) => {
+            ([_], Some(Usable { found, validated_by, span })) => {
                 Said::Value { value: found.value.clone(), origin: Origin::Text { span: span.clone() }, validated_by: validated_by.clone() }
             }
-            ([], _) | (_, None) => Said::Nothing,
+            ([], _) | (_, None) => odd.map_or(Said::Nothing, Said::Unusable),
             (several, _) => {
                 Said::Unusable(format!("the text names more than one: {}", several.iter().take(5).copied().collect::<Vec<_>>().join(", ")))
             }
         }
+    }
+
+    /// Of the words with the right form those that exist, and of these the ones called by the slot's name when any is:
+    /// in `node n1 is down, pods move to n2` the first is meant.
+    fn existing(&self, parameter: &Parameter, usable: Vec<Usable>) -> Result<Vec<Usable>, Said> {
+        let values: BTreeSet<&str> = usable.iter().map(|usable| usable.found.value.as_str()).collect();
+        if matches!(parameter.one_of, Some(Directory::Service { .. })) && values.len() > MOST_QUESTIONS {
+            return Err(Said::Unusable(format!("the text has {} words that could be it, too many to look up", values.len())));
+        }
+        let questions: BTreeSet<Question> = values
+            .into_iter()
+            .filter_map(|value| match self.exists(parameter, value) {
+                Exists::Ask(question) => Some(question),
+                _ => None,
+            })
+            .collect();
+        if !questions.is_empty() {
+            return Err(Said::Ask(questions));
+        }
+        let (mut existing, mut absent) = (Vec::new(), Vec::new());
+        for mut usable in usable {
+            match self.exists(parameter, &usable.found.value) {
+                Exists::Yes(check) => {
+                    usable.validated_by.extend(check);
+                    existing.push(usable);
+                }
+                Exists::No(why) => absent.push((usable, why)),
+                Exists::Unknown(why) => return Err(Said::Unusable(why)),
+                Exists::Ask(question) => return Err(Said::Ask([question].into())),
+            }
+        }
+        // One that is called by the slot's name and does not exist leaves no room for another that only happens to.
+        let named_absent = absent.iter().find(|(usable, _)| usable.found.named);
+        if existing.iter().any(|usable| usable.found.named) {
+            existing.retain(|usable| usable.found.named);
+        } else if let Some((usable, why)) = named_absent {
+            return Err(Said::Unusable(format!("`{}` is {why}", usable.found.value)));
+        }
+        let telling = |usable: &Usable| parameter.pattern.is_some() || usable.found.value.bytes().any(|b| !b.is_ascii_alphabetic());
+        if existing.is_empty()
+            && let Some((usable, why)) = absent.iter().find(|(usable, _)| telling(usable))
+        {
+            return Err(Said::Unusable(format!("`{}` is {why}", usable.found.value)));
+        }
+        Ok(existing)
+    }
+
+    fn structured(&self, parameter: &Parameter, value: Option<&Untrusted>, what: &str, origin: Origin) -> Said {
+        let Some(value) = value.map(Untrusted::as_untrusted).filter(|value| !value.is_empty()) else { return Said::Nothing };
+        let (value, notes) = normal_form(&parameter.kind, value);
+        let refused = |why: String| Said::Unusable(format!("the {what} cannot be used: {why}"));
+        let mut validated_by = match Validator::new(parameter).and_then(|validator| validator.form(&value)) {
+            Ok(passed) => passed,
+            Err(why) => return refused(why),
+        };
+        match self.exists(parameter, &value) {
+            Exists::Yes(check) => validated_by.extend(check),
+            Exists::No(why) => return refused(format!("it is {why}")),
+            Exists::Unknown(why) => return refused(why),
+            Exists::Ask(question) => return Said::Ask([question].into()),
+        }
+        validated_by.extend(notes);
+        Said::Value { value, origin, validated_by }
+    }
+
+    /// The requester's own address or id. The local part of an address is never taken for a user name: anybody may
+    /// own `ana@` somewhere.
+    fn requester(&self, parameter: &Parameter) -> Said {
+        let Some(requester) = self.query.requester else { return Said::Nothing };
+        let email = requester.email.as_ref().filter(|_| parameter.kind == ParameterType::Email);
+        self.structured(parameter, Some(email.unwrap_or(&requester.id)), "requester", Origin::Requester)
     }
 
     /// Where the bytes stand in the original. Equal length shows that cleaning changed nothing inside: no full-width
@@ -159,16 +289,21 @@ impl Ticket<'_> {
     }
 }
 
-fn structured(parameter: &Parameter, value: Option<&Untrusted>, what: &str, origin: Origin) -> Said {
-    let Some(value) = value.map(Untrusted::as_untrusted).filter(|value| !value.is_empty()) else { return Said::Nothing };
-    let (value, mut notes) = normal_form(&parameter.kind, value);
-    match validate(parameter, &value) {
-        Ok(validated_by) => {
-            notes.splice(0..0, validated_by);
-            Said::Value { value, origin, validated_by: notes }
-        }
-        Err(why) => Said::Unusable(format!("the {what} cannot be used: {why}")),
-    }
+/// A word of the text with the right form.
+struct Usable {
+    found: Found,
+    validated_by: Vec<String>,
+    span: Span,
+}
+
+const DISGUISED: &str = "the text writes it with hidden or look-alike characters";
+
+/// Why a word that holds a usable value and more cannot be used, as in `prn-07;reboot`.
+fn spoiled(validator: &Validator<'_>, parameter: &Parameter, word: &str) -> Option<String> {
+    let why = validate::charset(word).err()?;
+    parameter.pattern.as_ref()?;
+    let pieces = word.split(|c: char| !(c.is_ascii_alphanumeric() || "._-@:/+".contains(c)));
+    pieces.into_iter().any(|piece| validator.form(piece).is_ok()).then(|| format!("a word of the text cannot be used: {why}"))
 }
 
 /// One spelling for what is one thing: host names and addresses ignore case, and an alert's `instance` may carry a port.
@@ -186,14 +321,6 @@ fn normal_form(kind: &ParameterType, value: &str) -> (String, Vec<String>) {
     }
 }
 
-/// The requester's own address or id. The local part of an address is never taken for a user name: anybody may
-/// own `ana@` somewhere.
-fn requester(parameter: &Parameter, query: &Query<'_>) -> Said {
-    let Some(requester) = query.requester else { return Said::Nothing };
-    let email = requester.email.as_ref().filter(|_| parameter.kind == ParameterType::Email);
-    structured(parameter, Some(email.unwrap_or(&requester.id)), "requester", Origin::Requester)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +336,7 @@ mod tests {
         let labels: BTreeMap<String, Untrusted> = labels.iter().map(|(k, v)| ((*k).to_owned(), Untrusted::from(*v))).collect();
         let attributes = BTreeMap::new();
         let query = Query { title, body, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
-        library.fill(library.get(&RunbookId::new(id).unwrap()).unwrap(), &query)
+        library.fill(library.get(&RunbookId::new(id).unwrap()).unwrap(), &query, &BTreeMap::new())
     }
 
     fn value(filled: &Filled) -> Option<&str> {
@@ -262,7 +389,7 @@ mod tests {
         for span_of in spans {
             let query =
                 Query { title: "prn-07", body: "", labels: &nothing, attributes: &nothing, requester: None, category: None, span_of };
-            let got = library.fill(library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap(), &query);
+            let got = library.fill(library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap(), &query, &BTreeMap::new());
             assert_eq!(got.missing[0].reason, "the text writes it with hidden or look-alike characters");
         }
     }
@@ -290,7 +417,7 @@ mod tests {
                 category: None,
                 span_of: &same_span,
             };
-            library.fill(library.get(&RunbookId::new("unlock-account").unwrap()).unwrap(), &query)
+            library.fill(library.get(&RunbookId::new("unlock-account").unwrap()).unwrap(), &query, &BTreeMap::new())
         };
         assert_eq!(value(&ask("jdoe", "j@example.com")), Some("jdoe"));
         assert_eq!(value(&ask("9921", "jdoe@evil.example")), None);
@@ -311,7 +438,9 @@ mod tests {
                 .examples
                 .matching
                 .iter()
-                .filter(|text| crate::runbook::query::text_query(text, None, |query| library.fill(runbook, query)).missing.is_empty())
+                .filter(|text| {
+                    crate::runbook::query::text_query(text, None, |query| library.fill(runbook, query, &BTreeMap::new())).missing.is_empty()
+                })
                 .count();
             assert!(
                 complete * 3 >= runbook.examples.matching.len() * 2,

@@ -21,7 +21,7 @@ use crate::domain::{
     digest::Digest,
     name::{ParameterName, PersonId, RunbookId, StepId},
     priority::Risk,
-    runbook::{Directory, Examples, Parameter, Runbook, Triggers},
+    runbook::{Directory, Examples, Parameter, ParameterSource, ParameterType, Runbook, Triggers},
 };
 
 /// The largest runbook file; the longest of 2,800 public runbooks looked at has 60 KiB.
@@ -246,7 +246,14 @@ impl Assembly<'_> {
                 }
             }
             let one_of = entry.value.one_of.as_ref().and_then(|path| match (self.directories)(&path.value) {
-                Ok(directory) => Some(directory),
+                Ok(directory) => match every_word_would_be_asked(&directory, &kind, &entry.value, &from) {
+                    true => {
+                        let why = format!("`{directory}` would be asked for every word of a text: give `{name}` a `pattern`");
+                        self.refuse(place(path), Rule::BadDirectory, why);
+                        None
+                    }
+                    false => Some(directory),
+                },
                 Err(why) => {
                     self.refuse(place(path), Rule::BadDirectory, why);
                     None
@@ -285,6 +292,18 @@ impl Assembly<'_> {
     }
 }
 
+/// A service is asked only for words that a pattern, or a type with a shape of its own, lets through.
+fn every_word_would_be_asked(
+    directory: &Directory,
+    kind: &ParameterType,
+    written: &format::WrittenParameter,
+    from: &[ParameterSource],
+) -> bool {
+    let shapeless = matches!(kind, ParameterType::Hostname | ParameterType::Username | ParameterType::String { .. });
+    let service = matches!(directory, Directory::Service { .. });
+    service && shapeless && written.pattern.is_none() && from.contains(&ParameterSource::Text)
+}
+
 fn line_of_text(text: &str, longest: usize) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.len() > longest || text.chars().any(char::is_control) {
@@ -296,7 +315,7 @@ fn line_of_text(text: &str, longest: usize) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::runbook::{ParameterSource, ParameterType, StepKind};
+    use crate::domain::runbook::StepKind;
 
     fn no_lists(path: &str) -> Result<Directory, String> {
         Err(format!("no list `{path}` here"))
@@ -331,7 +350,7 @@ mod tests {
         let host = &runbook.parameters[&ParameterName::new("host").unwrap()];
         assert_eq!(host.kind, ParameterType::Hostname);
         assert_eq!(host.from[0], ParameterSource::Label("instance".to_owned()));
-        assert!(host.one_of.as_ref().unwrap().values.contains("prn-07"));
+        assert!(matches!(&host.one_of, Some(Directory::List { values, .. }) if values.contains("prn-07")));
         let kinds: Vec<StepKind> = runbook.steps.iter().map(|step| step.kind).collect();
         assert_eq!(kinds, [StepKind::Precheck, StepKind::Change, StepKind::Verify, StepKind::Rollback]);
         assert_eq!(runbook.steps[2].within.as_secs(), 120);

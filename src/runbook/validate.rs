@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use regex::Regex;
 
 use super::wording::LONGEST_VALUE;
-use crate::domain::runbook::{Parameter, ParameterType};
+use crate::domain::runbook::{Directory, Parameter, ParameterType};
 
 /// Signs that a value may have beside letters and digits. No quote, space at an edge, shell, template, glob,
 /// percent or backslash sign is among them; space is allowed inside and refused by every type but `string` and `enum`.
@@ -45,7 +45,15 @@ fn shown(odd: char) -> String {
 /// # Errors
 /// The first check that it fails, as a reason for people; the value itself is not in it.
 pub fn validate(parameter: &Parameter, value: &str) -> Result<Vec<String>, String> {
-    Validator::new(parameter)?.check(value)
+    let validator = Validator::new(parameter)?;
+    let mut passed = validator.form(value)?;
+    match &parameter.one_of {
+        None => {}
+        Some(Directory::List { path, values }) if values.contains(value) => passed.push(format!("in {path}")),
+        Some(Directory::List { path, .. }) => return Err(format!("it is not in {path}")),
+        Some(Directory::Service { name }) => return Err(format!("the directory `{name}` was not asked for it")),
+    }
+    Ok(passed)
 }
 
 /// A parameter with its pattern compiled once, for the many words of a text.
@@ -63,9 +71,11 @@ impl<'a> Validator<'a> {
         Ok(Self { parameter, whole: whole.map_err(|_| "its pattern is not a regular expression".to_owned())? })
     }
 
+    /// Type and pattern; whether the value exists is asked afterwards.
+    ///
     /// # Errors
     /// As [`validate`].
-    pub(crate) fn check(&self, value: &str) -> Result<Vec<String>, String> {
+    pub(crate) fn form(&self, value: &str) -> Result<Vec<String>, String> {
         let parameter = self.parameter;
         charset(value)?;
         typed(&parameter.kind, value)?;
@@ -75,12 +85,6 @@ impl<'a> Validator<'a> {
                 return Err(format!("it does not match the pattern `{pattern}`"));
             }
             passed.push(format!("pattern {pattern}"));
-        }
-        if let Some(directory) = &parameter.one_of {
-            if !directory.values.contains(value) {
-                return Err(format!("it is not in {}", directory.path));
-            }
-            passed.push(format!("in {}", directory.path));
         }
         Ok(passed)
     }
@@ -192,7 +196,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::runbook::Directory;
 
     fn every_type() -> Vec<(ParameterType, &'static str)> {
         vec![
@@ -214,7 +217,7 @@ mod tests {
             kind,
             from: Vec::new(),
             pattern: pattern.map(str::to_owned),
-            one_of: one_of.map(|values| Directory {
+            one_of: one_of.map(|values| Directory::List {
                 path: "list.csv".to_owned(),
                 values: values.iter().map(|v| (*v).to_owned()).collect::<BTreeSet<_>>(),
             }),

@@ -47,6 +47,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/recommendations/{id}/reject", Access::AnyOf(&[Responder, Approver])),
     route(Method::GET, "/v1/executions/{id}", READ),
     route(Method::GET, "/v1/runbooks", READ),
+    route(Method::GET, "/v1/loads", READ),
     route(Method::GET, "/v1/runbooks/{id}", READ),
     route(Method::GET, "/v1/pre-approvals", READ),
     route(Method::POST, "/v1/pre-approvals", Access::AnyOf(&[Approver])),

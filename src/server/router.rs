@@ -56,6 +56,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::log::export::export))
         .routes(routes!(api::health::live::live))
         .routes(routes!(api::health::ready::ready))
+        .routes(routes!(api::health::loads::loads))
         .routes(routes!(api::health::metrics::metrics))
         .routes(routes!(api::health::openapi::document))
         .routes(routes!(api::problems::explain))

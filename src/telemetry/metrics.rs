@@ -4,8 +4,8 @@
 //! made from this file; a test holds them together. Increment where the change is committed, not where it is tried.
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
 };
 
 /// From a tenth of a millisecond to a minute: a commit to memory, and a step that waits for a slow system.
@@ -85,6 +85,12 @@ metrics! {
     process_start: Gauge = "sluicegate_process_start_time_seconds";
     /// Always 1; the labels say which build runs.
     build_info: IntGaugeVec = "sluicegate_build_info" ["version"];
+    /// Look-ups of values in directory services by outcome: `cached`, `listed`, `unlisted`, `listed_before` or `unknown`.
+    directory_lookups: IntCounterVec = "sluicegate_directory_lookups_total" ["directory", "outcome"];
+    /// 1 when what decides is not the newest on disk, because the newest was refused.
+    reload_stale: IntGaugeVec = "sluicegate_reload_stale" ["what"];
+    /// When what decides was loaded, in seconds since 1970.
+    reload_success: GaugeVec = "sluicegate_reload_last_success_time_seconds" ["what"];
 }
 
 impl Metrics {
@@ -147,6 +153,7 @@ kinds! {
     IntCounterVec = "counter", |opts, labels, _buckets| Self::new(opts, labels);
     IntGauge = "gauge", |opts, _labels, _buckets| Self::with_opts(opts);
     Gauge = "gauge", |opts, _labels, _buckets| Self::with_opts(opts);
+    GaugeVec = "gauge", |opts, labels, _buckets| Self::new(opts, labels);
     IntGaugeVec = "gauge", |opts, labels, _buckets| Self::new(opts, labels);
     Histogram = "histogram", |opts, _labels, buckets| Self::with_opts(HistogramOpts::from(opts).buckets(buckets.to_vec()));
     HistogramVec = "histogram", |opts, labels, buckets| Self::new(HistogramOpts::from(opts).buckets(buckets.to_vec()), labels);

@@ -28,6 +28,7 @@ use sluicegate::{
     pipeline::{
         actions::token,
         decider::Decider,
+        directories::Directories,
         service::{Parts, Service, Source},
         workers,
     },
@@ -186,6 +187,7 @@ pub fn over(store: Arc<dyn Store>, ambient: Arc<Manual>, config: Config) -> Arc<
         ambient,
         decider: Decider::load(&config).unwrap(),
         connectors: Arc::new(Connectors::from_config(&config.connectors).unwrap()),
+        directories: Arc::new(Directories::from_config(&config.directories).unwrap()),
         senders: Arc::new(Senders::from_config(&config).unwrap()),
         sources: config.sources.iter().map(|source| (source.name.clone(), Source::from_config(source).unwrap())).collect(),
         metrics: Arc::new(Metrics::new("0.0.0-test", 0.0)),

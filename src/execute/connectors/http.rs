@@ -6,7 +6,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
@@ -83,13 +82,7 @@ impl HttpConnector {
                 Ok(Pattern { method: allowed.method.clone(), segments })
             })
             .collect::<Result<_, _>>()?;
-        let authorization = config.auth.as_ref().map(|auth| match auth {
-            ConnectorAuth::Bearer { token } => format!("Bearer {}", token.expose()),
-            ConnectorAuth::Basic { username, password } => {
-                format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
-            }
-        });
-        Ok(Self { name: config.name.clone(), client, authorization: authorization.map(crate::config::secret::Secret::new), allow })
+        Ok(Self { name: config.name.clone(), client, authorization: config.auth.as_ref().map(ConnectorAuth::header), allow })
     }
 
     pub(super) fn prepare(&self, step: &Step, values: &BTreeMap<ParameterName, String>) -> Result<Prepared, ExecuteError> {

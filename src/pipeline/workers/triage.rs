@@ -29,7 +29,7 @@ use crate::{
         count,
         decider::{Decider, Proposal},
         error::{ActionError, Result},
-        say,
+        look_up, say,
         service::Service,
     },
     store::{
@@ -80,7 +80,7 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
 async fn propose_all(decider: &Arc<Decider>, tickets: Vec<Ticket>) -> Vec<(Ticket, Proposal)> {
     let decider = Arc::clone(decider);
     let work = move || -> Vec<(Ticket, Proposal)> {
-        let propose = |ticket: Ticket| match catch_unwind(AssertUnwindSafe(|| decider.propose(&ticket))) {
+        let propose = |ticket: Ticket| match catch_unwind(AssertUnwindSafe(|| decider.propose(&ticket, Vec::new()))) {
             Ok(proposal) => Some((ticket, proposal)),
             Err(_) => {
                 tracing::error!(ticket = %ticket.id, "triage of the ticket panicked; it comes again when its lease ends");
@@ -98,7 +98,8 @@ async fn propose_all(decider: &Arc<Decider>, tickets: Vec<Ticket>) -> Vec<(Ticke
     }
 }
 
-async fn decide(service: &Service, decider: &Decider, ticket: &Ticket, proposal: Proposal) -> Result<()> {
+async fn decide(service: &Service, decider: &Arc<Decider>, ticket: &Ticket, proposal: Proposal) -> Result<()> {
+    let proposal = look_up::settle(&service.directories, decider, ticket, proposal, &*service.ambient, &service.metrics).await;
     for _ in 0..LOOKS {
         let runbook = decider.runbook_of(&proposal)?;
         let circumstances = circumstances::gather(service, ticket, runbook, None).await?;

@@ -184,6 +184,7 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         missing: Vec::new(),
         verdict: Verdict { decision, reasons: Vec::new(), policies: Digest::of(b"policies"), approvals_needed: 1 },
         receipt: Receipt {
+            look_ups: Vec::new(),
             form: Receipt::FORM,
             engine: "test".to_owned(),
             decided_at: created,

@@ -1,4 +1,5 @@
 pub mod live;
+pub mod loads;
 pub mod metrics;
 pub mod openapi;
 pub mod ready;

@@ -35,7 +35,7 @@ pub struct ParameterView {
     pub kind: &'static str,
     pub required: bool,
     pub pattern: Option<String>,
-    /// The file whose list it must be in.
+    /// The list or the directory service it must be in, as written in the runbook.
     pub one_of: Option<String>,
     pub description: Option<String>,
 }
@@ -58,7 +58,7 @@ impl From<&Parameter> for ParameterView {
             kind: parameter.kind.as_str(),
             required: parameter.required,
             pattern: parameter.pattern.clone(),
-            one_of: parameter.one_of.as_ref().map(|directory| directory.path.clone()),
+            one_of: parameter.one_of.as_ref().map(ToString::to_string),
             description: parameter.description.clone(),
         }
     }
