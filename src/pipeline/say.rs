@@ -43,8 +43,8 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
         lines.push(format!("With: {}.", values.join(", ")));
     }
     if !recommendation.missing.is_empty() {
-        let names: Vec<&str> = recommendation.missing.iter().map(|missing| missing.name.as_str()).collect();
-        lines.push(format!("Missing: {}. Add them to the ticket, or fill them in on its page.", names.join(", ")));
+        lines.push("Missing; add it to the ticket and it is looked at again:".to_owned());
+        lines.extend(recommendation.missing.iter().map(|missing| format!("- {}: {}", missing.name, missing.reason)));
     }
     lines.push(match recommendation.verdict.decision {
         Decision::AutoExecute => "It is pre-approved and runs now.".to_owned(),

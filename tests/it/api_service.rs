@@ -97,3 +97,30 @@ async fn an_address_over_its_limit_waits_and_senders_are_never_told_429() {
     app.ambient.turn(std::time::Duration::from_secs(40));
     Answer::of(app.ask("GET", "/v1/tickets")).await.is(401, "unauthenticated");
 }
+
+#[tokio::test]
+async fn a_broken_runbook_keeps_the_last_good_in_force_and_every_place_says_so_until_it_is_mended() {
+    let app = App::start().await;
+    let token = app.token(&[Responder]).await;
+    let file = app.folder.path().join("runbooks/restart-spooler.md");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let stale = |text: &str| text.lines().filter(|line| line.starts_with("sluicegate_reload_stale") && line.ends_with(" 1")).count();
+    let before = app.service.decider().library().digest();
+
+    std::fs::write(&file, good.replacen("---\n", "---\nid: twice\n", 1)).unwrap();
+    assert!(!sluicegate::pipeline::reload::reload(&app.service).await);
+    assert_eq!(app.service.decider().library().digest(), before);
+    let figures = Answer::of(app.ask("GET", "/metrics")).await;
+    assert!(figures.text.contains(r#"sluicegate_reload_stale{what="runbooks"} 1"#) && stale(&figures.text) == 1, "{figures:?}");
+    assert_eq!(Answer::of(app.ask("GET", "/readyz")).await.json()["stale"], serde_json::json!(["runbooks"]));
+    let loads = app.get(&token, "/v1/loads").await.json();
+    let finding = &loads["runbooks"]["refused"]["findings"][0];
+    assert_eq!(finding["file"], "restart-spooler.md", "{loads}");
+    assert!(finding["line"].as_u64() > Some(1) && finding["message"].as_str().unwrap().contains("twice"), "{loads}");
+    assert!(loads["policies"]["refused"].is_null());
+
+    std::fs::write(&file, good).unwrap();
+    assert!(sluicegate::pipeline::reload::reload(&app.service).await);
+    assert_eq!(stale(&Answer::of(app.ask("GET", "/metrics")).await.text), 0);
+    assert!(app.get(&token, "/v1/loads").await.json()["runbooks"]["refused"].is_null());
+}
