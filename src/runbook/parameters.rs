@@ -431,6 +431,34 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_a_directory_service_waits_for_its_answer_and_only_a_yes_fills_the_slot() {
+        use crate::domain::{name::DirectoryName, time::Timestamp};
+        let library = shipped();
+        let mut runbook = library.get(&RunbookId::new("restart-print-spooler").unwrap()).unwrap().clone();
+        let name = DirectoryName::new("printers").unwrap();
+        for parameter in runbook.parameters.values_mut() {
+            parameter.one_of = Some(Directory::Service { name: name.clone() });
+        }
+        let fill = |text: &str, answers: &BTreeMap<Question, Answer>| {
+            crate::runbook::query::text_query(text, None, |query| library.fill(&runbook, query, answers))
+        };
+        let at = Timestamp::from_millis(0);
+        let asked = fill("prn-07 hangs; not the printer", &BTreeMap::new());
+        let question = Question { directory: name.clone(), value: "prn-07".to_owned() };
+        assert_eq!((value(&asked), &asked.questions), (None, &BTreeSet::from([question.clone()])), "only what passed the pattern is asked");
+        let with = |answer: Answer| fill("prn-07 hangs", &BTreeMap::from([(question.clone(), answer)]));
+        assert_eq!(with(Answer::Listed { at }).parameters[0].validated_by.last().unwrap(), "in directory printers");
+        assert_eq!(value(&with(Answer::ListedBefore { at })), Some("prn-07"));
+        assert_eq!(with(Answer::Unlisted { at }).missing[0].reason, "`prn-07` is not in the directory `printers`");
+        let unknown = with(Answer::Unknown { why: "it answered 500".to_owned() });
+        assert_eq!(unknown.missing[0].reason, "the directory `printers` cannot be asked: it answered 500");
+        assert!(unknown.questions.is_empty());
+        let many: Vec<String> = (10..30).map(|number| format!("prn-{number}")).collect();
+        let many = fill(&many.join(" "), &BTreeMap::new());
+        assert!(many.questions.is_empty() && many.missing[0].reason.contains("too many to look up"));
+    }
+
+    #[test]
     fn the_shipped_examples_fill_the_slots_of_their_runbook() {
         let library = shipped();
         for runbook in library.iter().filter(|runbook| runbook.is_executable()) {
