@@ -85,6 +85,9 @@ async fn ask(directories: &Directories, clock: &Clock, value: &str) -> Answer {
     directories.ask([question], clock, &metrics).await.remove(0).answer
 }
 
+/// Status, content type, body, and what is made of them.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a dyn Fn(&Answer) -> bool);
+
 #[tokio::test]
 async fn a_value_is_there_only_by_an_answer_of_200_that_names_it() {
     let (server, address) = Server::start().await;
@@ -94,7 +97,7 @@ async fn a_value_is_there_only_by_an_answer_of_200_that_names_it() {
     let listed = |answer: &Answer| matches!(answer, Answer::Listed { .. });
     let unlisted = |answer: &Answer| matches!(answer, Answer::Unlisted { .. });
     let unknown = |answer: &Answer| matches!(answer, Answer::Unknown { .. });
-    let cases: [(&str, &str, &str, &dyn Fn(&Answer) -> bool); 11] = [
+    let cases: [Case<'_>; 11] = [
         ("200 OK", json, "{\"id\":\"ana\"}", &listed),
         ("200 OK", "application/scim+json; charset=utf-8", "{\"id\":\"ana\"}", &listed),
         ("404 Not Found", "text/html", "no", &unlisted),

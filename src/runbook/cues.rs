@@ -75,6 +75,8 @@ impl Token<'_> {
 pub(crate) fn named(name: &str, declared: &[&str], text: &str) -> Vec<Found> {
     let tokens = tokens(text);
     let phrases = phrases(name, declared);
+    // `rados namespace x` is the slot `rados_namespace`, not `namespace`.
+    let longer: Vec<String> = declared.iter().filter(|other| **other != name).map(|other| words::split(other).concat()).collect();
     let mut found: Vec<Found> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         if let Some((first, second)) = pair(token.value) {
@@ -90,7 +92,7 @@ pub(crate) fn named(name: &str, declared: &[&str], text: &str) -> Vec<Found> {
             continue;
         }
         let whole = || Found { value: token.value.to_owned(), range: token.start..token.start + token.value.len(), named: true };
-        if is_named_before(&tokens, at, &phrases) || is_named_after(&tokens, at, &phrases) {
+        if is_named_before(&tokens, at, &phrases, &longer) || is_named_after(&tokens, at, &phrases) {
             found.push(whole());
         }
     }
@@ -144,7 +146,7 @@ fn pair(value: &str) -> Option<(&str, &str)> {
 }
 
 /// `queue orders-in`, `queue: orders`, `queue "orders"`, `queue=orders`.
-fn is_named_before(tokens: &[Token<'_>], at: usize, phrases: &[String]) -> bool {
+fn is_named_before(tokens: &[Token<'_>], at: usize, phrases: &[String], longer: &[String]) -> bool {
     let token = &tokens[at];
     let mut end = at;
     while end > 0 && BETWEEN.contains(&tokens[end - 1].lower().as_str()) && !tokens[end - 1].closes {
@@ -157,6 +159,13 @@ fn is_named_before(tokens: &[Token<'_>], at: usize, phrases: &[String]) -> bool 
         }
         let joined: String = cue.iter().map(Token::lower).collect::<String>().replace(['_', '-'], "");
         if phrases.contains(&joined) {
+            let another = (length + 1..=3.min(end)).any(|more| {
+                let words: String = tokens[end - more..end].iter().map(Token::lower).collect();
+                longer.contains(&words.replace(['_', '-'], ""))
+            });
+            if another {
+                return false;
+            }
             return token.quoted || cue[length - 1].gives || is_identifier(token.value);
         }
     }
@@ -327,6 +336,9 @@ mod tests {
         let text = "cluster eu-1 is behind cluster us-2";
         assert_eq!(values("source_cluster", &["source_cluster", "target_cluster"], text), [""; 0]);
         assert_eq!(values("source_cluster", &["source_cluster"], text), ["eu-1", "us-2"]);
+        let pool = "pool a-1 and rados namespace b-2";
+        assert_eq!(values("namespace", &["namespace", "rados_namespace"], pool), [""; 0]);
+        assert_eq!(values("rados_namespace", &["namespace", "rados_namespace"], pool), ["b-2"]);
         assert_eq!(values("job_name", &["job_name"], "job import-9 failed"), ["import-9"]);
         assert_eq!(values("name", &["name"], "name web-1"), [""; 0], "a name says nothing of what");
         assert_eq!(values("namespace", &["namespace", "cluster"], "on cluster prod-eu1 namespace shop"), [""; 0]);
