@@ -240,11 +240,14 @@ fn load(folder: &Path, known: &Known) -> Result<Library, String> {
 
 fn run_lint(args: &Lint) -> Outcome {
     let config = args.config.load()?;
-    let categories = Catalogue::load(&config.triage.catalogue).map(|catalogue| catalogue.ids()).ok();
+    let catalogue = Catalogue::load(&config.triage.catalogue).ok();
+    let categories = catalogue.as_ref().map(Catalogue::ids);
+    let owners = catalogue.map(|catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect());
     let connectors: BTreeSet<ConnectorName> =
         config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
     let known = Known {
         categories,
+        owners,
         connectors: (!connectors.is_empty()).then_some(connectors),
         today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
         ..Known::default()

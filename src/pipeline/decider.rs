@@ -108,6 +108,7 @@ impl Decider {
         // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
         let known = Known {
             categories: Some(triage.catalogue().ids()),
+            owners: Some(triage.catalogue().groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect()),
             alert_rules: config.runbooks.alert_rules.clone(),
             meaning: load_meaning(&config.runbooks)?,
             ..Known::default()
