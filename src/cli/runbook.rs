@@ -1,4 +1,4 @@
-//! `runbook lint|show|new|schema|digest|evaluate|evaluate-params|train-matcher`.
+//! `runbook lint|show|new|import|schema|digest|evaluate|evaluate-params|train-matcher`.
 
 use std::{
     collections::BTreeSet,
@@ -30,6 +30,8 @@ pub enum Command {
     Show(Show),
     /// Start a runbook: asks what has to be known, and writes a file that lints.
     New(super::runbook_new::New),
+    /// Make runbooks of Rundeck jobs (YAML) and CACAO 2.0 playbooks (JSON), and say what could not be carried over.
+    Import(super::runbook_import::Import),
     /// Print the JSON Schema of the front matter, for editors.
     Schema,
     /// Print the digest of every runbook: what a pre-approval names.
@@ -155,6 +157,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Lint(args) => run_lint(args),
         Command::Show(args) => run_show(args),
         Command::New(args) => super::runbook_new::run(args),
+        Command::Import(args) => super::runbook_import::run(args),
         Command::Schema => {
             print!("{FRONT_MATTER_SCHEMA}");
             Ok(ExitCode::SUCCESS)
