@@ -13,6 +13,7 @@ mod policy;
 mod remote;
 mod replay;
 mod runbook;
+mod runbook_import;
 mod runbook_new;
 mod serve;
 mod token;

@@ -1,4 +1,4 @@
-//! `runbook lint|show|new|schema|digest|evaluate|evaluate-params|train-matcher`.
+//! `runbook lint|show|new|import|schema|digest|evaluate|evaluate-params|train-matcher`.
 
 use std::{
     collections::BTreeSet,
@@ -31,6 +31,8 @@ pub enum Command {
     Show(Show),
     /// Start a runbook: asks what has to be known, and writes a file that lints.
     New(super::runbook_new::New),
+    /// Make runbooks of Rundeck jobs (YAML) and CACAO 2.0 playbooks (JSON), and say what could not be carried over.
+    Import(super::runbook_import::Import),
     /// Print the JSON Schema of the front matter, for editors.
     Schema,
     /// Print the digest of every runbook: what a pre-approval names.
@@ -156,6 +158,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Lint(args) => run_lint(args),
         Command::Show(args) => run_show(args),
         Command::New(args) => super::runbook_new::run(args),
+        Command::Import(args) => super::runbook_import::run(args),
         Command::Schema => {
             print!("{FRONT_MATTER_SCHEMA}");
             Ok(ExitCode::SUCCESS)
@@ -245,11 +248,14 @@ fn load(folder: &Path, known: &Known) -> Result<Library, String> {
 
 fn run_lint(args: &Lint) -> Outcome {
     let config = args.config.load()?;
-    let categories = Catalogue::load(&config.triage.catalogue).map(|catalogue| catalogue.ids()).ok();
+    let catalogue = Catalogue::load(&config.triage.catalogue).ok();
+    let categories = catalogue.as_ref().map(Catalogue::ids);
+    let owners = catalogue.map(|catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect());
     let connectors: BTreeSet<ConnectorName> =
         config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
     let known = Known {
         categories,
+        owners,
         connectors: (!connectors.is_empty()).then_some(connectors),
         today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
         ..Known::default()

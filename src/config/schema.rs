@@ -41,7 +41,17 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
     ("log", Table(&[("origin", Text)])),
     ("triage", Table(&[("model", Text), ("embedding", Text), ("catalogue", Text), ("signals", Text)])),
-    ("runbooks", Table(&[("folder", Text), ("alert_rules", Texts), ("embedding", Text), ("embedding_folder", Text), ("vectors", Text)])),
+    (
+        "runbooks",
+        Table(&[
+            ("folder", Text),
+            ("owners", Texts),
+            ("alert_rules", Texts),
+            ("embedding", Text),
+            ("embedding_folder", Text),
+            ("vectors", Text),
+        ]),
+    ),
     (
         "gate",
         Table(&[

@@ -28,6 +28,8 @@ impl Default for Triage {
 #[serde(deny_unknown_fields, default)]
 pub struct Runbooks {
     pub folder: PathBuf,
+    /// Teams that keep runbooks, beside the assignment groups of the catalogue. A runbook of anybody else is refused.
+    pub owners: Vec<String>,
     /// Prometheus rule files, or folders of them: their annotations give labels back from a ticket's text.
     pub alert_rules: Vec<PathBuf>,
     /// What runbooks are found by beside their words.
@@ -37,6 +39,23 @@ pub struct Runbooks {
     /// Keeps vectors of runbooks between starts.
     pub vectors: PathBuf,
 }
+
+/// The teams of the shipped runbooks.
+const SHIPPED_OWNERS: [&str; 13] = [
+    "backup-team",
+    "batch-team",
+    "database-team",
+    "endpoint-team",
+    "identity-team",
+    "kubernetes-team",
+    "messaging-team",
+    "network-team",
+    "people-it",
+    "security-team",
+    "server-team",
+    "software-desk",
+    "web-platform",
+];
 
 /// A model that turns texts into vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,6 +71,7 @@ impl Default for Runbooks {
     fn default() -> Self {
         Self {
             folder: "runbooks".into(),
+            owners: SHIPPED_OWNERS.map(str::to_owned).to_vec(),
             alert_rules: Vec::new(),
             embedding: Embedding::None,
             embedding_folder: "models/embedding".into(),

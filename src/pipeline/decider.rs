@@ -484,6 +484,7 @@ fn load_library(config: &Config, triage: &Triage) -> std::result::Result<Arc<Lib
     // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
     let known = Known {
         categories: Some(triage.catalogue().ids()),
+        owners: Some(triage.catalogue().groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect()),
         directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
         alert_rules: config.runbooks.alert_rules.clone(),
         meaning: load_meaning(&config.runbooks)?,

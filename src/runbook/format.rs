@@ -134,6 +134,9 @@ fn finding(file: &str, error: &serde_saphyr::Error) -> Finding {
     match error {
         E::SerdeUnknownField { field, expected, .. } => {
             let found = Finding::error(file, at, Rule::UnknownKey, format!("`{field}` is not a key here"));
+            if matches!(field.as_str(), "include" | "includes" | "import" | "extends") {
+                return found.hint("a runbook is one file: write the text here, or link to the other in its text");
+            }
             match nearest(field, expected.iter().copied()) {
                 Some(near) => found.hint(format!("did you mean `{near}`?")),
                 None => found.hint(format!("the keys are {}", expected.join(", "))),

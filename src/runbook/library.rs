@@ -16,6 +16,7 @@ use super::{
     matching::{self, Matcher, Ranking, Standing},
     parameters::{self, Filled},
     parse::{self, Sheet},
+    plain,
     query::Query,
     semantic::Meaning,
 };
@@ -55,7 +56,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// Every `*.md` of `dir` and its folders but `README.md`, checked one by one and against each other.
+    /// Every `*.md` of `dir` and its folders but README and index pages, checked one by one and against each other.
     ///
     /// Examples are not tried here, because that costs a ranking each; [`super::lint`] does.
     ///
@@ -73,6 +74,7 @@ impl Library {
         let mut sheets = Vec::new();
         for file in &files {
             match read_capped(&dir.join(file)) {
+                Ok(bytes) if plain::is_index_page(file, &bytes) => {}
                 Ok(bytes) => match parse::parse(file, &bytes, &|path| directories.get(path)) {
                     Ok(sheet) => sheets.push(sheet),
                     Err(found) => findings.extend(found),
@@ -220,7 +222,7 @@ fn markdown_files(root: &Path, inside: &str, depth: usize, files: &mut Vec<Strin
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < DEEPEST {
             markdown_files(root, &path, depth + 1, files)?;
-        } else if !kind.is_dir() && name.ends_with(".md") && !name.eq_ignore_ascii_case("README.md") {
+        } else if !kind.is_dir() && name.ends_with(".md") {
             files.push(path);
         }
     }

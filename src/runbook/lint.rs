@@ -100,10 +100,10 @@ impl Check<'_> {
                 self.error(at, Rule::UnknownConnector, message, hint);
             }
         }
-        if let Some(owners) = known.owners.as_ref().filter(|owners| !owners.contains(&sheet.runbook.owner)) {
+        if let Some(owners) = known.owners.as_ref().filter(|owners| !sheet.is_plain() && !owners.contains(&sheet.runbook.owner)) {
             let hint = match nearest(&sheet.runbook.owner, owners.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "name a team that is configured".to_owned(),
+                None => "name an assignment group of the category catalogue, or add the team to `runbooks.owners`".to_owned(),
             };
             self.error(sheet.places.owner, Rule::UnknownOwner, format!("nobody knows the owner `{}`", sheet.runbook.owner), hint);
         }
@@ -193,10 +193,14 @@ impl Check<'_> {
 
     fn review(&mut self, known: &Known) {
         let sheet = self.sheet;
-        if let Some(today) = known.today.filter(|today| sheet.runbook.is_stale(*today)) {
+        if let Some(today) = known.today.filter(|today| sheet.runbook.is_stale(*today) && !sheet.is_plain()) {
+            let so = if sheet.runbook.is_executable() { ": it will not run on its own" } else { "" };
             let message = match sheet.runbook.reviewed {
-                Some(reviewed) => format!("last reviewed on {reviewed}, overdue on {today}: it will not run on its own"),
-                None => "never reviewed: it will not run on its own".to_owned(),
+                Some(reviewed) if sheet.runbook.review_every.is_none() => {
+                    format!("reviewed on {reviewed}, and nothing says for how long{so}")
+                }
+                Some(reviewed) => format!("last reviewed on {reviewed}, overdue on {today}{so}"),
+                None => format!("never reviewed{so}"),
             };
             self.warning(sheet.places.reviewed, Rule::StaleReview, message, "check it and set `reviewed` and `review_every`");
         }
@@ -249,8 +253,11 @@ pub(crate) fn together(sheets: &[Sheet]) -> Vec<Finding> {
         claims.extend(patterns.map(|(pattern, at)| (Rule::DuplicateTrigger, format!("the pattern `{pattern}`"), *at)));
         for (rule, claim, at) in claims {
             if let Some(first) = seen.insert((rule, claim.clone()), &sheet.file) {
-                findings
-                    .push(Finding::error(&sheet.file, at, rule, format!("{claim} is also in `{first}`")).hint("keep it in one of them"));
+                let hint = match rule {
+                    Rule::DuplicateId if sheet.is_plain() => "give one of them another title, or front matter with an `id` of its own",
+                    _ => "keep it in one of them",
+                };
+                findings.push(Finding::error(&sheet.file, at, rule, format!("{claim} is also in `{first}`")).hint(hint));
             }
         }
     }

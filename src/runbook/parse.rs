@@ -42,6 +42,13 @@ pub struct Sheet {
     pub(crate) compiled: Arc<Compiled>,
 }
 
+impl Sheet {
+    /// Markdown without front matter of ours: nobody owns it, nobody classed it, and it never runs.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.runbook.owner.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     pub id: Place,
@@ -71,8 +78,14 @@ pub fn parse(file: &str, bytes: &[u8], directories: ReadDirectory<'_>) -> Result
     let text = std::str::from_utf8(bytes)
         .map_err(|why| vec![Finding::error(file, Place::TOP, Rule::Syntax, format!("byte {} is not UTF-8", why.valid_up_to()))])?;
     let digest = Digest::of(bytes);
+    // Editors on some systems write a byte order mark; it means nothing in UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match split(text) {
-        Split::Plain => plain::read(file, text, digest).map_err(|finding| vec![finding]),
+        Split::Plain => plain::read(file, None, text, 0, digest).map_err(|finding| vec![finding]),
+        Split::Front { yaml, body } if plain::is_foreign(yaml) => {
+            let above = yaml.lines().count() as u64 + 2;
+            plain::read(file, Some(yaml), body, above, digest).map_err(|finding| vec![finding])
+        }
         Split::Open => {
             let finding = Finding::error(file, Place::TOP, Rule::Syntax, "the front matter opens with `---` and does not close");
             Err(vec![finding.hint("add a line `---` below it")])
@@ -198,7 +211,9 @@ impl Assembly<'_> {
     fn triggers(&mut self, written: &Written) -> Triggers {
         let from = &written.triggers;
         for pattern in from.patterns.iter().chain(&from.not_patterns) {
-            if let Err(why) = triggers::compile(&pattern.value) {
+            if pattern.value.contains("{{") {
+                self.refuse(place(pattern), Rule::BadPattern, no_template(&pattern.value));
+            } else if let Err(why) = triggers::compile(&pattern.value) {
                 self.refuse(place(pattern), Rule::BadPattern, why);
             }
         }
@@ -227,6 +242,13 @@ impl Assembly<'_> {
             let from = entry.value.from.iter().filter_map(|source| self.check(source, wording::source)).collect::<Vec<_>>();
             if from.is_empty() {
                 self.refuse(at, Rule::BadValue, format!("parameter `{name}` has no source: add `from: [text]` or a label"));
+            }
+            let texts = entry.value.from.iter().chain(&entry.value.pattern).chain(&entry.value.one_of);
+            let lists = entry.value.values.iter().chain(&entry.value.under).map(|text| (text.as_str(), at));
+            let hole = texts.map(|text| (text.value.as_str(), place(text))).chain(lists).find(|(text, _)| text.contains("{{"));
+            if let Some((text, at)) = hole {
+                self.refuse(at, Rule::BadValue, no_template(text));
+                continue;
             }
             let kind = match wording::parameter_type(&entry.value) {
                 Ok(kind) => kind,
@@ -302,6 +324,11 @@ fn every_word_would_be_asked(
     let shapeless = matches!(kind, ParameterType::Hostname | ParameterType::Username | ParameterType::String { .. });
     let service = matches!(directory, Directory::Service { .. });
     service && shapeless && written.pattern.is_none() && from.contains(&ParameterSource::Text)
+}
+
+/// Only `with` of a step is filled, once: a parameter that named a parameter could name itself.
+pub(crate) fn no_template(text: &str) -> String {
+    format!("`{text}` is no template: `{{{{name}}}}` is filled in a step's `with` and nowhere else")
 }
 
 fn line_of_text(text: &str, longest: usize) -> Result<String, String> {
@@ -405,7 +432,62 @@ mod tests {
         assert!(sheet.runbook.triggers.alertnames.contains("KubePodCrashLooping"));
         assert!(!sheet.runbook.is_executable() && sheet.runbook.risk == Risk::High);
         assert_eq!(only("just text\n").rule, Rule::NoTitle);
-        assert_eq!(only("# A letter\n\nDear all\n").rule, Rule::NoTitle);
+        assert_eq!(only("# A heading and nothing else\n").rule, Rule::NoTitle);
+    }
+
+    #[test]
+    fn plain_markdown_loads_in_the_shapes_that_teams_have_it() {
+        let loaded = |file: &str, text: &str| {
+            let sheet = parse(file, text.as_bytes(), &no_lists).unwrap_or_else(|findings| panic!("{findings:?}"));
+            let runbook = sheet.runbook;
+            assert!(!runbook.is_executable() && runbook.risk == Risk::High);
+            (runbook.id.as_str().to_owned(), runbook.title, runbook.triggers.alertnames.into_iter().collect::<Vec<_>>().join(" "))
+        };
+        let of = |id: &str, title: &str, alerts: &str| (id.to_owned(), title.to_owned(), alerts.to_owned());
+        let hugo = "---\ntitle: Kube Pod Crash Looping\nweight: 20\n---\n\n# KubePodCrashLooping\n\n## Meaning\n\nPods restart.\n";
+        let expected = of("kube-pod-crash-looping", "KubePodCrashLooping", "KubePodCrashLooping");
+        assert_eq!(loaded("x.md", hugo), expected);
+        assert_eq!(loaded("x.md", &hugo.replace('\n', "\r\n")), expected);
+        assert_eq!(loaded("x.md", &format!("\u{feff}{hugo}")), expected);
+        assert_eq!(loaded("x.md", "NodeDown\n========\n\nMeaning\n-------\nA node is down.\n"), of("node-down", "NodeDown", "NodeDown"));
+        let jekyll = "---\nlayout: page\ntitle: \"Disk: full\"\nauthors: [ana]\ndate: 2024-01-02\n---\n### Impact\nWrites fail.\n";
+        assert_eq!(loaded("kube/DiskFull.md", jekyll), of("disk-full", "Disk: full", "DiskFull"));
+        assert_eq!(
+            loaded("EtcdNoLeader.md", "## Meaning\nNo leader.\n## Mitigation\nLook.\n"),
+            of("etcd-no-leader", "EtcdNoLeader", "EtcdNoLeader")
+        );
+        assert_eq!(loaded("x.md", "# Restart the proxy\n\nPress the button.\n"), of("restart-the-proxy", "Restart the proxy", ""));
+        // A comment of a shell script is no heading.
+        assert_eq!(loaded("x.md", "```sh\n# look\n```\n\n# `NodeDown`\n\ntext\n").1, "NodeDown");
+        // Keys of ours make it ours, and then all of them have to be right.
+        assert_eq!(only("---\ntitle: A\nowner: team\nweight: 3\n---\n# A\n\ntext\n").rule, Rule::UnknownKey);
+    }
+
+    #[test]
+    fn a_parameter_or_an_expectation_is_no_template_and_nothing_is_included() {
+        let cases = [
+            "parameters:\n  h: {type: string, from: [text], pattern: '^{{h}}$'}",
+            "parameters:\n  h: {type: string, from: [text], one_of: '{{h}}.csv'}",
+            "parameters:\n  h: {type: string, from: ['label:{{h}}']}",
+            "parameters:\n  h: {type: enum, values: ['{{h}}'], from: [text]}",
+            "parameters:\n  h: {type: path, under: ['/{{h}}'], from: [text]}",
+            "triggers: {patterns: ['disk {{h}} full']}",
+            "steps:\n  - {id: s, kind: verify, use: a.get, with: {path: /x}, expect: 'body.name == \"{{h}}\"'}",
+            "steps:\n  - {id: s, kind: verify, use: a.get, with: {path: /x, body: {'{{h}}': 1}}}",
+        ];
+        for case in cases {
+            let findings = read(&with(case)).unwrap_err();
+            assert!(findings.iter().any(|f| f.message.contains("is no template") && f.line > 5), "{case}: {findings:#?}");
+        }
+        let finding = only(&with("include: other.md"));
+        assert!(finding.rule == Rule::UnknownKey && finding.hint.as_deref().is_some_and(|h| h.contains("one file")), "{finding}");
+    }
+
+    #[test]
+    fn line_ends_of_windows_load_and_a_line_end_inside_a_path_is_refused() {
+        assert_eq!(read(&SMALL.replace('\n', "\r\n")).unwrap().runbook.id.as_str(), "a");
+        let finding = only(&with("steps:\n  - {id: s, kind: verify, use: a.get, with: {path: \"/x\\r\\ny: z\"}}"));
+        assert!(finding.message.contains("control character"), "{finding}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 use super::{
     finding::{Finding, Place, Rule},
     format::{WrittenStep, place},
+    parse::no_template,
     wording,
 };
 use crate::domain::{
@@ -44,6 +45,7 @@ pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, F
             bad(place(&step.connector), why)
         })?;
     let connector = ConnectorName::new(connector).map_err(|why| bad(place(&step.connector), why.to_string()))?;
+    sound_texts(&step.with).map_err(|why| bad(place(written), format!("in `with` of step `{id}`: {why}")))?;
     let with = Argument::parse(&step.with).map_err(|why| bad(place(written), format!("in `with` of step `{id}`: {why}")))?;
     if let Some(expect) = &step.expect {
         expectation(&expect.value).map_err(|why| Finding::error(file, place(expect), Rule::BadExpectation, why))?;
@@ -75,10 +77,27 @@ pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, F
     })
 }
 
+/// Keys are not filled, and a path with a line end in it would be a second header line.
+fn sound_texts(with: &serde_json::Value) -> Result<(), String> {
+    use serde_json::Value;
+    match with {
+        Value::Array(items) => items.iter().try_for_each(sound_texts),
+        Value::Object(fields) => fields.iter().try_for_each(|(key, value)| match value {
+            _ if key.contains("{{") => Err(no_template(key)),
+            Value::String(path) if key == "path" && path.contains(char::is_control) => Err("`path` has a control character".to_owned()),
+            value => sound_texts(value),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Compiles CEL and looks at the names it uses, so that a misspelt one fails at load and not at two in the morning.
 fn expectation(source: &str) -> Result<(), String> {
     if source.len() > LONGEST_EXPECTATION {
         return Err(format!("the expectation is longer than {LONGEST_EXPECTATION} bytes"));
+    }
+    if source.contains("{{") {
+        return Err(no_template(source));
     }
     let program = cel::Program::compile(source).map_err(|why| {
         let why = why.to_string();

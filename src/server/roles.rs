@@ -75,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/metrics", Access::Public),
     route(Method::GET, "/openapi.json", Access::Public),
     route(Method::GET, "/problems/{id}", Access::Public),
+    route(Method::GET, "/schemas/runbook.json", Access::Public),
 ];
 
 /// What the table says of a request to a matched path.

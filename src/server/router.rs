@@ -60,6 +60,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::health::metrics::metrics))
         .routes(routes!(api::health::openapi::document))
         .routes(routes!(api::problems::explain))
+        .routes(routes!(api::schemas::runbook_schema))
         .split_for_parts();
     (router, finished(document))
 }

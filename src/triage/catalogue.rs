@@ -99,6 +99,11 @@ impl Catalogue {
         self.categories.keys().cloned().collect()
     }
 
+    /// The assignment groups that take tickets.
+    pub fn groups(&self) -> BTreeSet<String> {
+        self.categories.values().map(|category| category.assignment_group.clone()).collect()
+    }
+
     /// The digest of the file's bytes.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -134,7 +134,7 @@ fn config(folder: &Path) -> Config {
 pub const RUNBOOK: &str = r#"---
 id: restart-spooler
 title: Restart the spooler of a printer
-owner: platform-team
+owner: server-team
 authors: [lea.brandt@example.com]
 reviewed: 2023-11-01
 review_every: 3650d

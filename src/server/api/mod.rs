@@ -12,5 +12,6 @@ pub mod pre_approval;
 pub mod problems;
 pub mod recommendation;
 pub mod runbook;
+pub mod schemas;
 pub mod ticket;
 pub mod token;

@@ -1,0 +1,228 @@
+//! A source document as a tree whose every value knows its place and whether it was read.
+//!
+//! INVARIANT: size, depth, nodes and aliases are bounded, and a key written twice is refused, not dropped.
+
+use std::{cell::Cell, fmt, marker::PhantomData};
+
+use serde::{Deserialize, Deserializer, de};
+use serde_saphyr::Spanned;
+
+use super::convert::{Note, Refusal};
+
+const LARGEST_SOURCE: usize = 2 * 1024 * 1024;
+const DEEPEST: usize = 32;
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub pointer: String,
+    pub line: Option<u64>,
+    value: Value,
+    read: Cell<bool>,
+}
+
+#[derive(Debug)]
+enum Value {
+    Scalar(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+enum Raw<T> {
+    Scalar(String),
+    List(Vec<T>),
+    Map(Vec<(String, T)>),
+}
+
+struct Yaml(Spanned<Raw<Yaml>>);
+struct Json(Raw<Json>);
+
+impl<'de> Deserialize<'de> for Yaml {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(from).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Raw::deserialize(from).map(Self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Raw<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Any<T> {
+            type Value = Raw<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E>(self) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(String::new()))
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(v.to_string()))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(v.to_string()))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(v.to_string()))
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(v.to_string()))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Raw<T>, E> {
+                Ok(Raw::Scalar(v.to_owned()))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Raw<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Raw::List(items))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Raw<T>, A::Error> {
+                let mut fields: Vec<(String, T)> = Vec::new();
+                let mut seen = std::collections::BTreeSet::new();
+                while let Some((key, value)) = map.next_entry::<String, T>()? {
+                    if !seen.insert(key.clone()) {
+                        return Err(de::Error::custom(format!("`{key}` is written twice")));
+                    }
+                    fields.push((key, value));
+                }
+                Ok(Raw::Map(fields))
+            }
+        }
+        from.deserialize_any(Any(PhantomData))
+    }
+}
+
+trait Located: Sized {
+    fn open(self) -> (Raw<Self>, Option<u64>);
+}
+
+impl Located for Yaml {
+    fn open(self) -> (Raw<Self>, Option<u64>) {
+        let line = self.0.referenced.line();
+        (self.0.value, (line > 0).then_some(line))
+    }
+}
+
+impl Located for Json {
+    fn open(self) -> (Raw<Self>, Option<u64>) {
+        (self.0, None)
+    }
+}
+
+fn tree<T: Located>(from: T, pointer: String, depth: usize) -> Result<Node, Refusal> {
+    let (raw, line) = from.open();
+    if depth > DEEPEST {
+        return Err(Refusal { pointer, line, why: format!("it is nested deeper than {DEEPEST} levels") });
+    }
+    let value = match raw {
+        Raw::Scalar(text) => Value::Scalar(text),
+        Raw::List(items) => Value::List(
+            items.into_iter().enumerate().map(|(at, item)| tree(item, format!("{pointer}/{at}"), depth + 1)).collect::<Result<_, _>>()?,
+        ),
+        Raw::Map(fields) => Value::Map(
+            fields
+                .into_iter()
+                .map(|(key, value)| {
+                    // RFC 6901.
+                    let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                    Ok((key, tree(value, below, depth + 1)?))
+                })
+                .collect::<Result<_, Refusal>>()?,
+        ),
+    };
+    Ok(Node { pointer, line, value, read: Cell::new(false) })
+}
+
+/// # Errors
+/// The bytes are too large, no text, or not sound YAML or JSON.
+pub(super) fn read(bytes: &[u8]) -> Result<Node, Refusal> {
+    let refuse = |line, why| Refusal { pointer: String::new(), line, why };
+    if bytes.len() > LARGEST_SOURCE {
+        return Err(refuse(None, format!("the file has {} bytes, more than the {LARGEST_SOURCE} that are read", bytes.len())));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|why| refuse(None, format!("byte {} is not UTF-8", why.valid_up_to())))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with(['{', '[']) {
+        let json: Json = serde_json::from_str(text).map_err(|why| refuse(u64::try_from(why.line()).ok(), why.to_string()))?;
+        return tree(json, String::new(), 0);
+    }
+    if text.trim_start().starts_with('<') {
+        return Err(refuse(None, "XML is not read: export the jobs as YAML".to_owned()));
+    }
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        budget: serde_saphyr::budget! { max_anchors: 64, max_aliases: 256, max_depth: 32, max_nodes: 50_000 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 20_000, max_replay_stack_depth: 16 },
+    };
+    let yaml: Yaml = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let error = error.without_snippet();
+        let why = error.render();
+        refuse(error.location().map(|at| at.line()), why.lines().find(|line| !line.trim().is_empty()).unwrap_or("no YAML").to_owned())
+    })?;
+    tree(yaml, String::new(), 0)
+}
+
+impl Node {
+    /// The value of `key`; not yet counted as read.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.fields().iter().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+
+    pub(super) fn fields(&self) -> &[(String, Self)] {
+        if let Value::Map(fields) = &self.value { fields } else { &[] }
+    }
+
+    pub(super) fn items(&self) -> &[Self] {
+        if let Value::List(items) = &self.value { items } else { &[] }
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
+    /// The text of a scalar, counted as read.
+    pub(super) fn text(&self) -> Option<&str> {
+        let Value::Scalar(text) = &self.value else { return None };
+        self.read.set(true);
+        Some(text)
+    }
+
+    /// The text of the scalar under `key`, when it is there and not empty.
+    pub(super) fn text_of(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Self::text).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn is_true(&self, key: &str) -> bool {
+        self.text_of(key) == Some("true")
+    }
+
+    /// Left out on purpose, with the reason.
+    pub(super) fn leave(&self, why: &str, notes: &mut Vec<Note>) {
+        self.settle();
+        notes.push(Note { pointer: self.pointer.clone(), line: self.line, why: why.to_owned() });
+    }
+
+    fn settle(&self) {
+        self.read.set(true);
+        self.fields().iter().map(|(_, node)| node).chain(self.items()).for_each(Self::settle);
+    }
+
+    fn touched(&self) -> bool {
+        self.read.get() || self.fields().iter().map(|(_, node)| node).chain(self.items()).any(Self::touched)
+    }
+
+    /// A note for every part that nothing read: nothing is dropped silently.
+    pub(super) fn leave_the_rest(&self, notes: &mut Vec<Note>) {
+        if !self.touched() {
+            self.leave("the runbook format has no place for it", notes);
+        } else {
+            self.fields().iter().map(|(_, node)| node).chain(self.items()).for_each(|node| node.leave_the_rest(notes));
+        }
+    }
+}
