@@ -16,5 +16,6 @@ pub mod replay;
 pub mod say;
 pub mod service;
 mod shape;
+pub mod vectors;
 pub mod wait;
 pub mod workers;
