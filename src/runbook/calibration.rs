@@ -95,7 +95,7 @@ pub struct Calibration {
 const FORM: u32 = 1;
 /// Strength of the L2 penalty; keeps a feature that is always right in a small set from becoming certainty.
 const PENALTY: f64 = 1.0;
-/// Of the proposals above the threshold this share has to fit, as a lower 90 % confidence bound.
+/// Of the proposals above the threshold this share has to fit, as a lower 95 % confidence bound.
 const PRECISION_TARGET: f64 = 0.9;
 /// What is more likely wrong than right is not proposed, however good its neighbours are.
 const NEVER_BELOW: f64 = 0.5;
@@ -209,9 +209,9 @@ impl Calibration {
     }
 }
 
-/// Wilson's one-sided lower 90 % bound of a share (Wilson 1927; z = 1.2816).
+/// Wilson's one-sided lower 95 % bound of a share (Wilson 1927; z = 1.6449).
 pub(crate) fn wilson_lower(right: usize, of: usize) -> f64 {
-    const Z: f64 = 1.281_551_565_544_600_4;
+    const Z: f64 = 1.644_853_626_951_472_7;
     if of == 0 {
         return 0.0;
     }

@@ -103,14 +103,16 @@ mod tests {
         text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
     };
 
-    fn refit(library: &Library, file: &str, public: &str) {
-        let mut pairs = FitPairs::read(std::path::Path::new(public)).unwrap().pairs();
+    fn refit(library: &Library, embedding: &str) {
+        let file = format!("models/matcher/{embedding}.json");
+        let public = ["alerts", "articles"].map(|corpus| format!("models/matcher/pairs/{corpus}-{embedding}.jsonl"));
+        let mut pairs: Vec<_> = public.iter().flat_map(|path| FitPairs::read(std::path::Path::new(path)).unwrap().pairs()).collect();
         pairs.extend(example_pairs(library));
         let fitted = fit_calibration(&pairs).unwrap();
         if std::env::var_os("UPDATE_MATCHER").is_some() {
-            std::fs::write(file, serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
+            std::fs::write(&file, serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
         }
-        let stored = Calibration::from_json(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let stored = Calibration::from_json(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let distance = fitted.distance(&stored);
         assert!(
             distance < 1e-3,
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
-        refit(shipped(), "models/matcher/none.json", "models/matcher/none.pairs.jsonl");
+        refit(shipped(), "none");
     }
 
     #[test]
@@ -128,7 +130,7 @@ mod tests {
         let embedder = Embedder::load(std::path::Path::new("models/embedding"), EmbeddingKind::Static).unwrap();
         let meaning = Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, 4_096)), kept_in: None });
         let library = Library::load(std::path::Path::new("runbooks"), &Known { meaning, ..Known::default() }).unwrap();
-        refit(&library, "models/matcher/static.json", "models/matcher/static.pairs.jsonl");
+        refit(&library, "static");
     }
 
     #[test]
