@@ -80,7 +80,7 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
     let mut times = Vec::with_capacity(all.len());
     for example in &all {
         let start = clock();
-        let features = model.features(&example.text, &signals.find(&example.text));
+        let features = model.features(&example.text, &signals.hits(&example.text));
         let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();
         times.push(clock().saturating_sub(start).as_secs_f64() * 1e3);
         for head in &model.heads {
@@ -99,7 +99,7 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
         None => None,
         Some(path) => {
             let texts = examples::read(path)?.0;
-            Some(texts.iter().map(|example| model.features(&example.text, &signals.find(&example.text))).collect::<Vec<_>>())
+            Some(texts.iter().map(|example| model.features(&example.text, &signals.hits(&example.text))).collect::<Vec<_>>())
         }
     };
     let mut targets = BTreeMap::new();

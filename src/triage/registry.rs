@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TriageError,
-    head::{Head, HeadMetrics, Mix},
+    head::{Head, HeadMetrics},
+    logistic::Mix,
     model::Model,
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
@@ -26,7 +27,7 @@ use crate::{
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
 };
 
-pub(super) const FORM: u32 = 2;
+pub(super) const FORM: u32 = 3;
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "MODEL_CARD.md";
@@ -48,6 +49,8 @@ pub struct Manifest {
     pub signals: Digest,
     pub(super) cut: Cut,
     pub features: usize,
+    /// How many of the features are words and pairs of words; they come first.
+    pub words: usize,
     pub structured: Vec<String>,
     /// The embedding that joins the features, and what its files have to be.
     pub embedding: Option<EmbeddingManifest>,
@@ -188,8 +191,8 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
     let count = manifest.features;
     let names = tensors.take("vocabulary.names", Dtype::U64, &[count], u64::from_le_bytes)?;
     let idf = tensors.take("vocabulary.idf", Dtype::F32, &[count], f32::from_le_bytes)?;
-    if !names.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Err(form("its vocabulary is not in order".to_owned()));
+    if manifest.words > count || names.iter().collect::<std::collections::HashSet<_>>().len() != count {
+        return Err(form("its vocabulary has a name twice, or fewer names than words".to_owned()));
     }
     let embedding = manifest.embedding.as_ref().map(|wanted| wanted.open(embeddings)).transpose()?;
     let mut heads = Vec::new();
@@ -213,7 +216,7 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
         });
     }
     let model = Model {
-        vectorizer: Vectorizer::new(names, idf),
+        vectorizer: Vectorizer::new(names, idf, manifest.words),
         structured: manifest.structured.clone(),
         known_floor: manifest.known_floor as f32,
         embedding,

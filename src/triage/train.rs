@@ -78,19 +78,24 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     let known_floor = known_floor(&examples, cut);
     let structured_names = model::structured_names(&signals);
     let rows = vectorizer.matrix(examples.iter().map(|example| &example.text));
-    let embedder = options.embedding.as_ref().map(|(kind, folder)| Embedder::load(folder, *kind)).transpose()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let embedder = options
+        .embedding
+        .as_ref()
+        .map(|(kind, folder)| Embedder::load(folder, *kind).map(|embedder| embedder.with_threads(threads)))
+        .transpose()?;
     let dimensions = embedder.as_ref().map_or(0, Embedder::dimensions);
-    let mut dense = Array2::zeros((examples.len(), structured_names.len() + dimensions));
+    let mut dense = Array2::<f32>::zeros((examples.len(), structured_names.len() + dimensions));
     for (example, mut row) in examples.iter().zip(dense.rows_mut()) {
-        let values = model::structured_values(&structured_names, &signals.find(&example.text));
-        row.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+        let values = model::structured_values(&structured_names, &signals.hits(&example.text));
+        row.iter_mut().zip(values).for_each(|(out, value)| *out = value as f32);
     }
     if let Some(embedder) = &embedder {
         progress("embedding");
         let passages: Vec<String> = examples.iter().map(|example| model::passage(&example.text)).collect();
         let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
         for (vector, mut row) in embedder.embed(&passages).iter().zip(dense.rows_mut()) {
-            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value);
+            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value as f32);
         }
     }
 
@@ -128,6 +133,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         signals: signals.digest(),
         cut,
         features: model.vectorizer.columns(),
+        words: model.vectorizer.words,
         structured: model.structured.clone(),
         embedding,
         known_floor: f64::from(known_floor),
