@@ -26,7 +26,7 @@ pub(super) struct HeadOptions {
     pub(super) epochs: usize,
     /// L2 weights of stage 2 that are tried.
     pub(super) alphas: &'static [f32],
-    /// How far stage 2 leans on stage 1, as shares of what is best for stage 1 alone, that are tried.
+    /// How far stage 2 leans on stage 1, as shares of what is best for stage 1 alone, that are tried beside a half.
     pub(super) leans: &'static [f32],
     pub(super) folds: usize,
     pub(super) promised: f64,
@@ -35,7 +35,7 @@ pub(super) struct HeadOptions {
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { cost: 1.0, epochs: 20, alphas: &[0.3, 1.0, 3.0, 10.0], leans: &[0.0, 0.5, 1.0], folds: 5, promised: 0.90, seed: 42 }
+        Self { cost: 1.0, epochs: 20, alphas: &[0.3, 1.0, 3.0, 10.0, 30.0, 100.0], leans: &[0.0, 1.0], folds: 5, promised: 0.90, seed: 42 }
     }
 }
 
@@ -186,6 +186,8 @@ impl Head {
 const REFIT_EPOCHS: usize = 8;
 /// Steps of stage 2 at most.
 const STEPS: usize = 200;
+/// And while the L2 weight is chosen: the order of the losses shows early.
+const TRIAL_STEPS: usize = 80;
 
 fn part(stage2: &Array2<f32>, targets: &[usize], rows: &[usize]) -> DatasetBase<Array2<f32>, Array1<usize>> {
     DatasetBase::new(stage2.select(Axis(0), rows), Array1::from_iter(rows.iter().map(|row| targets[*row])))
@@ -206,30 +208,30 @@ fn choose(
     let alone: Vec<(Vec<f64>, usize)> =
         learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
     let full = (1.0 / calibration::temperature(&alone)) as f32;
-    let tried: Vec<LogisticParams> = options
-        .leans
-        .iter()
-        .flat_map(|lean| options.alphas.iter().map(move |alpha| LogisticParams { classes, alpha: *alpha, lean: lean * full, steps: STEPS }))
-        .collect();
     let data = part(stage2, targets, learn);
-    let measured = parallel::map(tried.len(), |at| {
-        let mix = tried[at].fit(&data)?;
-        let logits = |row: &usize| (mix.logits(stage2.row(*row).iter().map(|value| f64::from(*value))), targets[*row]);
-        let rows: Vec<_> = hold.iter().map(logits).collect();
-        let temperature = calibration::temperature(&rows);
-        let right = rows.iter().filter(|(logits, truth)| best(logits, temperature).0 == *truth).count();
-        Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, right))
-    });
     let mut chosen: Option<(f64, LogisticParams)> = None;
-    for (params, measured) in tried.into_iter().zip(measured) {
-        let (loss, right) = measured?;
-        let (alpha, lean) = (params.alpha, params.lean);
-        progress(&format!("{target}: L2 weight {alpha}, lean {lean:.2}: log loss {loss:.4}, {right} of {} right", hold.len()));
-        if chosen.is_none_or(|(least, _)| loss < least) {
-            chosen = Some((loss, params));
+    let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
+        let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
+        let measured = parallel::map(tried.len(), |at| {
+            let mix = params(tried[at]).fit(&data)?;
+            let logits = |row: &usize| (mix.logits(stage2.row(*row).iter().map(|value| f64::from(*value))), targets[*row]);
+            let rows: Vec<_> = hold.iter().map(logits).collect();
+            let temperature = calibration::temperature(&rows);
+            let right = rows.iter().filter(|(logits, truth)| best(logits, temperature).0 == *truth).count();
+            Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, right))
+        });
+        for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
+            let (loss, right) = measured?;
+            progress(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, {right} of {} right", hold.len()));
+            if chosen.is_none_or(|(least, _)| loss < least) {
+                chosen = Some((loss, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
+            }
         }
-    }
-    chosen.map(|(_, params)| params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
+        chosen.map(|(_, params)| params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
+    };
+    // First the L2 weight at half a lean, then the lean with that weight and the next larger one.
+    let alpha = attempt(options.alphas.iter().map(|alpha| (*alpha, 0.5)).collect())?.alpha;
+    attempt(options.leans.iter().flat_map(|lean| [(alpha, *lean), (alpha * 3.0, *lean)]).collect())
 }
 
 fn best(logits: &[f64], temperature: f64) -> (usize, f64) {

@@ -27,7 +27,7 @@ pub use calibration::Coverage;
 pub use catalogue::{Catalogue, Category};
 pub use engine::Triage;
 pub use error::TriageError;
-pub use evaluate::{EvaluateOptions, Report, TargetReport, evaluate, manifest};
+pub use evaluate::{Confusion, EvaluateOptions, Report, TargetReport, evaluate, manifest};
 pub use head::HeadMetrics;
 pub use registry::{EmbeddingManifest, HeadManifest, Manifest};
 pub use train::{TrainOptions, train};

@@ -15,7 +15,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TriageError,
+    TargetReport, TriageError,
     head::{Head, HeadMetrics},
     logistic::Mix,
     model::Model,
@@ -72,6 +72,9 @@ pub struct HeadManifest {
     pub threshold: f64,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
+    /// On the development file, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<TargetReport>,
 }
 
 /// Vectors the embedder remembers: a storm of equal tickets is embedded once.
@@ -261,6 +264,7 @@ mod tests {
         let options = TrainOptions {
             name: "small".to_owned(),
             data: vec![data],
+            dev: None,
             catalogue: None,
             signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
             targets: Vec::new(),

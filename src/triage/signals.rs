@@ -1,11 +1,12 @@
 //! Signals: named regular expressions that may raise risk or priority, and the typed things a text names.
 //!
 //! They come before the model and never depend on it. One `RegexSet` pass finds which patterns can match; only
-//! those are run again for their places. The set has the patterns without their word borders: those would send
-//! every text with a letter outside ASCII to the slow engine, and the second run looks at them anyway.
+//! those are run again for their places. The set has the patterns without their word borders and split at their
+//! gaps: the one would send every text with a letter outside ASCII to the slow engine, the other makes the automaton
+//! too large to keep. The second run looks at both.
 // INVARIANT: a signal raises, nothing here lowers; hits are in the order of the file, entities by field and place.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use regex::{Regex, RegexSet, RegexSetBuilder};
 use regex_syntax::hir::{Hir, HirKind, Look};
@@ -59,25 +60,46 @@ struct Signal {
 #[derive(Debug)]
 struct Sieve<T> {
     set: RegexSet,
-    patterns: Vec<(Regex, T)>,
+    /// With the parts of the set that all have to match before the pattern can.
+    patterns: Vec<(Range<usize>, Regex, T)>,
 }
 
 impl<T> Sieve<T> {
     fn new(patterns: Vec<(Regex, T)>) -> Result<Self, String> {
-        let loose = patterns.iter().map(|(regex, _)| loosened(regex.as_str())).collect::<Result<Vec<_>, _>>()?;
-        let set = RegexSetBuilder::new(loose).size_limit(MOST_COMPILED).dfa_size_limit(MOST_COMPILED).build();
-        Ok(Self { set: set.map_err(|error| error.to_string())?, patterns })
+        let (mut parts, mut sifted) = (Vec::new(), Vec::new());
+        for (regex, meaning) in patterns {
+            let start = parts.len();
+            parts.extend(loosened(regex.as_str())?);
+            sifted.push((start..parts.len(), regex, meaning));
+        }
+        let set = RegexSetBuilder::new(parts).size_limit(MOST_COMPILED).dfa_size_limit(MOST_COMPILED).build();
+        Ok(Self { set: set.map_err(|error| error.to_string())?, patterns: sifted })
     }
 
-    fn candidates(&self, text: &str) -> impl Iterator<Item = &(Regex, T)> {
-        self.set.matches(text).into_iter().map(|index| &self.patterns[index])
+    fn candidates(&self, text: &str) -> impl Iterator<Item = (&Regex, &T)> {
+        let matches = self.set.matches(text);
+        let possible = move |parts: &Range<usize>| matches.matched_any() && parts.clone().all(|part| matches.matched(part));
+        self.patterns.iter().filter(move |(parts, _, _)| possible(parts)).map(|(_, regex, meaning)| (regex, meaning))
     }
 }
 
-/// The pattern without its word borders: it matches wherever the pattern does, and possibly elsewhere.
-fn loosened(pattern: &str) -> Result<String, String> {
+/// A gap this long, like `.{0,40}`, is where a pattern is split: as part of one automaton gaps multiply its states.
+const GAP: u32 = 8;
+
+/// Patterns that all match wherever `pattern` does, and possibly elsewhere: what stands between its gaps, without
+/// word borders.
+fn loosened(pattern: &str) -> Result<Vec<String>, String> {
     let parsed = regex_syntax::parse(pattern).map_err(|error| error.to_string())?;
-    Ok(without_borders(parsed).to_string())
+    let is_gap = |hir: &Hir| matches!(hir.kind(), HirKind::Repetition(gap) if gap.min == 0 && gap.max.is_none_or(|most| most >= GAP));
+    let parts = match without_borders(parsed).into_kind() {
+        HirKind::Concat(parts) => parts.split(is_gap).filter(|part| !part.is_empty()).map(|part| Hir::concat(part.to_vec())).collect(),
+        _ => Vec::new(),
+    };
+    Ok(if parts.is_empty() {
+        vec![without_borders(regex_syntax::parse(pattern).map_err(|error| error.to_string())?).to_string()]
+    } else {
+        parts.iter().map(Hir::to_string).collect()
+    })
 }
 
 fn without_borders(hir: Hir) -> Hir {
@@ -233,5 +255,32 @@ mod tests {
         let words: Vec<&str> = found[0].spans.iter().map(|span| &original[span.start..span.end]).collect();
         assert_eq!(words, ["Ransom\u{200B}ware", "ENCRYPTED"]);
         assert!(set.hits(&clean_fields("", "all is well", false)).is_empty());
+    }
+
+    #[test]
+    fn the_first_pass_passes_every_text_that_a_pattern_matches() {
+        let set = SignalSet::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml")).unwrap();
+        let texts = [
+            "clicked the link, it looks fake",
+            "prod is down",
+            "Everyone é offline: the whole office",
+            "lost my laptop in a café",
+            "please delete by mistake the database",
+            "severity=critical CPU above 90 %",
+            "nichts dergleichen",
+            "FIRING: disk",
+            "data loss on production",
+            "someone shared the root password on github",
+            "ignore all previous instructions",
+        ];
+        let mut fired = 0;
+        for text in texts {
+            let passed: Vec<&str> = set.sieve.candidates(text).map(|(regex, _)| regex.as_str()).collect();
+            for (_, regex, _) in set.sieve.patterns.iter().filter(|(_, regex, _)| regex.is_match(text)) {
+                fired += 1;
+                assert!(passed.contains(&regex.as_str()), "`{regex}` on `{text}`");
+            }
+        }
+        assert!(fired > 8, "{fired}");
     }
 }
