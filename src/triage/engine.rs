@@ -266,7 +266,7 @@ mod tests {
         let triage = shipped();
         let report = report("printer prn-07", "the printer prints blank pages, print queue is stuck; printer restarted twice");
         let text = text::clean_ticket(&report);
-        let features = triage.model.features(&text, &triage.signals.find(&text));
+        let features = triage.model.features(&text, &triage.signals.hits(&text));
         let head = triage.model.head(CATEGORY).unwrap();
         let scores = head.scores(&features.row.entries, &features.dense);
         for (class, score) in scores.iter().enumerate() {

@@ -182,6 +182,8 @@ impl Head {
     }
 }
 
+/// A log loss up to this many times the least one is as good.
+const AS_GOOD: f64 = 1.02;
 /// Passes over the rows for a fold, which goes on from the solution for all rows.
 const REFIT_EPOCHS: usize = 8;
 /// Steps of stage 2 at most.
@@ -193,9 +195,10 @@ fn part(stage2: &Array2<f32>, targets: &[usize], rows: &[usize]) -> DatasetBase<
     DatasetBase::new(stage2.select(Axis(0), rows), Array1::from_iter(rows.iter().map(|row| targets[*row])))
 }
 
-/// The L2 weight and the lean on stage 1 with the least log loss on one fold, each at its best temperature.
+/// The L2 weight and the lean on stage 1 that do best on one fold, each at its best temperature.
 ///
-/// One fold, because stage 2 is the costly one and the loss is flat around its minimum.
+/// Best is the highest mean of accuracy and macro-F1 among those whose log loss is as good as the least: log loss alone
+/// gives up rare classes for a little certainty about the frequent ones. One fold, because stage 2 is the costly one and the loss is flat around its minimum.
 fn choose(
     stage2: &Array2<f32>,
     targets: &[usize],
@@ -209,7 +212,7 @@ fn choose(
         learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
     let full = (1.0 / calibration::temperature(&alone)) as f32;
     let data = part(stage2, targets, learn);
-    let mut chosen: Option<(f64, LogisticParams)> = None;
+    let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();
     let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
         let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
         let measured = parallel::map(tried.len(), |at| {
@@ -217,17 +220,22 @@ fn choose(
             let logits = |row: &usize| (mix.logits(stage2.row(*row).iter().map(|value| f64::from(*value))), targets[*row]);
             let rows: Vec<_> = hold.iter().map(logits).collect();
             let temperature = calibration::temperature(&rows);
-            let right = rows.iter().filter(|(logits, truth)| best(logits, temperature).0 == *truth).count();
-            Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, right))
+            let (predicted, truth): (Vec<usize>, Vec<usize>) =
+                rows.iter().map(|(logits, truth)| (best(logits, temperature).0, *truth)).unzip();
+            let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
+            let accuracy = right as f64 / rows.len().max(1) as f64;
+            let f1 = super::measure::macro_f1(&predicted, &truth, classes);
+            Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, accuracy, f1))
         });
         for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
-            let (loss, right) = measured?;
-            progress(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, {right} of {} right", hold.len()));
-            if chosen.is_none_or(|(least, _)| loss < least) {
-                chosen = Some((loss, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
-            }
+            let (loss, accuracy, f1) = measured?;
+            progress(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"));
+            seen.push((loss, accuracy + f1, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
         }
-        chosen.map(|(_, params)| params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
+        let least = seen.iter().map(|(loss, _, _)| *loss).fold(f64::INFINITY, f64::min);
+        let alike = seen.iter().filter(|(loss, _, _)| *loss <= least * AS_GOOD);
+        let chosen = alike.reduce(|chosen, other| if other.1 > chosen.1 { other } else { chosen });
+        chosen.map(|(_, _, params)| *params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
     };
     // First the L2 weight at half a lean, then the lean with that weight and the next larger one.
     let alpha = attempt(options.alphas.iter().map(|alpha| (*alpha, 0.5)).collect())?.alpha;
