@@ -102,9 +102,10 @@ impl SvmParams {
             let mut out = vec![true; count];
             chosen.iter().for_each(|row| out[*row] = false);
             for row in (0..count).filter(|row| out[*row]) {
-                for class in 0..classes {
-                    let alpha = std::mem::take(&mut solution.alphas[row * classes + class]);
-                    steps[class] = if targets[row] == class { -alpha } else { alpha };
+                let alphas = &mut solution.alphas[row * classes..(row + 1) * classes];
+                for (class, (step, alpha)) in steps.iter_mut().zip(alphas).enumerate() {
+                    let alpha = std::mem::take(alpha);
+                    *step = if targets[row] == class { -alpha } else { alpha };
                 }
                 solution.svm.step(rows.row(row), &steps);
             }
