@@ -55,8 +55,14 @@ fn vocabulary(shipped: &Library) -> Vec<String> {
 fn runbook(number: usize, vocabulary: &[String], numbers: &mut Numbers) -> String {
     let title = numbers.words(vocabulary, 5).join(" ");
     let mut text = format!("---\nid: made-{number}\ntitle: \"{title} {number}\"\nowner: bench\nrisk: high\ntriggers:\n");
-    let _ = writeln!(text, "  alertnames: [Made{number}]\n  patterns: ['(?i)\\b{}\\b.*\\bunit {number}\\b']", numbers.words(vocabulary, 1)[0]);
-    let _ = writeln!(text, "symptoms: [\"{}\", \"{}\"]\n---\n", numbers.words(vocabulary, 10).join(" "), numbers.words(vocabulary, 10).join(" "));
+    let _ =
+        writeln!(text, "  alertnames: [Made{number}]\n  patterns: ['(?i)\\b{}\\b.*\\bunit {number}\\b']", numbers.words(vocabulary, 1)[0]);
+    let _ = writeln!(
+        text,
+        "symptoms: [\"{}\", \"{}\"]\n---\n",
+        numbers.words(vocabulary, 10).join(" "),
+        numbers.words(vocabulary, 10).join(" ")
+    );
     for _ in 0..10 {
         let _ = writeln!(text, "{}.\n", numbers.words(vocabulary, 20).join(" "));
     }
@@ -65,15 +71,8 @@ fn runbook(number: usize, vocabulary: &[String], numbers: &mut Numbers) -> Strin
 
 fn rank(library: &Library, text: &str) -> Duration {
     let (labels, attributes) = (BTreeMap::new(), BTreeMap::new());
-    let query = Query {
-        title: text,
-        body: "",
-        labels: &labels,
-        attributes: &attributes,
-        requester: None,
-        category: None,
-        span_of: &|_, _| None,
-    };
+    let query =
+        Query { title: text, body: "", labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &|_, _| None };
     // The first asks the embedder; the second finds the vector remembered.
     std::hint::black_box(library.rank(&query));
     let started = Instant::now();

@@ -282,7 +282,8 @@ fn run_show(args: &Show) -> Outcome {
 }
 
 fn load(folder: &Path, known: &Known) -> Result<Library, String> {
-    let library = Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    let library =
+        Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     vectors::keep(&library);
     Ok(library)
 }

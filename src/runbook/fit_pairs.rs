@@ -50,7 +50,8 @@ impl FitPairs {
                     return Err(bad(number + 1, format!("form {form} or its features are not this version's: write the pairs again")));
                 }
                 Line::Pair(values, fits) if source.is_some() => {
-                    let features = Features::from_values(&values).ok_or_else(|| bad(number + 1, format!("{} numbers, or one outside -1..1", values.len())))?;
+                    let features = Features::from_values(&values)
+                        .ok_or_else(|| bad(number + 1, format!("{} numbers, or one outside -1..1", values.len())))?;
                     pairs.push((features, fits));
                 }
                 Line::Pair(..) => return Err(bad(number + 1, "the first line has to say what the pairs are".to_owned())),

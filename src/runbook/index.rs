@@ -44,6 +44,8 @@ pub(crate) struct Index {
     lengths: Vec<Option<[u32; FIELDS.len()]>>,
     totals: [u64; FIELDS.len()],
     documents: usize,
+    /// What one occurrence in each field is worth, by slot; made by [`Index::settle`].
+    worth: Vec<[f64; FIELDS.len()]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -157,23 +159,31 @@ impl Index {
         ((all - with_term + 0.5) / (with_term + 0.5)).ln_1p() * if term.is_pair { PAIR } else { 1.0 }
     }
 
-    fn mean_lengths(&self) -> [f64; FIELDS.len()] {
+    /// Makes the index ready to be asked, after documents came or went: the mean length, which all share, has moved.
+    pub(crate) fn settle(&mut self) {
         let count = self.documents.max(1) as f64;
-        self.totals.map(|total| (total as f64 / count).max(1.0))
+        let means = self.totals.map(|total| (total as f64 / count).max(1.0));
+        let worth = |lengths: [u32; FIELDS.len()]| {
+            std::array::from_fn(|field| {
+                let FieldSpec { weight, length_discount, .. } = FIELDS[field];
+                weight / (1.0 - length_discount + length_discount * f64::from(lengths[field]) / means[field])
+            })
+        };
+        self.worth = self.lengths.iter().map(|lengths| lengths.map_or([0.0; FIELDS.len()], worth)).collect();
     }
 
     /// The score of every document for a query, by slot; an empty slot scores nothing.
     pub(crate) fn score(&self, wanted: &Wanted) -> Vec<Scored> {
         let mut scored = vec![Scored::default(); self.lengths.len()];
-        let means = self.mean_lengths();
         let (mut words, mut pairs) = (0.0, 0.0);
         for term in &wanted.0 {
             let postings = self.postings(term);
             let idf = self.idf(term, postings.len());
             *(if term.is_pair { &mut pairs } else { &mut words }) += idf;
+            let weight = weight(idf, term.times);
             for posting in postings {
                 let entry = &mut scored[posting.slot as usize];
-                entry.score += value(idf, term.times, &self.parts(posting, &means));
+                entry.score += value(weight, &self.parts(posting));
                 if term.is_pair {
                     entry.pair_coverage += idf;
                 } else {
@@ -198,14 +208,13 @@ impl Index {
 
     /// (term, field with the largest part, part of the score) for one document, largest first.
     pub(crate) fn explain(&self, wanted: &Wanted, slot: usize) -> Vec<(String, &'static str, f64)> {
-        let means = self.mean_lengths();
         let mut terms = Vec::new();
         for term in &wanted.0 {
             let postings = self.postings(term);
             let Ok(at) = postings.binary_search_by_key(&slot, |posting| posting.slot as usize) else { continue };
-            let parts = self.parts(&postings[at], &means);
+            let parts = self.parts(&postings[at]);
             let best = (1..FIELDS.len()).fold(0, |best, field| if parts[field] > parts[best] { field } else { best });
-            let part = rounded(value(self.idf(term, postings.len()), term.times, &parts));
+            let part = rounded(value(weight(self.idf(term, postings.len()), term.times), &parts));
             terms.push((term.text.clone(), FIELDS[best].name, part));
         }
         terms.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
@@ -213,25 +222,21 @@ impl Index {
     }
 
     /// The weighted, length-normalised frequency in each field.
-    fn parts(&self, posting: &Posting, means: &[f64; FIELDS.len()]) -> [f64; FIELDS.len()] {
-        let lengths = self.lengths[posting.slot as usize].unwrap_or_default();
-        std::array::from_fn(|field| {
-            if posting.frequency[field] == 0 {
-                return 0.0;
-            }
-            let spec = FIELDS[field];
-            let length = f64::from(lengths[field]) / means[field];
-            spec.weight * f64::from(posting.frequency[field]) / (1.0 - spec.length_discount + spec.length_discount * length)
-        })
+    fn parts(&self, posting: &Posting) -> [f64; FIELDS.len()] {
+        let worth = &self.worth[posting.slot as usize];
+        std::array::from_fn(|field| worth[field] * f64::from(posting.frequency[field]))
     }
 }
 
 /// One term's part of a score.
-fn value(idf: f64, times: u32, parts: &[f64; FIELDS.len()]) -> f64 {
+fn value(weight: f64, parts: &[f64; FIELDS.len()]) -> f64 {
     let frequency: f64 = parts.iter().sum();
-    // A word said three times matters more than once, not three times as much.
-    let emphasis = 1.0 + f64::from(times).ln();
-    idf * emphasis * frequency * (K1 + 1.0) / (K1 + frequency)
+    weight * frequency / (K1 + frequency)
+}
+
+/// What a term of the query is worth before saturation. Said three times it matters more than once, not three times as much.
+fn weight(idf: f64, times: u32) -> f64 {
+    idf * (1.0 + f64::from(times).ln()) * (K1 + 1.0)
 }
 
 /// Nine decimals: far more than a ranking needs, far fewer than where machines differ.
@@ -252,6 +257,7 @@ mod tests {
     fn index(documents: &[Texts]) -> Index {
         let mut index = Index::default();
         documents.iter().enumerate().for_each(|(slot, texts)| index.insert(slot, texts));
+        index.settle();
         index
     }
 
@@ -311,6 +317,7 @@ mod tests {
                     held.insert(slot, texts("a b", &body));
                 }
             }
+            changed.settle();
             let anew = index(&held.values().cloned().collect::<Vec<_>>());
             let wanted = Wanted::new(&query);
             let (changed, anew) = (changed.score(&wanted), anew.score(&wanted));

@@ -112,6 +112,7 @@ impl Matcher {
             }
             next.slots[slot] = Some(Arc::clone(sheet));
         }
+        next.index.settle();
         if let Some(passages) = &mut next.passages {
             passages.insert(&added);
         }
@@ -141,6 +142,8 @@ impl Matcher {
             let coarse = passages.coarse(vector);
             slots.extend(self.nearest(coarse.len(), |slot| f64::from(coarse[slot])));
         }
+        // What only a trigger brings is looked at when the trigger fires.
+        let near = slots.clone();
         slots.extend(&possible);
         let weight = self.passages.as_ref().map_or(0.0, |passages| semantic_weight(passages.kind()));
         let mut rows: Vec<Row<'_>> = slots
@@ -149,9 +152,12 @@ impl Matcher {
                 let sheet = self.slots.get(slot)?.as_deref().filter(|sheet| !left_out(&sheet.runbook))?;
                 let fires = possible.contains(&slot);
                 let fired = if fires { sheet.compiled.fire(&sheet.runbook.triggers, query) } else { Fired::nothing() };
+                if fired.excluded || (fired.strongest == Trigger::None && !near.contains(&slot)) {
+                    return None;
+                }
                 let similarity = meaning.as_ref().map(|(passages, vector)| passages.nearest(vector, slot));
                 let lexical = lexical.get(slot).copied().unwrap_or_default();
-                if fired.excluded || (fired.strongest == Trigger::None && lexical.score <= 0.0 && similarity.unwrap_or(0.0) <= 0.0) {
+                if fired.strongest == Trigger::None && lexical.score <= 0.0 && similarity.unwrap_or(0.0) <= 0.0 {
                     return None;
                 }
                 let agreement = agreement(&sheet.runbook, query);
@@ -175,12 +181,12 @@ impl Matcher {
             .map(|(place, row)| {
                 // Two runbooks picked with equal force say nothing of which one is right.
                 let exact = if row.fired.strongest == top && rivals == 1 { top } else { Trigger::None };
-                let near = row.similarity.map(|similarity| Nearness {
+                let nearness = row.similarity.map(|similarity| Nearness {
                     similarity,
                     margin: similarity - nearest.but(place),
                     both_first: nearest.place == place && most_words.place == place,
                 });
-                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement, near);
+                let features = Features::new(exact, row.score - highest.but(place), &row.lexical, row.agreement, nearness);
                 let mut because = row.fired.because;
                 if place < SHOWN {
                     let terms = self.index.explain(&wanted, row.slot).into_iter().take(TERMS_SHOWN);

@@ -89,8 +89,7 @@ impl Passages {
     /// Puts runbooks into empty slots. Passages that a kept file has are read, the others embedded together.
     pub(crate) fn insert(&mut self, added: &[(usize, &Runbook)]) {
         let texts: Vec<Vec<String>> = added.iter().map(|(_, runbook)| passages(runbook)).collect();
-        let keys: Vec<Vec<Digest>> =
-            texts.iter().map(|texts| texts.iter().map(|text| Digest::of(text.as_bytes())).collect()).collect();
+        let keys: Vec<Vec<Digest>> = texts.iter().map(|texts| texts.iter().map(|text| Digest::of(text.as_bytes())).collect()).collect();
         let mut known = if added.is_empty() {
             BTreeMap::new()
         } else {

@@ -82,15 +82,7 @@ pub fn example_pairs(library: &Library) -> Vec<(Features, bool)> {
 fn alert<R>(name: &str, text: &str, with: impl FnOnce(&Query<'_>) -> R) -> R {
     let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::new(name))]);
     let attributes = BTreeMap::new();
-    with(&Query {
-        title: name,
-        body: text,
-        labels: &labels,
-        attributes: &attributes,
-        requester: None,
-        category: None,
-        span_of: &same_span,
-    })
+    with(&Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span })
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Which runbooks' triggers are worth trying on a ticket: names and labels by look-up, patterns by the letters they need.
 //!
-//! A pattern can only match a text that has one of the literals it begins with (the idea of RE2's FilteredRE2); one
+//! A pattern can only match a text that has one of the literals it needs (the idea of RE2's FilteredRE2); one
 //! automaton finds all literals of all patterns in one pass, so thousands of patterns cost what a few do.
 // INVARIANT: a runbook that is left out has no trigger that fires and no `not_patterns` that match.
 
 use std::collections::{BTreeSet, HashMap};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{Hir, HirKind, literal::Extractor};
 
 use super::query::Query;
 use crate::domain::runbook::Triggers;
@@ -87,13 +87,37 @@ impl TriggerIndex {
     }
 }
 
-/// The literals of which every match begins with one, in ASCII lower case; `None` when there is no such list.
+/// Literals of which every match has one, in ASCII lower case; `None` when there is no such list.
+///
+/// Of a pattern like `disk.*(inode|i-node)` each part has a list of its own; the one with the longest literals is taken,
+/// because it is in the fewest texts.
 fn needed(pattern: &str) -> Option<BTreeSet<Vec<u8>>> {
     let hir = regex_syntax::Parser::new().parse(pattern).ok()?;
-    let prefixes = Extractor::new().limit_total(MOST).extract(&hir);
-    let literals = prefixes.literals()?;
-    let usable = !literals.is_empty() && literals.iter().all(|literal| literal.as_bytes().len() >= SHORTEST);
-    usable.then(|| literals.iter().map(|literal| literal.as_bytes().to_ascii_lowercase()).collect())
+    let mut parts: Vec<Vec<Hir>> = vec![Vec::new()];
+    flatten(&hir, &mut parts);
+    let shortest = |literals: &BTreeSet<Vec<u8>>| literals.iter().map(Vec::len).min().unwrap_or(0);
+    parts
+        .into_iter()
+        .filter_map(|part| {
+            let literals = Extractor::new().limit_total(MOST).extract(&Hir::concat(part));
+            let literals: BTreeSet<Vec<u8>> = literals.literals()?.iter().map(|l| l.as_bytes().to_ascii_lowercase()).collect();
+            (shortest(&literals) >= SHORTEST).then_some(literals)
+        })
+        .max_by_key(|literals| (shortest(literals), std::cmp::Reverse(literals.len())))
+}
+
+/// The pattern as runs of neighbours that every match has, cut where anything may stand between.
+fn flatten(hir: &Hir, parts: &mut Vec<Vec<Hir>>) {
+    match hir.kind() {
+        HirKind::Concat(inner) => inner.iter().for_each(|hir| flatten(hir, parts)),
+        HirKind::Capture(capture) => flatten(&capture.sub, parts),
+        HirKind::Repetition(_) => parts.push(Vec::new()),
+        // A border takes no letters.
+        HirKind::Look(_) | HirKind::Empty => {}
+        HirKind::Literal(_) | HirKind::Class(_) | HirKind::Alternation(_) => {
+            parts.last_mut().expect("there is always one run").push(hir.clone());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_waits_for_its_first_letters_in_any_case() {
-        let all = [patterns(&[r"(?i)\bspooler\b.*\b(stopped|hung)\b"]), patterns(&[r"(?i)(vpn|tunnel)"]), patterns(&[".*full"])];
+    fn a_pattern_waits_for_its_letters_in_any_case() {
+        let all = [patterns(&[r"(?i)\bspooler\b.*\b(stopped|hung)\b"]), patterns(&[r"(?i)(vpn|tunnel)"]), patterns(&["[0-9]+.*[a-z]"])];
         let index = TriggerIndex::new(all.iter().enumerate());
         let possible = |text: &str| text_query(text, None, |query| index.possible(query)).into_iter().collect::<Vec<_>>();
         assert_eq!(possible("The SPOOLER hung"), [0, 2]);
         assert_eq!(possible("my Tunnel drops"), [1, 2]);
-        assert_eq!(possible("nothing"), [2], "a pattern that may begin with anything is always tried");
+        assert_eq!(possible("nothing"), [2], "a pattern that needs no letters is always tried");
     }
 
     #[test]
@@ -130,9 +154,10 @@ mod tests {
         fn what_is_left_out_would_not_have_fired(
             words in proptest::collection::vec("[abkſß]{1,4}", 1..4),
             text in "[abkABKſKß ]{0,30}",
+            between in proptest::sample::select(vec!["", "a.*", "(ab)?", "b+", "(?:a|kb) ", "[ab]{2}", "\\b"]),
             insensitive in any::<bool>(),
         ) {
-            let pattern = format!("{}(?:{})", if insensitive { "(?i)" } else { "" }, words.join("|"));
+            let pattern = format!("{}{}(?:{})", if insensitive { "(?i)" } else { "" }, between, words.join("|"));
             let triggers = patterns(&[&pattern]);
             let compiled = Compiled::new(&triggers).unwrap();
             let index = TriggerIndex::new(std::iter::once((0, &triggers)));

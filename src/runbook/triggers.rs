@@ -7,11 +7,7 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 
 use super::query::Query;
-use crate::domain::{
-    classification::Span,
-    recommendation::Evidence,
-    runbook::Triggers,
-};
+use crate::domain::{classification::Span, recommendation::Evidence, runbook::Triggers};
 
 const LONGEST_PATTERN: usize = 500;
 /// Compiled size; a larger one is a mistake such as `.{1,9999}`.
