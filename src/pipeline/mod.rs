@@ -16,5 +16,7 @@ pub mod replay;
 pub mod say;
 pub mod service;
 mod shape;
+#[cfg(test)]
+mod smuggling_tests;
 pub mod wait;
 pub mod workers;
