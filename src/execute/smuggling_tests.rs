@@ -58,7 +58,7 @@ const KINDS: [Kind; 10] = [
         sound: "ana@example.com",
         foreign: "ana@evil.example",
         said: "the mailbox VALUE is full",
-        oracle: "^ana@example\\.com$",
+        oracle: "^[a-z]+@example\\.com$",
     },
     Kind {
         slot: "user",
