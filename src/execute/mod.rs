@@ -14,6 +14,3 @@ pub mod plan;
 pub use connectors::{Connectors, RequestPreview};
 pub use engine::{Engine, Surroundings};
 pub use error::ExecuteError;
-
-#[cfg(test)]
-mod smuggling_tests;

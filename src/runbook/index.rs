@@ -221,6 +221,18 @@ impl Index {
         terms
     }
 
+    /// The part of the query's weight that `text` has, `0..=1`.
+    pub(crate) fn share(&self, wanted: &Wanted, text: &str) -> f64 {
+        let (terms, _) = counted(&[text.to_owned(), String::new(), String::new()]);
+        let (mut had, mut whole) = (0.0, 0.0);
+        for term in &wanted.0 {
+            let idf = self.idf(term, self.postings(term).len());
+            whole += idf;
+            had += if terms.contains_key(&term.name) { idf } else { 0.0 };
+        }
+        if whole > 0.0 { rounded(had / whole) } else { 0.0 }
+    }
+
     /// The weighted, length-normalised frequency in each field.
     fn parts(&self, posting: &Posting) -> [f64; FIELDS.len()] {
         let worth = &self.worth[posting.slot as usize];

@@ -215,6 +215,11 @@ impl Library {
         &self.calibration
     }
 
+    #[cfg(test)]
+    pub(crate) fn shares_vectors(&self, other: &Self, id: &RunbookId) -> bool {
+        self.matcher.shares_vectors(&other.matcher, id)
+    }
+
     pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing<'_>> {
         self.matcher.standings(query, &|_| false)
     }

@@ -17,7 +17,7 @@ use super::{
     index::{Index, Scored, Texts, Wanted, rounded},
     parse::Sheet,
     query::Query,
-    semantic::{Meaning, Passages},
+    semantic::{Meaning, Passages, passages},
     trigger_index::TriggerIndex,
     triggers::{Fired, Trigger},
 };
@@ -129,6 +129,12 @@ impl Matcher {
         self.passages.as_ref()?.to_keep()
     }
 
+    #[cfg(test)]
+    pub(crate) fn shares_vectors(&self, other: &Self, id: &RunbookId) -> bool {
+        let stored = |matcher: &Self| matcher.passages.as_ref()?.stored(*matcher.places.get(id)?);
+        matches!((stored(self), stored(other)), (Some(a), Some(b)) if Arc::ptr_eq(&a, &b))
+    }
+
     /// The runbooks that have any reason to be here and are not ruled out, best first, as if `left_out` were not there.
     pub(crate) fn standings(&self, query: &Query<'_>, left_out: &dyn Fn(&Runbook) -> bool) -> Vec<Standing<'_>> {
         let text = searched(query);
@@ -191,14 +197,27 @@ impl Matcher {
                 if place < SHOWN {
                     let terms = self.index.explain(&wanted, row.slot).into_iter().take(TERMS_SHOWN);
                     because.extend(terms.map(|(term, field, weight)| Evidence::Term { term, field: field.to_owned(), weight }));
-                    because.extend(meaning.as_ref().and_then(|(passages, vector)| {
-                        let text = passages.nearest_passage(vector, row.slot, row.runbook)?;
-                        Some(Evidence::Passage { text, similarity: row.similarity? })
-                    }));
+                    because.extend(match &meaning {
+                        Some((passages, vector)) => {
+                            let text = passages.nearest_passage(vector, row.slot, row.runbook);
+                            text.zip(row.similarity).map(|(text, similarity)| Evidence::Passage { text, similarity })
+                        }
+                        None => self.passage_of_words(&wanted, row.runbook),
+                    });
                 }
                 Standing { runbook: row.runbook, score: row.score, features, trigger: row.fired.strongest, because }
             })
             .collect()
+    }
+
+    /// The passage that has most of the query's weight in words; the first one of those alike.
+    fn passage_of_words(&self, wanted: &Wanted, runbook: &Runbook) -> Option<Evidence> {
+        let shares = passages(runbook).into_iter().map(|text| (self.index.share(wanted, &text), text));
+        let best = shares.fold(None, |best: Option<(f64, String)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        });
+        best.filter(|(similarity, _)| *similarity > 0.0).map(|(similarity, text)| Evidence::Passage { text, similarity })
     }
 
     /// The slots with the highest scores above zero, ties by id.
@@ -316,19 +335,95 @@ fn texts(runbook: &Runbook) -> Texts {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, path::Path, sync::Arc};
 
     use crate::{
         domain::{name::RunbookId, recommendation::Evidence, untrusted::Untrusted},
         runbook::{
-            Query,
+            Known, Library, Meaning, Query,
             library::shipped,
             query::{same_span, text_query},
         },
+        text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
     };
 
     fn id(text: &str) -> RunbookId {
         RunbookId::new(text).unwrap()
+    }
+
+    fn write(folder: &Path, id: &str, body: &str) {
+        let text = format!("---\nid: {id}\ntitle: Look after {id}\nowner: team\nrisk: high\n---\n{body}\n");
+        std::fs::write(folder.join(format!("{id}.md")), text).unwrap();
+    }
+
+    #[test]
+    fn a_changed_runbook_alone_is_made_again_and_ranks_as_in_a_library_loaded_anew() {
+        let embedder = Embedder::load(Path::new("models/embedding"), EmbeddingKind::Static).unwrap();
+        let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let meaning = Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, 64)), kept_in: Some(kept.path().to_owned()) };
+        let known = Known { meaning: Some(meaning), ..Known::default() };
+        for (id, body) in
+            [("spooler", "print queue stuck"), ("tunnel", "vpn drops"), ("inodes", "no inodes left"), ("certificate", "tls expires")]
+        {
+            write(folder.path(), id, body);
+        }
+        let first = Library::load(folder.path(), &known).unwrap();
+        let (file, bytes) = first.to_keep().unwrap();
+        std::fs::write(file, bytes).unwrap();
+        assert!(Library::load(folder.path(), &known).unwrap().to_keep().is_none(), "all vectors come from the file");
+
+        write(folder.path(), "tunnel", "wireguard handshake fails");
+        std::fs::remove_file(folder.path().join("spooler.md")).unwrap();
+        write(folder.path(), "toner", "printer wants toner");
+        let again = first.load_again(folder.path(), &known).unwrap();
+        let anew = Library::load(folder.path(), &known).unwrap();
+        assert_eq!(again.digest(), anew.digest());
+        for id in ["inodes", "certificate"] {
+            assert!(again.shares_vectors(&first, &self::id(id)), "{id} was made again");
+        }
+        assert!(!again.shares_vectors(&first, &self::id("tunnel")));
+        for text in ["print queue stuck", "vpn drops", "wireguard", "printer toner", "look after inodes", "tls", ""] {
+            let rank = |library: &Library| text_query(text, None, |query| library.rank(query));
+            assert_eq!(rank(&again), rank(&anew), "{text}");
+            assert!(rank(&again).candidates.iter().all(|candidate| candidate.runbook != self::id("spooler")));
+        }
+    }
+
+    #[test]
+    fn evidence_names_the_terms_and_the_passage() {
+        let embedder = Embedder::load(Path::new("models/embedding"), EmbeddingKind::Static).unwrap();
+        let meaning = Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, 64)), kept_in: None };
+        let near = Library::load(Path::new("runbooks"), &Known { meaning: Some(meaning), ..Known::default() }).unwrap();
+        for library in [&near, shipped()] {
+            names_its_evidence(library);
+        }
+    }
+
+    fn names_its_evidence(library: &Library) {
+        let ranking = text_query("nothing comes out of the printer, jobs are waiting", None, |query| library.rank(query));
+        for candidate in &ranking.candidates {
+            let passages: Vec<&str> = candidate
+                .because
+                .iter()
+                .filter_map(|e| if let Evidence::Passage { text, .. } = e { Some(text.as_str()) } else { None })
+                .collect();
+            let runbook = library.get(&candidate.runbook).unwrap();
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let whole = words(&format!(
+                "{}. {} {} {}",
+                runbook.title,
+                runbook.symptoms.join(" "),
+                runbook.body,
+                runbook.examples.matching.join(" ")
+            ));
+            assert_eq!(passages.len(), 1, "{candidate:?}");
+            assert!(words(passages[0]).iter().all(|word| whole.contains(word)), "{} is not in {}", passages[0], runbook.id);
+        }
+        let best = &ranking.candidates[0];
+        assert!(
+            best.because.iter().any(|e| matches!(e, Evidence::Term { term, .. } if term.contains("jobs") || term.contains("comes"))),
+            "{best:?}"
+        );
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(crate) struct Passages {
 
 /// One runbook's passages.
 #[derive(Debug)]
-struct Stored {
+pub(super) struct Stored {
     keys: Vec<Digest>,
     flat: Vec<f32>,
 }
@@ -135,6 +135,11 @@ impl Passages {
         self.meaning.kind()
     }
 
+    #[cfg(test)]
+    pub(super) fn stored(&self, slot: usize) -> Option<Arc<Stored>> {
+        self.slots.get(slot)?.clone()
+    }
+
     pub(crate) fn embed(&self, text: &str) -> Vec<f32> {
         self.meaning.embedder.embed_one(text)
     }
@@ -173,7 +178,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-fn passages(runbook: &Runbook) -> Vec<String> {
+/// The stretches of a runbook that a ticket is compared with, and its examples.
+pub(crate) fn passages(runbook: &Runbook) -> Vec<String> {
     // An alert's name means nothing to a model until its words stand apart.
     let title = if runbook.title.contains(char::is_whitespace) { runbook.title.clone() } else { words::split(&runbook.title).join(" ") };
     let text = format!("{}\n{}", runbook.symptoms.join("\n"), runbook.body);
