@@ -18,6 +18,8 @@ mod import;
 mod index;
 mod library;
 mod lint;
+#[cfg(test)]
+mod lint_sentences;
 mod matching;
 mod parameters;
 mod parse;
