@@ -40,12 +40,22 @@ pub fn run(args: &Show) -> Outcome {
     let findings: Vec<&Finding> = report.findings.iter().filter(|finding| finding.file == file).collect();
     let review = review(shown, known.today);
     if args.json {
+        // In the words of the format: what is copied from here into a runbook means the same.
         let mut whole = serde_json::to_value(shown)?;
+        whole["review_every"] = json!(shown.review_every.map(span));
         for (name, parameter) in &shown.parameters {
-            whole["parameters"][name.as_str()]["validator"] = json!(validator(parameter));
+            let entry = &mut whole["parameters"][name.as_str()];
+            entry["from"] = json!(parameter.from.iter().map(source).collect::<Vec<_>>());
+            entry["one_of"] = json!(parameter.one_of.as_ref().map(ToString::to_string));
+            entry["validator"] = json!(validator(parameter));
+            if let ParameterType::Duration { max } = parameter.kind {
+                entry["max"] = json!(span(max));
+            }
         }
         for (at, step) in shown.steps.iter().enumerate() {
             whole["steps"][at]["with"] = step.with.written();
+            whole["steps"][at]["timeout"] = json!(span(step.timeout));
+            whole["steps"][at]["within"] = json!(span(step.within));
         }
         let stale = known.today.map(|today| shown.is_stale(today));
         whole["file"] = json!(file);

@@ -289,7 +289,7 @@ impl Assembly<'_> {
                     let finding = Finding::error(self.file, place(path), Rule::BadDirectory, why);
                     self.findings.push(finding.hint(match path.value.starts_with("directory:") {
                         true => "add it under `[[directories]]`, or name one that is there",
-                        false => "name a CSV file beside the runbooks, like `inventory/hosts.csv`, or a configured `directory:NAME`",
+                        false => "a list is a CSV file beside the runbooks, like `inventory/hosts.csv`, or a configured `directory:NAME`",
                     }));
                     None
                 }
