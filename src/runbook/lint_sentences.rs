@@ -272,7 +272,7 @@ fn what_is_no_yaml_or_of_the_wrong_kind_is_refused_in_words_that_say_what_to_wri
         "parameters:\n  h: {type: ip, from: [text], one_of: ../x.csv}",
         Rule::BadDirectory,
         (7, 39),
-        "name a CSV file beside the runbooks",
+        "a list is a CSV file beside the runbooks",
     );
     refuses("parameters:\n  h: {type: ip, from: [text], one_of: x.csv}", Rule::BadDirectory, (7, 39), "cannot read the list `x.csv`");
     whole(&[("a.md", &file("a", "").replace("risk: low\n", ""))], Rule::BadValue, (4, 1), "`risk` is missing; add a line `risk: low`");
