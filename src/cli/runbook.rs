@@ -215,9 +215,9 @@ fn summary(report: &LintReport) -> String {
     let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = report.findings.len() - errors;
     match (errors, report.runbooks) {
-        (0, runbooks) => format!("{runbooks} runbooks, no errors, {warnings} warning(s)"),
+        (0, runbooks) => format!("{runbooks} runbook(s), no errors, {warnings} warning(s)"),
         (_, 0) => format!("{errors} error(s), {warnings} warning(s): nothing loads, and no example is tried, until the errors are gone"),
-        (_, runbooks) => format!("{runbooks} runbooks, {errors} error(s), {warnings} warning(s)"),
+        (_, runbooks) => format!("{runbooks} runbook(s), {errors} error(s), {warnings} warning(s)"),
     }
 }
 
