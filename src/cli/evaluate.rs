@@ -72,6 +72,14 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         for (label, right, of) in &figures.worst {
             let _ = writeln!(out, "  {label}: {right} of {of} right");
         }
+        let table = &figures.confusion;
+        if !table.labels.is_empty() {
+            let _ = writeln!(out, "  most confused: a row is the true label, a column what was answered, the last one any other");
+            for (number, (label, counts)) in table.labels.iter().zip(&table.counts).enumerate() {
+                let cells: String = counts.iter().map(|count| format!("{count:>6}")).collect();
+                let _ = writeln!(out, "  {:>3}{cells}  {label}", number + 1);
+            }
+        }
     }
     let _ = writeln!(out, "{:.0} texts/s, p50 {:.3} ms, p99 {:.3} ms", report.texts_per_second, report.p50_ms, report.p99_ms);
     Ok(())

@@ -17,9 +17,10 @@ use crate::{
         ambient::Ambient as _,
         name::{ConnectorName, DirectoryName},
     },
+    pipeline::vectors,
     runbook::{
-        EvaluationInput, FRONT_MATTER_SCHEMA, Known, Library, LintReport, Meaning, QueryField, Severity, evaluate, evaluate_params, lint,
-        train,
+        Collection, FRONT_MATTER_SCHEMA, FitPairs, Known, Labelled, Library, LintReport, Meaning, QueryField, RunbookError, Severity,
+        evaluate, evaluate_params, example_pairs, fit_calibration, labelled_pairs, lint,
     },
     text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     triage::Catalogue,
@@ -92,6 +93,24 @@ pub struct TrainMatcher {
     /// Where the coefficients go; standard output when left out.
     #[arg(long)]
     output: Option<PathBuf>,
+    /// Pairs written earlier with `--pairs`, to fit on beside the library's examples.
+    #[arg(long, value_name = "FILE")]
+    with_pairs: Vec<PathBuf>,
+    /// A corpus with known answers to fit on too, as for `evaluate`.
+    #[arg(long, requires = "queries", requires = "qrels")]
+    corpus: Option<PathBuf>,
+    #[arg(long, requires = "corpus")]
+    queries: Option<PathBuf>,
+    #[arg(long, requires = "corpus")]
+    qrels: Option<PathBuf>,
+    #[arg(long, requires = "corpus")]
+    nofit: Option<PathBuf>,
+    /// Write the pairs of that corpus to this file and fit nothing: numbers only, no text.
+    #[arg(long, value_name = "FILE", requires = "corpus", requires = "source")]
+    pairs: Option<PathBuf>,
+    /// What the corpus is and its licence; stands in the file of pairs.
+    #[arg(long)]
+    source: Option<String>,
 }
 
 #[derive(Debug, Parser)]
@@ -169,33 +188,53 @@ pub fn run(command: &Command) -> Outcome {
                 Words::Text => QueryField::Text,
                 Words::Named => QueryField::Named,
             };
-            let input = EvaluationInput {
-                corpus: args.corpus.clone(),
-                queries: args.queries.clone(),
-                qrels: args.qrels.clone(),
-                nofit: args.nofit.clone(),
-                field,
-                meaning: args.embedding.load()?,
-            };
+            let collection = collection(&args.corpus, args.embedding.load()?)?;
+            let labelled = Labelled { queries: args.queries.clone(), qrels: args.qrels.clone(), nofit: args.nofit.clone(), field };
             let started = Instant::now();
-            print(&evaluate(&input, &|| started.elapsed())?, args.json)
+            print(&evaluate(&collection, &labelled, &|| started.elapsed())?, args.json)
         }
-        Command::TrainMatcher(args) => {
-            let known = Known { meaning: args.embedding.load()?, ..Known::default() };
-            let library = load(&args.folder, &known)?;
-            let fitted = serde_json::to_string_pretty(&train(&library)?)? + "\n";
-            match &args.output {
-                Some(path) => std::fs::write(path, fitted)?,
-                None => print!("{fitted}"),
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::TrainMatcher(args) => run_train(args),
         Command::EvaluateParams(args) => print(&evaluate_params(&args.data)?, args.json),
     }
 }
 
+fn run_train(args: &TrainMatcher) -> Outcome {
+    let meaning = args.embedding.load()?;
+    let mut pairs = Vec::new();
+    for file in &args.with_pairs {
+        pairs.extend(FitPairs::read(file)?.pairs());
+    }
+    if let (Some(corpus), Some(queries), Some(qrels)) = (&args.corpus, &args.queries, &args.qrels) {
+        let labelled = Labelled { queries: queries.clone(), qrels: qrels.clone(), nofit: args.nofit.clone(), field: QueryField::Text };
+        pairs.extend(labelled_pairs(&collection(corpus, meaning.clone())?, &labelled)?);
+    }
+    if let Some(path) = &args.pairs {
+        return write(Some(path), &FitPairs::new(args.source.clone().unwrap_or_default(), &pairs).to_json_lines());
+    }
+    let library = load(&args.folder, &Known { meaning, ..Known::default() })?;
+    pairs.extend(example_pairs(&library));
+    write(args.output.as_deref(), &(serde_json::to_string_pretty(&fit_calibration(&pairs)?)? + "\n"))
+}
+
+fn write(path: Option<&Path>, text: &str) -> Outcome {
+    match path {
+        Some(path) => std::fs::write(path, text).map_err(|why| format!("cannot write `{}`: {why}", path.display()))?,
+        None => print!("{text}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn collection(corpus: &Path, meaning: Option<Meaning>) -> Result<Collection, RunbookError> {
+    let collection = Collection::load(corpus, meaning)?;
+    vectors::keep(collection.library());
+    Ok(collection)
+}
+
 pub(super) fn load(folder: &Path, known: &Known) -> Result<Library, String> {
-    Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    let library =
+        Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    vectors::keep(&library);
+    Ok(library)
 }
 
 fn run_lint(args: &Lint) -> Outcome {

@@ -15,7 +15,7 @@ use clap::Parser;
 use super::{Outcome, assemble, runbook};
 use crate::{
     domain::name::{PersonId, RunbookId},
-    runbook::{lint, parse},
+    runbook::{lint, nearest, parse},
 };
 
 #[derive(Debug, Parser)]
@@ -38,10 +38,10 @@ struct Offer {
     folder: PathBuf,
 }
 
-/// A slug, so that the file parses; no connector of this name is configured by anybody.
+/// A slug, so that the file parses, and a name that lint will ask for.
 const UNNAMED: &str = "your-connector";
 
-/// The steps of every runbook, for the writer to fill. Each line but the last is a line of YAML.
+/// One of each step with a parameter, for the writer to change.
 const STEPS: &str = r#"# Values from the ticket. Sources are asked in this order; a value is used only when type and pattern hold for all of it.
 parameters:
   host: {type: hostname, from: [label:instance, attribute:ci, text], pattern: '^[a-z]{2,8}-[0-9]{2,4}$', description: The machine}
@@ -92,6 +92,11 @@ struct Interview<'a> {
 }
 
 impl Interview<'_> {
+    /// What may be answered next, once, however often the question is asked.
+    fn offer(&mut self, what: &str, names: &BTreeSet<String>) -> std::io::Result<()> {
+        if names.is_empty() { Ok(()) } else { writeln!(self.prompts, "{what}: {}", listed(names)) }
+    }
+
     fn ask(&mut self, question: &str, sound: &dyn Fn(&str) -> Result<(), String>) -> Result<String, Failure> {
         loop {
             write!(self.prompts, "{question}: ")?;
@@ -121,10 +126,13 @@ fn listed(names: &BTreeSet<String>) -> String {
 }
 
 fn one_of(what: &str, names: &BTreeSet<String>, text: &str, else_do: &str) -> Result<(), String> {
-    match names.is_empty() || names.contains(text) {
-        true => Ok(()),
-        false => Err(format!("`{text}` is not {what}: take one of {}; {else_do}", listed(names))),
+    if names.is_empty() || names.contains(text) {
+        return Ok(());
     }
+    Err(match nearest(text, names.iter().map(String::as_str)) {
+        Some(near) => format!("`{text}` is not {what}: did you mean `{near}`?"),
+        None => format!("`{text}` is not {what}: take one of the list, {else_do}"),
+    })
 }
 
 /// The id and the file's text, from answers in turn.
@@ -139,8 +147,8 @@ fn ask(offer: &Offer, answers: &mut dyn BufRead, prompts: &mut dyn Write) -> Res
         if path.exists() { Err(format!("`{}` is there already: take another id", path.display())) } else { Ok(()) }
     })?;
     let title = interview.ask("title", &text)?;
-    let owners = if offer.owners.is_empty() { String::new() } else { format!(" ({})", listed(&offer.owners)) };
-    let owner = interview.ask(&format!("team that keeps it true{owners}"), &|answer| {
+    interview.offer("teams", &offer.owners)?;
+    let owner = interview.ask("team that keeps it true", &|answer| {
         text(answer)?;
         one_of("a known team", &offer.owners, answer, "or add it to `runbooks.owners` first")
     })?;
@@ -151,8 +159,8 @@ fn ask(offer: &Offer, answers: &mut dyn BufRead, prompts: &mut dyn Write) -> Res
     })?;
     let split =
         |answer: &str| answer.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<BTreeSet<_>>();
-    let offered = if offer.categories.is_empty() { String::new() } else { format!(" ({})", listed(&offer.categories)) };
-    let categories = interview.ask(&format!("categories it is for, with commas between; empty for any{offered}"), &|answer| {
+    interview.offer("categories", &offer.categories)?;
+    let categories = interview.ask("categories it is for, with commas between; empty for any", &|answer| {
         split(answer).iter().try_for_each(|part| one_of("a category", &offer.categories, part, "or leave it empty"))
     })?;
     let symptom = interview.ask("what people see, in their words", &text)?;
@@ -272,7 +280,13 @@ mod tests {
         assert_eq!((sheet.runbook.title.as_str(), sheet.runbook.owner.as_str()), ("Lost badge\"", "risk: low"));
         assert_eq!(sheet.runbook.examples.not_matching, ["- new photo: {a"]);
         assert!(sheet.runbook.categories.is_empty() && sheet.runbook.triggers.not_patterns == ["(?i)photo:"]);
-        for told in ["take one of risk: low, server-team", "not a risk", "not a category: take one of facility/badge", "is not in `- new"] {
+        for told in [
+            "teams: risk: low, server-team",
+            "is not a known team: take one of the list",
+            "not a risk",
+            "not a category: take one of the list",
+            "is not in `- new",
+        ] {
             assert!(prompts.contains(told), "{told}: {prompts}");
         }
         assert!(ask(&offer(UNNAMED), &mut "lost-badge\n".as_bytes(), &mut Vec::new()).is_err());

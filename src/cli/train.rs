@@ -10,6 +10,9 @@ pub struct Args {
     /// JSON Lines of `{"text"}` or `{"title", "body"}` and `"labels": {target: value}`.
     #[arg(long, num_args = 1.., required_unless_present = "catalogue")]
     data: Vec<PathBuf>,
+    /// JSON Lines to measure on: nothing is learned from them.
+    #[arg(long)]
+    dev: Option<PathBuf>,
     /// Category catalogue whose examples join the data.
     #[arg(long)]
     catalogue: Option<PathBuf>,
@@ -57,6 +60,7 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
     let options = TrainOptions {
         name,
         data: args.data.clone(),
+        dev: args.dev.clone(),
         catalogue: args.catalogue.clone(),
         signals: args.signals.clone(),
         targets: args.target.clone(),
@@ -86,6 +90,14 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
             m.macro_f1 * 100.0,
             m.ece * 100.0
         );
+        if let Some(dev) = &head.dev {
+            let (accuracy, f1, ece) = (dev.accuracy * 100.0, dev.macro_f1 * 100.0, dev.ece * 100.0);
+            let _ = writeln!(
+                out,
+                "  on the development file: n {}, accuracy {accuracy:.1} %, macro-F1 {f1:.1} %, calibration error {ece:.1} %",
+                dev.n
+            );
+        }
     }
     Ok(())
 }

@@ -47,6 +47,8 @@ pub enum Evidence {
         field: String,
         weight: f64,
     },
+    /// The stretch of the runbook that is nearest: by meaning where there is an embedding (cosine), by the part of the
+    /// ticket's weight in words that it has where there is none.
     Passage {
         text: String,
         similarity: f64,

@@ -12,6 +12,7 @@ use super::{
     actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
+    vectors,
 };
 use crate::{
     config::{
@@ -135,7 +136,7 @@ impl Decider {
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = load_triage(config)?;
-        let library = load_library(config, &triage)?;
+        let library = load_library(config, &triage, None)?;
         let (policies, calendar) = load_rules(config)?;
         Ok(Self {
             policies,
@@ -156,7 +157,7 @@ impl Decider {
             refused.insert(Part::Model, why);
             Arc::clone(&self.triage)
         });
-        let library = load_library(config, &triage).unwrap_or_else(|why| {
+        let library = load_library(config, &triage, Some(&self.library)).unwrap_or_else(|why| {
             refused.insert(Part::Runbooks, why);
             Arc::clone(&self.library)
         });
@@ -480,7 +481,8 @@ fn load_triage(config: &Config) -> std::result::Result<Arc<Triage>, LoadError> {
     Ok(Arc::new(Triage::load(&parts.model, &parts.embedding, &parts.catalogue, &parts.signals)?))
 }
 
-fn load_library(config: &Config, triage: &Triage) -> std::result::Result<Arc<Library>, LoadError> {
+/// Takes over what `before` has alike.
+fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> std::result::Result<Arc<Library>, LoadError> {
     // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
     let known = Known {
         categories: Some(triage.catalogue().ids()),
@@ -492,7 +494,13 @@ fn load_library(config: &Config, triage: &Triage) -> std::result::Result<Arc<Lib
     };
     let folder = &config.runbooks.folder;
     let refused = |findings| LoadError::Runbooks { folder: folder.display().to_string(), findings };
-    Library::load(folder, &known).map(Arc::new).map_err(refused)
+    let library = match before {
+        Some(before) => before.load_again(folder, &known),
+        None => Library::load(folder, &known),
+    };
+    let library = library.map_err(refused)?;
+    vectors::keep(&library);
+    Ok(Arc::new(library))
 }
 
 fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {

@@ -1,6 +1,6 @@
 //! P(this runbook fits): a logistic model over how a candidate stands, fitted on examples left out.
 //!
-//! The shipped coefficients are `models/matcher*.json`, one file for each embedding and one without, written by
+//! The shipped coefficients are `models/matcher/*.json`, one file for each embedding and one without, written by
 //! [`fit_calibration`] over the shipped library's own examples; a test fits them again and compares. Never learns from ticket text at run time.
 // INVARIANT: probabilities are rounded, so that replay gives the same bits.
 
@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::{error::RunbookError, index::Scored, triggers::Trigger};
 use crate::text::embedding::EmbeddingKind;
 
-const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "exact_name",
     "exact_pattern",
     "margin",
     "coverage",
     "title_coverage",
+    "pair_coverage",
     "strength",
     "agreement",
     "similarity",
@@ -40,12 +41,24 @@ impl Features {
             margin.clamp(-1.0, 1.0),
             scored.coverage,
             scored.title_coverage,
+            scored.pair_coverage,
             strength,
             agreement * 2.0 - 1.0,
             meaning.map_or(0.0, |meaning| meaning.similarity),
             meaning.map_or(0.0, |meaning| meaning.margin.clamp(-1.0, 1.0)),
             flag(meaning.is_some_and(|meaning| meaning.both_first)),
         ])
+    }
+}
+
+impl Features {
+    /// `None` for another number of values, or one outside `-1..=1`.
+    pub(crate) fn from_values(values: &[f64]) -> Option<Self> {
+        values.iter().all(|value| (-1.0..=1.0).contains(value)).then_some(Self(values.try_into().ok()?))
+    }
+
+    pub(crate) fn values(&self) -> [f64; NAMES.len()] {
+        self.0.map(six_decimals)
     }
 }
 
@@ -82,7 +95,7 @@ pub struct Calibration {
 const FORM: u32 = 1;
 /// Strength of the L2 penalty; keeps a feature that is always right in a small set from becoming certainty.
 const PENALTY: f64 = 1.0;
-/// Of the proposals above the threshold this share has to fit, as a lower 90 % confidence bound.
+/// Of the proposals above the threshold this share has to fit, as a lower 95 % confidence bound.
 const PRECISION_TARGET: f64 = 0.9;
 /// What is more likely wrong than right is not proposed, however good its neighbours are.
 const NEVER_BELOW: f64 = 0.5;
@@ -94,9 +107,9 @@ impl Calibration {
     /// Never for the files in this repository; a test reads them.
     pub fn shipped(embedding: Option<EmbeddingKind>) -> Result<Self, RunbookError> {
         Self::from_json(match embedding {
-            None => include_str!("../../models/matcher.json"),
-            Some(EmbeddingKind::Static) => include_str!("../../models/matcher-static.json"),
-            Some(EmbeddingKind::Minilm) => include_str!("../../models/matcher-minilm.json"),
+            None => include_str!("../../models/matcher/none.json"),
+            Some(EmbeddingKind::Static) => include_str!("../../models/matcher/static.json"),
+            Some(EmbeddingKind::Minilm) => include_str!("../../models/matcher/minilm.json"),
         })
     }
 
@@ -196,9 +209,9 @@ impl Calibration {
     }
 }
 
-/// Wilson's one-sided lower 90 % bound of a share (Wilson 1927; z = 1.2816).
+/// Wilson's one-sided lower 95 % bound of a share (Wilson 1927; z = 1.6449).
 pub(crate) fn wilson_lower(right: usize, of: usize) -> f64 {
-    const Z: f64 = 1.281_551_565_544_600_4;
+    const Z: f64 = 1.644_853_626_951_472_7;
     if of == 0 {
         return 0.0;
     }

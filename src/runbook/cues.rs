@@ -232,7 +232,7 @@ fn phrases(name: &str, declared: &[&str]) -> Vec<String> {
 fn is_identifier(value: &str) -> bool {
     let starts = value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') || value.parse::<std::net::IpAddr>().is_ok();
     let digits = value.bytes().any(|b| b.is_ascii_digit());
-    let joined = value.len() > 2 && value[1..value.len() - 1].bytes().any(|b| b"-_./:@".contains(&b));
+    let joined = value.len() > 2 && value.as_bytes()[1..value.len() - 1].iter().any(|b| b"-_./:@".contains(b));
     let hyphenated = value.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
     let english = hyphenated && value.split('-').next().is_some_and(|first| PREFIXES.contains(&first.to_ascii_lowercase().as_str()));
     let plain = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b));

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     calibration::wilson_lower,
     error::RunbookError,
+    finding::Finding,
     library::{Known, Library},
     parse::{Places, Sheet},
     query::text_query,
@@ -27,11 +28,16 @@ use crate::domain::{
     runbook::{Examples, Runbook, Triggers},
 };
 
-/// What to measure on.
+/// A library under the ids of the corpus it came from.
+#[derive(Debug)]
+pub struct Collection {
+    library: Library,
+    names: BTreeMap<RunbookId, String>,
+}
+
+/// Queries with known answers.
 #[derive(Debug, Clone)]
-pub struct EvaluationInput {
-    /// A folder of runbooks, or JSON Lines of `{"id", "title", "body", "intro"?}`.
-    pub corpus: PathBuf,
+pub struct Labelled {
     /// JSON Lines of `{"id", "text", "title"? or "alert_words"?}`.
     pub queries: PathBuf,
     /// JSON Lines of `{"query", "doc", "rel"}`.
@@ -39,8 +45,35 @@ pub struct EvaluationInput {
     /// Queries that nothing fits, same form.
     pub nofit: Option<PathBuf>,
     pub field: QueryField,
-    /// The embedding to rank with beside words; `None` ranks by words alone.
-    pub meaning: Option<Meaning>,
+}
+
+/// A question as it is searched with, and the documents that answer it with how well; none when nothing fits.
+pub(crate) struct Asked {
+    pub text: String,
+    pub gold: BTreeMap<String, f64>,
+}
+
+impl Labelled {
+    /// Every query with its answers; one without a judged answer is left out, and those that nothing fits come last.
+    pub(crate) fn read(&self) -> Result<Vec<Asked>, RunbookError> {
+        let mut relevant: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+        for judgement in lines::<Judgement>(&self.qrels)?.into_iter().filter(|judgement| judgement.rel > 0.0) {
+            relevant.entry(judgement.query).or_default().insert(judgement.doc, judgement.rel);
+        }
+        let text = |question: Question| match self.field {
+            QueryField::Text => question.text,
+            QueryField::Named => format!("{} {}\n{}", question.title, question.alert_words, question.text),
+        };
+        let judged = |question: Question| Some(Asked { gold: relevant.remove(&question.id)?, text: text(question) });
+        let mut asked: Vec<Asked> = lines::<Question>(&self.queries)?.into_iter().filter_map(judged).collect();
+        if asked.is_empty() {
+            return Err(RunbookError::Empty { path: self.queries.clone(), what: "query with a judged document" });
+        }
+        if let Some(path) = &self.nofit {
+            asked.extend(lines::<Question>(path)?.into_iter().map(|question| Asked { text: text(question), gold: BTreeMap::new() }));
+        }
+        Ok(asked)
+    }
 }
 
 /// Which words of a query are searched with.
@@ -113,35 +146,21 @@ struct Answered {
 ///
 /// # Errors
 /// A file that cannot be read, or a line of another form.
-pub fn evaluate(input: &EvaluationInput, clock: &dyn Fn() -> Duration) -> Result<Evaluation, RunbookError> {
-    let (library, names) = corpus(&input.corpus, input.meaning.as_ref())?;
-    let ask = |question: &Question| {
-        let text = match input.field {
-            QueryField::Text => question.text.clone(),
-            QueryField::Named => format!("{} {}\n{}", question.title, question.alert_words, question.text),
-        };
+pub fn evaluate(collection: &Collection, labelled: &Labelled, clock: &dyn Fn() -> Duration) -> Result<Evaluation, RunbookError> {
+    let library = &collection.library;
+    let answer = |asked: &Asked| {
         let started = clock();
-        let (ranked, fit) = text_query(&text, None, |query| {
+        let (ranked, fit) = text_query(&asked.text, None, |query| {
             let standings = library.standings(query);
             let fit = standings.first().map_or(0.0, |best| library.calibration().probability(&best.features));
-            (standings.iter().take(10).map(|standing| names[standing.number].clone()).collect(), fit)
+            (standings.iter().take(10).map(|standing| collection.name(&standing.runbook.id).to_owned()).collect(), fit)
         });
         Answered { ranked, fit, millis: clock().saturating_sub(started).as_secs_f64() * 1e3 }
     };
-    let mut relevant: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-    for judgement in lines::<Judgement>(&input.qrels)? {
-        relevant.entry(judgement.query).or_default().insert(judgement.doc, judgement.rel);
-    }
-    let questions: Vec<Question> = lines::<Question>(&input.queries)?.into_iter().filter(|q| relevant.contains_key(&q.id)).collect();
-    if questions.is_empty() {
-        return Err(RunbookError::Empty { path: input.queries.clone(), what: "query with a judged document" });
-    }
-    let answers: Vec<Answered> = questions.iter().map(&ask).collect();
-    let refused: Vec<Answered> = match &input.nofit {
-        Some(path) => lines::<Question>(path)?.iter().map(&ask).collect(),
-        None => Vec::new(),
-    };
-    let judged: Vec<(&Answered, &BTreeMap<String, f64>)> = answers.iter().zip(questions.iter().map(|q| &relevant[&q.id])).collect();
+    let asked = labelled.read()?;
+    let answers: Vec<Answered> = asked.iter().map(answer).collect();
+    let (answers, refused) = answers.split_at(asked.iter().take_while(|asked| !asked.gold.is_empty()).count());
+    let judged: Vec<(&Answered, &BTreeMap<String, f64>)> = answers.iter().zip(asked.iter().map(|asked| &asked.gold)).collect();
     let mean = |of: &dyn Fn(&Answered, &BTreeMap<String, f64>) -> f64| {
         judged.iter().map(|(answer, gold)| of(answer, gold)).sum::<f64>() / judged.len() as f64
     };
@@ -156,7 +175,7 @@ pub fn evaluate(input: &EvaluationInput, clock: &dyn Fn() -> Duration) -> Result
         .chain(refused.iter().map(|answer| (answer.fit, false)))
         .collect();
     Ok(Evaluation {
-        documents: names.len(),
+        documents: library.len(),
         queries: judged.len(),
         recall_at_1: mean(&|answer, gold| f64::from(u8::from(hit(answer, gold, 1).is_some()))),
         recall_at_5: mean(&|answer, gold| f64::from(u8::from(hit(answer, gold, 5).is_some()))),
@@ -222,23 +241,35 @@ fn coverage(outcomes: &[(f64, bool)], target: f64) -> Option<Coverage> {
     Some(Coverage { coverage: taken.len() as f64 / held.len() as f64, precision: right as f64 / taken.len() as f64 })
 }
 
-/// The library of a corpus with the corpus's own ids in the library's order.
-fn corpus(path: &Path, meaning: Option<&Meaning>) -> Result<(Library, Vec<String>), RunbookError> {
-    let bad = |why: String| RunbookError::BadLine { path: path.to_owned(), line: 0, why };
-    let known = Known { meaning: meaning.cloned(), ..Known::default() };
-    if path.is_dir() {
-        let library = Library::load(path, &known)
-            .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
-        let names = library.iter().map(|runbook| runbook.id.to_string()).collect();
-        return Ok((library, names));
+impl Collection {
+    /// A folder of runbooks, or JSON Lines of `{"id", "title", "body", "intro"?}`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a line of another form, or runbooks that do not load.
+    pub fn load(path: &Path, meaning: Option<Meaning>) -> Result<Self, RunbookError> {
+        let bad = |why: String| RunbookError::BadLine { path: path.to_owned(), line: 0, why };
+        let refused = |findings: Vec<Finding>| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string));
+        let known = Known { meaning, ..Known::default() };
+        if path.is_dir() {
+            let library = Library::load(path, &known).map_err(refused)?;
+            let names = library.iter().map(|runbook| (runbook.id.clone(), runbook.id.to_string())).collect();
+            return Ok(Self { library, names });
+        }
+        let documents: Vec<Document> = lines(path)?;
+        let sheets = documents.into_iter().enumerate().map(|(number, document)| sheet(number, document));
+        let sheets: Vec<Sheet> = sheets.collect::<Result<_, _>>().map_err(bad)?;
+        let names = sheets.iter().map(|sheet| (sheet.runbook.id.clone(), sheet.file.clone())).collect();
+        Ok(Self { library: Library::from_sheets(sheets, &known).map_err(refused)?, names })
     }
-    let documents: Vec<Document> = lines(path)?;
-    let names = documents.iter().map(|document| document.id.clone()).collect();
-    let sheets =
-        documents.into_iter().enumerate().map(|(number, document)| sheet(number, document)).collect::<Result<_, _>>().map_err(bad)?;
-    let library = Library::from_sheets(sheets, &known)
-        .map_err(|findings| bad(findings.first().map_or_else(|| "it does not load".to_owned(), ToString::to_string)))?;
-    Ok((library, names))
+
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// The name in the corpus.
+    pub(crate) fn name<'a>(&'a self, id: &'a RunbookId) -> &'a str {
+        self.names.get(id).map_or(id.as_str(), String::as_str)
+    }
 }
 
 fn sheet(number: usize, document: Document) -> Result<Sheet, String> {
@@ -292,12 +323,12 @@ mod tests {
     #[test]
     fn figures_of_a_small_set_are_the_ones_worked_out_by_hand() {
         let folder = tempfile::tempdir().unwrap();
-        let input = EvaluationInput {
-            corpus: write(
-                folder.path(),
-                "corpus",
-                "{\"id\":\"a/A.md\",\"title\":\"Disk full\",\"body\":\"space\"}\n{\"id\":\"b\",\"title\":\"Printer\",\"body\":\"spooler disk\"}\n",
-            ),
+        let corpus = write(
+            folder.path(),
+            "corpus",
+            "{\"id\":\"a/A.md\",\"title\":\"Disk full\",\"body\":\"space\"}\n{\"id\":\"b\",\"title\":\"Printer\",\"body\":\"spooler disk\"}\n",
+        );
+        let labelled = Labelled {
             queries: write(
                 folder.path(),
                 "queries",
@@ -310,20 +341,20 @@ mod tests {
             ),
             nofit: Some(write(folder.path(), "nofit", "{\"id\":\"3\",\"text\":\"lunch menu\"}\n")),
             field: QueryField::Text,
-            meaning: None,
         };
+        let collection = Collection::load(&corpus, None).unwrap();
         let ticks = std::cell::Cell::new(0);
         let ticking = || {
             ticks.set(ticks.get() + 2);
             Duration::from_millis(ticks.get())
         };
-        let figures = evaluate(&input, &ticking).unwrap();
+        let figures = evaluate(&collection, &labelled, &ticking).unwrap();
         assert_eq!((figures.documents, figures.queries), (2, 2));
         assert_eq!((figures.recall_at_1, figures.recall_at_5, figures.mrr_at_10), (0.5, 1.0, 0.75));
         assert!((figures.ndcg_at_10 - f64::midpoint(1.0, 1.0 / 3f64.log2())).abs() < 1e-12);
         assert_eq!(figures.nofit_auroc, Some(1.0));
         assert_eq!((figures.p50_ms, figures.p99_ms), (2.0, 2.0));
-        let error = evaluate(&EvaluationInput { qrels: input.corpus.clone(), ..input }, &ticking).unwrap_err();
+        let error = evaluate(&collection, &Labelled { qrels: corpus, ..labelled }, &ticking).unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");
     }
 

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -46,7 +47,7 @@ pub struct Known {
 /// A set of sound runbooks, ready to rank.
 #[derive(Debug)]
 pub struct Library {
-    sheets: BTreeMap<RunbookId, Sheet>,
+    sheets: BTreeMap<RunbookId, Arc<Sheet>>,
     warnings: Vec<Finding>,
     digest: Digest,
     matcher: Matcher,
@@ -63,6 +64,18 @@ impl Library {
     /// # Errors
     /// All findings, errors and warnings, when at least one is an error.
     pub fn load(dir: &Path, known: &Known) -> Result<Self, Vec<Finding>> {
+        Self::read(dir, known, None)
+    }
+
+    /// The same as [`Library::load`], taking over the index and vectors of every runbook that `self` has alike.
+    ///
+    /// # Errors
+    /// As [`Library::load`].
+    pub fn load_again(&self, dir: &Path, known: &Known) -> Result<Self, Vec<Finding>> {
+        Self::read(dir, known, Some(self))
+    }
+
+    fn read(dir: &Path, known: &Known, before: Option<&Self>) -> Result<Self, Vec<Finding>> {
         let mut findings = Vec::new();
         let mut files = Vec::new();
         if let Err(why) = markdown_files(dir, "", 0, &mut files) {
@@ -82,7 +95,7 @@ impl Library {
                 Err(why) => findings.push(Finding::error(file, Place::TOP, Rule::Unreadable, format!("cannot read the file: {why}"))),
             }
         }
-        Self::assemble(sheets, findings, known)
+        Self::assemble(sheets, findings, known, before)
     }
 
     /// A library of sheets that are parsed already.
@@ -90,10 +103,10 @@ impl Library {
     /// # Errors
     /// As [`Library::load`].
     pub fn from_sheets(sheets: Vec<Sheet>, known: &Known) -> Result<Self, Vec<Finding>> {
-        Self::assemble(sheets, Vec::new(), known)
+        Self::assemble(sheets, Vec::new(), known, None)
     }
 
-    fn assemble(sheets: Vec<Sheet>, mut findings: Vec<Finding>, known: &Known) -> Result<Self, Vec<Finding>> {
+    fn assemble(sheets: Vec<Sheet>, mut findings: Vec<Finding>, known: &Known, before: Option<&Self>) -> Result<Self, Vec<Finding>> {
         for sheet in &sheets {
             findings.extend(lint::one(sheet, known));
         }
@@ -105,7 +118,18 @@ impl Library {
         let calibration = Calibration::shipped(known.meaning.as_ref().map(Meaning::kind))
             .map_err(|why| vec![Finding::error(".", Place::TOP, Rule::Unreadable, why.to_string())])?;
         let rules = AlertRules::read(&known.alert_rules)?;
-        Ok(Self::trusted(sheets, findings, calibration, known.meaning.clone()).with_rules(rules))
+        let sheets = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), Arc::new(sheet))).collect();
+        let matcher = before.map_or(&Matcher::default(), |before| &before.matcher).updated(&sheets, known.meaning.as_ref());
+        let library = Self {
+            digest: digest(&sheets, known.meaning.as_ref()),
+            matcher,
+            sheets,
+            warnings: findings,
+            calibration,
+            rules: AlertRules::default(),
+            meaning: known.meaning.clone(),
+        };
+        Ok(library.with_rules(rules))
     }
 
     /// The same library reading texts backwards by these alert rules.
@@ -116,22 +140,26 @@ impl Library {
         Self { rules, ..self }
     }
 
-    fn trusted(sheets: Vec<Sheet>, warnings: Vec<Finding>, calibration: Calibration, meaning: Option<Meaning>) -> Self {
-        let sheets: BTreeMap<RunbookId, Sheet> = sheets.into_iter().map(|sheet| (sheet.runbook.id.clone(), sheet)).collect();
+    /// The same library without some runbooks or examples, for training and evaluation.
+    pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Self {
+        let altered = self.sheets.values().filter_map(|sheet| Some((sheet.runbook.id.clone(), Arc::new(alter(sheet)?))));
+        let sheets: BTreeMap<RunbookId, Arc<Sheet>> = altered.collect();
         Self {
-            digest: digest(&sheets),
-            matcher: Matcher::new(sheets.values(), meaning.as_ref()),
+            digest: digest(&sheets, self.meaning.as_ref()),
+            matcher: self.matcher.updated(&sheets, self.meaning.as_ref()),
             sheets,
-            warnings,
-            calibration,
+            warnings: Vec::new(),
+            calibration: self.calibration.clone(),
             rules: AlertRules::default(),
-            meaning,
+            meaning: self.meaning.clone(),
         }
     }
 
-    /// The same library without some runbooks or examples, for training and evaluation.
-    pub(crate) fn altered(&self, alter: impl Fn(&Sheet) -> Option<Sheet>) -> Self {
-        Self::trusted(self.sheets.values().filter_map(alter).collect(), Vec::new(), self.calibration.clone(), self.meaning.clone())
+    /// Vectors that were made at this load, and the file that keeps them for the next one; `None` when it has them.
+    ///
+    /// This room writes nothing: who loads a library keeps what it made.
+    pub fn to_keep(&self) -> Option<(PathBuf, Vec<u8>)> {
+        self.matcher.to_keep()
     }
 
     /// The same library judging fit by other coefficients.
@@ -157,7 +185,7 @@ impl Library {
     }
 
     pub(crate) fn sheets(&self) -> impl Iterator<Item = &Sheet> {
-        self.sheets.values()
+        self.sheets.values().map(Arc::as_ref)
     }
 
     /// What lint found and did not refuse.
@@ -165,15 +193,15 @@ impl Library {
         &self.warnings
     }
 
-    /// Names the whole set: every runbook's bytes and every closed list that values are checked against.
+    /// Names the whole set: every runbook's bytes, every closed list that values are checked against, the alert rules and
+    /// the embedding.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
     /// The runbooks for a ticket, best first, and the one proposed when one fits.
     pub fn rank(&self, query: &Query<'_>) -> Ranking {
-        let runbooks: Vec<&Runbook> = self.iter().collect();
-        matching::answer(self.standings(query), &runbooks, &self.calibration)
+        matching::answer(self.standings(query), &self.calibration)
     }
 
     /// The slots of `runbook` for a ticket, with what directory services have answered so far.
@@ -187,13 +215,24 @@ impl Library {
         &self.calibration
     }
 
-    pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing> {
-        self.matcher.standings(self.iter(), query)
+    #[cfg(test)]
+    pub(crate) fn shares_vectors(&self, other: &Self, id: &RunbookId) -> bool {
+        self.matcher.shares_vectors(&other.matcher, id)
+    }
+
+    pub(crate) fn standings(&self, query: &Query<'_>) -> Vec<Standing<'_>> {
+        self.matcher.standings(query, &|_| false)
+    }
+
+    /// As if some runbooks were not there.
+    pub(crate) fn standings_without(&self, query: &Query<'_>, left_out: &dyn Fn(&Runbook) -> bool) -> Vec<Standing<'_>> {
+        self.matcher.standings(query, left_out)
     }
 }
 
-fn digest(sheets: &BTreeMap<RunbookId, Sheet>) -> Digest {
+fn digest(sheets: &BTreeMap<RunbookId, Arc<Sheet>>, meaning: Option<&Meaning>) -> Digest {
     let mut parts: Vec<Vec<u8>> = Vec::new();
+    parts.extend(meaning.map(|meaning| meaning.digest().as_bytes().to_vec()));
     for (id, sheet) in sheets {
         parts.push(id.as_str().as_bytes().to_vec());
         parts.push(sheet.runbook.digest.as_bytes().to_vec());

@@ -272,8 +272,7 @@ pub(crate) fn together(sheets: &[Sheet]) -> Vec<Finding> {
 
 /// Each `match` example ranks its runbook first; no `no_match` example does.
 pub(crate) fn examples(library: &Library) -> Vec<Finding> {
-    let ids: Vec<_> = library.iter().map(|runbook| runbook.id.clone()).collect();
-    let first = |text: &str| text_query(text, None, |query| library.standings(query).first().map(|best| ids[best.number].clone()));
+    let first = |text: &str| text_query(text, None, |query| library.standings(query).first().map(|best| best.runbook.id.clone()));
     let mut findings = Vec::new();
     for sheet in library.sheets() {
         let runbook = &sheet.runbook;

@@ -478,4 +478,16 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(400))]
+        #[test]
+        fn no_text_stops_the_filling(text in "(\\PC{0,6}|prn-07|user|host|7|30m|queue=|/var/log| |:|\u{301}){0,12}") {
+            let library = shipped();
+            for runbook in library.iter() {
+                let filled = crate::runbook::query::text_query(&text, None, |query| library.fill(runbook, query, &BTreeMap::new()));
+                proptest::prop_assert!(filled.parameters.iter().all(|parameter| parameter.value.is_ascii()));
+            }
+        }
+    }
 }

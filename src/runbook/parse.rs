@@ -513,9 +513,21 @@ mod tests {
         assert_eq!(kind("integer, min: 1, max: 50"), ParameterType::Integer { min: 1, max: 50 });
         assert_eq!(kind("enum, values: [a, b]"), ParameterType::Enum { values: vec!["a".to_owned(), "b".to_owned()] });
         assert_eq!(kind("duration, max: 2h"), ParameterType::Duration { max: std::time::Duration::from_secs(7_200) });
-        for bad in
-            ["integer", "integer(9..1)", "enum", "path", "path, under: ['/']", "string, max_length: 9999", "ip, max: 3", "shell", "uuid(1)"]
-        {
+        for bad in [
+            "enum, values: ['a;b']",
+            "enum, values: [nginx, 'rеdis']",
+            "path, under: ['/var/$(id)']",
+            "path, under: ['/a/../b']",
+            "integer",
+            "integer(9..1)",
+            "enum",
+            "path",
+            "path, under: ['/']",
+            "string, max_length: 9999",
+            "ip, max: 3",
+            "shell",
+            "uuid(1)",
+        ] {
             assert!(one(bad).is_err(), "{bad}");
         }
     }

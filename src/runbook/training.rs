@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    calibration::{Calibration, Features, fit_calibration},
+    calibration::Features,
     error::RunbookError,
+    evaluate::{Collection, Labelled},
     library::Library,
     matching::Standing,
     query::{Query, same_span, text_query},
@@ -18,23 +19,35 @@ use crate::domain::{name::RunbookId, untrusted::Untrusted};
 /// Every so many examples one is tried with a wrong category, because triage errs too.
 const WRONG_CATEGORY_EVERY: usize = 5;
 
-/// Fits the calibration on `library`'s examples.
+/// Pairs of queries with known answers: each asked as it is, and again as if its answers were not there.
 ///
 /// # Errors
-/// As [`fit_calibration`].
-pub fn train(library: &Library) -> Result<Calibration, RunbookError> {
-    fit_calibration(&pairs(library))
+/// As [`Labelled::read`].
+pub fn labelled_pairs(collection: &Collection, labelled: &Labelled) -> Result<Vec<(Features, bool)>, RunbookError> {
+    let mut pairs = Vec::new();
+    for asked in labelled.read()? {
+        let fits = |id: &RunbookId| asked.gold.contains_key(collection.name(id));
+        text_query(&asked.text, None, |query| {
+            let library = collection.library();
+            pairs.extend(library.standings(query).first().map(|best| (best.features, fits(&best.runbook.id))));
+            if !asked.gold.is_empty() {
+                let without = library.standings_without(query, &|runbook| fits(&runbook.id));
+                pairs.extend(without.first().map(|best| (best.features, false)));
+            }
+        });
+    }
+    Ok(pairs)
 }
 
-fn pairs(library: &Library) -> Vec<(Features, bool)> {
-    let ids: Vec<RunbookId> = library.iter().map(|runbook| runbook.id.clone()).collect();
+/// Pairs of a library's own examples.
+pub fn example_pairs(library: &Library) -> Vec<(Features, bool)> {
     let mut categories: Vec<&str> = library.iter().filter_map(|r| r.categories.first().map(String::as_str)).collect();
     categories.dedup();
     let mut pairs = Vec::new();
     for (turn, runbook) in library.iter().enumerate() {
         let right = runbook.categories.first().map(String::as_str);
         let wrong = categories.iter().copied().cycle().skip(turn + 1).take(categories.len()).find(|c| !runbook.categories.contains(*c));
-        let without = library.altered(|sheet| (sheet.runbook.id != runbook.id).then(|| sheet.clone()));
+        let own = |best: &Standing<'_>| best.runbook.id == runbook.id;
         for (number, example) in runbook.examples.matching.iter().enumerate() {
             let held_out = library.altered(|sheet| {
                 let mut sheet = sheet.clone();
@@ -44,32 +57,32 @@ fn pairs(library: &Library) -> Vec<(Features, bool)> {
             let mut tried = vec![None, right];
             tried.extend((number % WRONG_CATEGORY_EVERY == 0).then_some(wrong));
             for category in tried {
-                let first = |library: &Library| text_query(example, category, |query| library.standings(query).into_iter().next());
-                pairs.extend(first(&held_out).map(|best| (best.features, ids[best.number] == runbook.id)));
-                pairs.extend(first(&without).map(|best| (best.features, false)));
+                text_query(example, category, |query| {
+                    pairs.extend(held_out.standings(query).first().map(|best| (best.features, own(best))));
+                    let without = held_out.standings_without(query, &|other| other.id == runbook.id);
+                    pairs.extend(without.first().map(|best| (best.features, false)));
+                });
             }
             for name in &runbook.triggers.alertnames {
-                let best = alert(name, example, &held_out);
-                pairs.extend(best.map(|best| (best.features, ids[best.number] == runbook.id)));
+                alert(name, example, |query| pairs.extend(held_out.standings(query).first().map(|best| (best.features, own(best)))));
             }
         }
         for example in &runbook.examples.not_matching {
             for category in [None, right] {
-                let standings = text_query(example, category, |query| library.standings(query));
-                pairs.extend(standings.into_iter().find(|s| ids[s.number] == runbook.id).map(|standing| (standing.features, false)));
+                text_query(example, category, |query| {
+                    pairs.extend(library.standings(query).iter().find(|standing| own(standing)).map(|standing| (standing.features, false)));
+                });
             }
         }
     }
     pairs
 }
 
-/// The best runbook for an alert with this name and an example as its description.
-fn alert(name: &str, text: &str, library: &Library) -> Option<Standing> {
+/// An alert with this name and an example as its description.
+fn alert<R>(name: &str, text: &str, with: impl FnOnce(&Query<'_>) -> R) -> R {
     let labels = BTreeMap::from([("alertname".to_owned(), Untrusted::new(name))]);
     let attributes = BTreeMap::new();
-    let query =
-        Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span };
-    library.standings(&query).into_iter().next()
+    with(&Query { title: name, body: text, labels: &labels, attributes: &attributes, requester: None, category: None, span_of: &same_span })
 }
 
 #[cfg(test)]
@@ -78,16 +91,20 @@ mod tests {
 
     use super::*;
     use crate::{
-        runbook::{Known, Meaning, library::shipped, lint},
+        runbook::{Calibration, FitPairs, Known, Meaning, fit_calibration, library::shipped, lint},
         text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
     };
 
-    fn refit(library: &Library, file: &str) {
-        let fitted = train(library).unwrap();
+    fn refit(library: &Library, embedding: &str) {
+        let file = format!("models/matcher/{embedding}.json");
+        let public = ["alerts", "articles"].map(|corpus| format!("models/matcher/pairs/{corpus}-{embedding}.jsonl"));
+        let mut pairs: Vec<_> = public.iter().flat_map(|path| FitPairs::read(std::path::Path::new(path)).unwrap().pairs()).collect();
+        pairs.extend(example_pairs(library));
+        let fitted = fit_calibration(&pairs).unwrap();
         if std::env::var_os("UPDATE_MATCHER").is_some() {
-            std::fs::write(file, serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
+            std::fs::write(&file, serde_json::to_string_pretty(&fitted).unwrap() + "\n").unwrap();
         }
-        let stored = Calibration::from_json(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let stored = Calibration::from_json(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let distance = fitted.distance(&stored);
         assert!(
             distance < 1e-3,
@@ -97,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_shipped_coefficients_are_what_fitting_on_the_shipped_examples_gives() {
-        refit(shipped(), "models/matcher.json");
+        refit(shipped(), "none");
     }
 
     #[test]
@@ -105,7 +122,7 @@ mod tests {
         let embedder = Embedder::load(std::path::Path::new("models/embedding"), EmbeddingKind::Static).unwrap();
         let meaning = Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, 4_096)), kept_in: None });
         let library = Library::load(std::path::Path::new("runbooks"), &Known { meaning, ..Known::default() }).unwrap();
-        refit(&library, "models/matcher-static.json");
+        refit(&library, "static");
     }
 
     #[test]

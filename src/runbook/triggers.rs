@@ -7,11 +7,7 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 
 use super::query::Query;
-use crate::domain::{
-    classification::Span,
-    recommendation::Evidence,
-    runbook::{Runbook, Triggers},
-};
+use crate::domain::{classification::Span, recommendation::Evidence, runbook::Triggers};
 
 const LONGEST_PATTERN: usize = 500;
 /// Compiled size; a larger one is a mistake such as `.{1,9999}`.
@@ -53,23 +49,30 @@ pub(crate) struct Fired {
     pub because: Vec<Evidence>,
 }
 
+impl Fired {
+    /// Of a runbook whose triggers say nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { strongest: Trigger::None, excluded: false, because: Vec::new() }
+    }
+}
+
 impl Compiled {
     pub(crate) fn new(triggers: &Triggers) -> Result<Self, String> {
         let all = |patterns: &[String]| patterns.iter().map(|p| compile(p)).collect::<Result<Vec<_>, _>>();
         Ok(Self { patterns: all(&triggers.patterns)?, not_patterns: all(&triggers.not_patterns)? })
     }
 
-    pub(crate) fn fire(&self, runbook: &Runbook, query: &Query<'_>) -> Fired {
-        let mut fired = Fired { strongest: Trigger::None, excluded: false, because: Vec::new() };
+    pub(crate) fn fire(&self, triggers: &Triggers, query: &Query<'_>) -> Fired {
+        let mut fired = Fired::nothing();
         fired.excluded = self.not_patterns.iter().any(|p| query.fields().iter().any(|(_, text)| p.is_match(text)));
         if fired.excluded {
             return fired;
         }
-        if let Some(name) = query.label("alertname").filter(|name| runbook.triggers.alertnames.contains(*name)) {
+        if let Some(name) = query.label("alertname").filter(|name| triggers.alertnames.contains(*name)) {
             fired.strongest = Trigger::AlertName;
             fired.because.push(Evidence::AlertName { name: name.to_owned() });
         }
-        let labels = &runbook.triggers.labels;
+        let labels = &triggers.labels;
         if !labels.is_empty() && labels.iter().all(|(name, value)| query.label(name) == Some(value)) {
             fired.strongest = fired.strongest.max(Trigger::Label);
             fired.because.extend(labels.keys().map(|name| Evidence::Label { name: name.clone() }));

@@ -105,8 +105,7 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
     let not_a = |is: bool| if is { Ok(()) } else { Err(format!("it is not a {}", kind.as_str())) };
     match kind {
         ParameterType::Hostname => not_a(is_hostname(value)),
-        // The standard library's parser refuses leading zeros, shorthand and zone names.
-        ParameterType::Ip => not_a(value.parse::<IpAddr>().is_ok()),
+        ParameterType::Ip => not_a(is_ip(value)),
         ParameterType::Email => not_a(is_email(value)),
         ParameterType::Username => not_a(is_username(value)),
         ParameterType::Uuid => not_a(is_uuid(value)),
@@ -151,6 +150,16 @@ fn typed(kind: &ParameterType, value: &str) -> Result<(), String> {
 }
 
 /// RFC 1123 host name, lower or upper case, without a trailing dot; not an address.
+/// The standard library's parser refuses leading zeros, shorthand and zone names. One spelling an address, so that a list
+/// or a log cannot be dodged, and no IPv4 address that hides in an IPv6 one.
+fn is_ip(value: &str) -> bool {
+    value.parse::<IpAddr>().is_ok_and(|address| {
+        let mapped = matches!(address, IpAddr::V6(v6) if v6.to_ipv4().is_some() && !v6.is_loopback() && !v6.is_unspecified());
+        !mapped && address.to_string() == value.to_ascii_lowercase()
+    })
+}
+
+/// Not `0x7f.1` or `1.0x2`, which resolvers read as an address.
 pub(crate) fn is_hostname(value: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -158,7 +167,11 @@ pub(crate) fn is_hostname(value: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    value.len() <= 253 && value.split('.').all(label) && value.bytes().any(|b| b.is_ascii_alphabetic())
+    let number = |label: &str| {
+        let digits = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+        label.bytes().all(|b| b.is_ascii_digit()) || digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    value.len() <= 253 && value.split('.').all(label) && !value.split('.').all(number)
 }
 
 pub(crate) fn is_username(value: &str) -> bool {
@@ -181,7 +194,7 @@ fn is_uuid(value: &str) -> bool {
         && value.bytes().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
-fn is_plain_path(value: &str) -> bool {
+pub(crate) fn is_plain_path(value: &str) -> bool {
     value.strip_prefix('/').is_some_and(|rest| {
         rest.split('/').all(|name| {
             !name.is_empty() && !name.starts_with(['.', '-']) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
@@ -273,6 +286,22 @@ mod tests {
         "ﬁ",
         "é",
     ];
+
+    #[test]
+    fn an_address_has_one_spelling_and_no_host_name_is_an_address_in_disguise() {
+        for ip in ["10.20.30.40", "2001:db8::1", "::1", "2001:DB8::1"] {
+            assert!(super::is_ip(ip), "{ip}");
+        }
+        for ip in ["::ffff:10.0.0.7", "::10.0.0.7", "2001:db8:0::1", "2001:0db8::1", "0177.0.0.1", "127.1", "1", "fe80::1%eth0"] {
+            assert!(!super::is_ip(ip), "{ip}");
+        }
+        for host in ["prn-07", "0xen", "a", "1a.2.3", "db1.example.com", "4chan.org"] {
+            assert!(super::is_hostname(host), "{host}");
+        }
+        for host in ["0x7f.1", "0x7f000001", "2130706433", "127.0.0.1", "1.0x2", "0X7F.0.0.1"] {
+            assert!(!super::is_hostname(host), "{host}");
+        }
+    }
 
     #[test]
     fn every_type_takes_its_own_plain_value() {

@@ -1,8 +1,9 @@
-//! Vectors of passages kept between runs: one file for one embedder, rows by the digest of their text.
+//! Vectors of passages kept between runs: one file for one embedder, rows by the digest of their text. Never writes it:
+//! who loads a library keeps what it made.
 //!
 //! INVARIANT: a file that is cut short, altered or for other dimensions is as good as none; it is never half read.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use crate::domain::digest::Digest;
 
@@ -23,20 +24,8 @@ pub(crate) fn read(file: &Path, dimensions: usize) -> Vectors {
     std::fs::read(file).ok().and_then(|bytes| decode(&bytes, dimensions)).unwrap_or_default()
 }
 
-/// Replaces `file` in one step.
-///
-/// # Errors
-/// The folder cannot be made or written.
-pub(crate) fn write(file: &Path, dimensions: usize, vectors: &Vectors) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(&encode(dimensions, vectors))?;
-    new.persist(file).map(drop).map_err(|why| why.error)
-}
-
 /// Magic, dimensions, rows of digest and numbers, and the digest of all of it.
-fn encode(dimensions: usize, vectors: &Vectors) -> Vec<u8> {
+pub(crate) fn encode(dimensions: usize, vectors: &Vectors) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&(dimensions as u64).to_le_bytes());
     for (key, vector) in vectors.iter().filter(|(_, vector)| vector.len() == dimensions) {
@@ -83,7 +72,8 @@ mod tests {
         let vectors: Vectors = (0..5_u8).map(|n| (Digest::of(&[n]), vec![f32::from(n), 0.5, -1.0])).collect();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("inner/a.vectors");
-        write(&file, 3, &vectors).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, encode(3, &vectors)).unwrap();
         assert_eq!(read(&file, 3), vectors);
         assert!(read(&file, 4).is_empty(), "other dimensions");
         let sound = std::fs::read(&file).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::format::WrittenParameter;
+use super::{format::WrittenParameter, validate};
 use crate::domain::runbook::{ParameterSource, ParameterType};
 
 /// The longest a value may be whatever its type; DNS names have 253.
@@ -78,6 +78,9 @@ pub(crate) fn parameter_type(written: &WrittenParameter) -> Result<ParameterType
             if values.is_empty() || values.iter().any(String::is_empty) {
                 return Err("an enum needs `values`, none of them empty".to_owned());
             }
+            if let Some((value, why)) = values.iter().find_map(|value| Some((value, validate::charset(value).err()?))) {
+                return Err(format!("no value may ever be `{value}`: {why}"));
+            }
             ParameterType::Enum { values }
         }
         "path" => path_type(written, inside)?,
@@ -119,9 +122,11 @@ fn path_type(written: &WrittenParameter, inside: Option<&str>) -> Result<Paramet
         Some(list) if written.under.is_empty() => list.split(',').map(|p| p.trim().to_owned()).collect(),
         _ => written.under.clone(),
     };
-    let sound = |prefix: &String| prefix.starts_with('/') && prefix.len() > 1 && !prefix.contains("..");
-    if under.is_empty() || !under.iter().all(sound) {
+    if under.is_empty() {
         return Err("a path needs `under`: absolute folders it may be in, none of them `/`".to_owned());
+    }
+    if let Some(odd) = under.iter().find(|folder| !validate::is_plain_path(folder.strip_suffix('/').unwrap_or(folder))) {
+        return Err(format!("no path may be under `{odd}`: write absolute folders of plain names, none of them `/`"));
     }
     Ok(ParameterType::Path { under })
 }

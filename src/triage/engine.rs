@@ -74,8 +74,8 @@ impl Triage {
 
     /// Everything triage says of one ticket.
     pub fn classify(&self, report: &Report, text: &CleanTicket, _source: &SourceId) -> Classification {
-        let findings = self.signals.find(text);
-        let features = self.model.features(text, &findings);
+        let signals = self.signals.hits(text);
+        let features = self.model.features(text, &signals);
         let mut estimates: BTreeMap<String, Estimate> =
             self.model.heads.iter().map(|head| (head.target.clone(), self.model.estimate(head, text, &features))).collect();
         let category = estimates.remove(CATEGORY).unwrap_or_else(unknown);
@@ -85,8 +85,8 @@ impl Triage {
 
         let learned_group = estimates.get(GROUP).and_then(|estimate| estimate.label.clone());
         let assignment_group = learned_group.or_else(|| assigned.map(|category| category.assignment_group.clone()));
-        let (priority, priority_because) = priority(report, assigned, &findings.signals, estimates.get(PRIORITY));
-        let (risk, risk_because) = risk(report, likely, &findings.signals, estimates.get(RISK));
+        let (priority, priority_because) = priority(report, assigned, &signals, estimates.get(PRIORITY));
+        let (risk, risk_because) = risk(report, likely, &signals, estimates.get(RISK));
         Classification {
             category,
             assignment_group,
@@ -97,8 +97,8 @@ impl Triage {
             risk_because,
             language: text.language.to_owned(),
             flags: text.flag_names(),
-            signals: findings.signals,
-            entities: findings.entities,
+            signals,
+            entities: self.signals.entities(text),
             model: self.digest,
             others: estimates,
         }
@@ -266,7 +266,7 @@ mod tests {
         let triage = shipped();
         let report = report("printer prn-07", "the printer prints blank pages, print queue is stuck; printer restarted twice");
         let text = text::clean_ticket(&report);
-        let features = triage.model.features(&text, &triage.signals.find(&text));
+        let features = triage.model.features(&text, &triage.signals.hits(&text));
         let head = triage.model.head(CATEGORY).unwrap();
         let scores = head.scores(&features.row.entries, &features.dense);
         for (class, score) in scores.iter().enumerate() {

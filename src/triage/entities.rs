@@ -71,18 +71,6 @@ pub(super) const SHAPES: [Shape; 11] = [
     },
 ];
 
-/// Every kind, in the order features name them.
-pub(super) const KINDS: [(EntityKind, &str); 8] = [
-    (EntityKind::Host, "host"),
-    (EntityKind::Ip, "ip"),
-    (EntityKind::User, "user"),
-    (EntityKind::Email, "email"),
-    (EntityKind::Url, "url"),
-    (EntityKind::ErrorCode, "error_code"),
-    (EntityKind::AssetTag, "asset_tag"),
-    (EntityKind::Version, "version"),
-];
-
 /// More of them than this in a field is a log, and the first ones tell as much.
 const MOST: usize = 64;
 

@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     TriageError,
     calibration::{self, Coverage, Outcome},
-    examples, measure,
+    examples::{self, Example},
+    head::Head,
+    measure,
     model::Model,
     registry,
     signals::SignalSet,
@@ -33,7 +35,7 @@ pub struct EvaluateOptions {
 }
 
 /// One target's figures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetReport {
     /// Texts that have the label.
     pub n: usize,
@@ -50,6 +52,16 @@ pub struct TargetReport {
     pub ood_recall_at_5fr: Option<f64>,
     /// Labels by share of right answers, worst first, at most ten: label, right, of.
     pub worst: Vec<(String, usize, usize)>,
+    pub confusion: Confusion,
+}
+
+/// What was taken for what, for the labels with the most wrong answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// At most ten, most wrong answers first.
+    pub labels: Vec<String>,
+    /// A row a true label: how often each of `labels` was answered, then how often any other.
+    pub counts: Vec<Vec<usize>>,
 }
 
 /// The whole measurement.
@@ -80,7 +92,7 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
     let mut times = Vec::with_capacity(all.len());
     for example in &all {
         let start = clock();
-        let features = model.features(&example.text, &signals.find(&example.text));
+        let features = model.features(&example.text, &signals.hits(&example.text));
         let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();
         times.push(clock().saturating_sub(start).as_secs_f64() * 1e3);
         for head in &model.heads {
@@ -88,18 +100,14 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
         }
         for (head, probabilities) in model.heads.iter().zip(probabilities) {
             let Some(truth) = example.labels.get(&head.target) else { continue };
-            let (label, probability) =
-                probabilities.iter().copied().enumerate().fold((0, f64::MIN), |best, (l, p)| if p > best.1 { (l, p) } else { best });
-            let probability = if model.is_foreign(&features) { 0.0 } else { probability };
-            let truth = head.labels.iter().position(|known| known == truth);
-            answers.entry(&head.target).or_default().push((label, probability, truth));
+            answers.entry(&head.target).or_default().push(answer(&head.labels, &probabilities, model.is_foreign(&features), truth));
         }
     }
     let foreign = match &options.ood {
         None => None,
         Some(path) => {
             let texts = examples::read(path)?.0;
-            Some(texts.iter().map(|example| model.features(&example.text, &signals.find(&example.text))).collect::<Vec<_>>())
+            Some(texts.iter().map(|example| model.features(&example.text, &signals.hits(&example.text))).collect::<Vec<_>>())
         }
     };
     let mut targets = BTreeMap::new();
@@ -125,6 +133,46 @@ pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progres
         p50_ms: measure::quantile(&mut times, 0.5),
         p99_ms: measure::quantile(&mut times, 0.99),
     })
+}
+
+fn answer(labels: &[String], probabilities: &[f64], foreign: bool, truth: &str) -> Answer {
+    let best = |best: (usize, f64), (label, share): (usize, f64)| if share > best.1 { (label, share) } else { best };
+    let (label, probability) = probabilities.iter().copied().enumerate().fold((0, f64::MIN), best);
+    (label, if foreign { 0.0 } else { probability }, labels.iter().position(|known| known == truth))
+}
+
+/// The figures of one head of a model in the making on texts it did not learn from; none has a label: nothing.
+pub(super) fn held_out(model: &Model, head: &Head, picked: &[Coverage], signals: &SignalSet, examples: &[Example]) -> Option<TargetReport> {
+    let answers: Vec<Answer> = examples
+        .iter()
+        .filter_map(|example| {
+            let truth = example.labels.get(&head.target)?;
+            let features = model.features(&example.text, &signals.hits(&example.text));
+            Some(answer(&head.labels, &Model::probabilities(head, &features), model.is_foreign(&features), truth))
+        })
+        .collect();
+    (!answers.is_empty()).then(|| report(&head.labels, picked, &answers))
+}
+
+/// The labels with the most wrong answers and what they were taken for.
+fn confusion(labels: &[String], predicted: &[usize], truth: &[usize]) -> Confusion {
+    const MOST: usize = 10;
+    let mut wrong = vec![0usize; labels.len() + 1];
+    for (predicted, truth) in predicted.iter().zip(truth).filter(|(predicted, truth)| predicted != truth) {
+        wrong[*predicted] += 1;
+        wrong[*truth] += 1;
+    }
+    let mut shown: Vec<usize> = (0..labels.len()).filter(|label| wrong[*label] > 0).collect();
+    shown.sort_by_key(|label| (std::cmp::Reverse(wrong[*label]), *label));
+    shown.truncate(MOST);
+    let place = |label: usize| shown.iter().position(|shown| *shown == label);
+    let mut counts = vec![vec![0; shown.len() + 1]; shown.len()];
+    for (predicted, truth) in predicted.iter().zip(truth) {
+        if let Some(row) = place(*truth) {
+            counts[row][place(*predicted).unwrap_or(shown.len())] += 1;
+        }
+    }
+    Confusion { labels: shown.iter().map(|label| labels[*label].clone()).collect(), counts }
 }
 
 /// A truth that the model has no label for counts as wrong, as a class of its own.
@@ -161,6 +209,7 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         ood_auroc: None,
         ood_recall_at_5fr: None,
         worst,
+        confusion: confusion(labels, &predicted, &truth),
     }
 }
 
@@ -170,4 +219,18 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
 /// As loading the model.
 pub fn manifest(folder: &Path, embedding: &Path) -> Result<super::Manifest, TriageError> {
     registry::load(folder, embedding).map(|(_, manifest, _)| manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_confusion_table_has_the_most_mixed_labels_and_counts_the_rest_together() {
+        let labels: Vec<String> = ["a", "b", "c", "d"].map(str::to_owned).into();
+        // `a` is taken for `b` twice; `d` is a label that the model does not have, taken for `c`.
+        let table = confusion(&labels, &[1, 1, 0, 1, 2, 3], &[0, 0, 0, 1, 4, 3]);
+        assert_eq!(table.labels, ["a", "b", "c"]);
+        assert_eq!(table.counts, [[1, 2, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]);
+    }
 }

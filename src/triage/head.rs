@@ -1,23 +1,20 @@
 //! One head: the two linear stages for one target, their training, answer and exact explanation.
 //!
-//! Stage 1 scores the n-grams (sparse one-vs-rest SVM). Stage 2, linfa's multinomial logistic regression,
+//! Stage 1 scores the n-grams (sparse one-vs-rest SVM). Stage 2, a multinomial logistic regression,
 //! mixes the scores of stage 1 with the dense features: structured ones and the text's embedding. Stage 2 is
 //! trained on out-of-fold scores, so it never sees stage 1 on texts that stage 1 learned.
 //!
 //! Serving multiplies in a fixed order by itself: the matrix library picks its instructions by processor, and the
 //! same ticket has to get the same bits everywhere.
 
-use linfa::{
-    dataset::{DatasetBase, Records},
-    traits::{Fit, Predict},
-};
-use linfa_logistic::MultiLogisticRegression;
-use ndarray::{Array1, Array2};
+use linfa::{dataset::DatasetBase, traits::Fit};
+use ndarray::{Array1, Array2, Axis};
 
 use super::{
     TriageError,
     calibration::{self, Coverage, Outcome},
-    seed,
+    logistic::{LogisticParams, Mix},
+    parallel, seed,
     sparse::SparseMatrix,
     svm::{LinearSvm, SvmParams},
 };
@@ -28,7 +25,9 @@ pub(super) struct HeadOptions {
     pub(super) cost: f32,
     pub(super) epochs: usize,
     /// L2 weights of stage 2 that are tried.
-    pub(super) alphas: &'static [f64],
+    pub(super) alphas: &'static [f32],
+    /// How far stage 2 leans on stage 1, as shares of what is best for stage 1 alone, that are tried beside a half.
+    pub(super) leans: &'static [f32],
     pub(super) folds: usize,
     pub(super) promised: f64,
     pub(super) seed: u64,
@@ -36,15 +35,8 @@ pub(super) struct HeadOptions {
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { cost: 1.0, epochs: 30, alphas: &[0.03, 0.1, 0.3, 1.0], folds: 5, promised: 0.90, seed: 42 }
+        Self { cost: 1.0, epochs: 20, alphas: &[0.3, 1.0, 3.0, 10.0, 30.0, 100.0], leans: &[0.0, 1.0], folds: 5, promised: 0.90, seed: 42 }
     }
-}
-
-/// The second stage: `inputs × classes` weights, an input's weights side by side.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Mix {
-    pub(super) weights: Vec<f64>,
-    pub(super) bias: Vec<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +73,7 @@ impl Head {
         target: &str,
         labels: Vec<String>,
         rows: SparseMatrix,
-        dense: &Array2<f64>,
+        dense: &Array2<f32>,
         targets: &[usize],
         options: &HeadOptions,
         progress: &mut dyn FnMut(&str),
@@ -92,39 +84,53 @@ impl Head {
         }
         let params = SvmParams { cost: options.cost, epochs: options.epochs, tolerance: 0.05, classes, seed: options.seed };
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed);
-        let split = |fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
-        let take = |chosen: &[usize]| Array1::from_iter(chosen.iter().map(|row| targets[*row]));
+        let rows_where =
+            |fold_of: &[usize], fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
+        progress(&format!("{target}: stage 1, all texts"));
+        let all: Vec<usize> = (0..targets.len()).collect();
+        let whole = params.solve(&rows, targets, &all, None);
 
         let inputs = classes + dense.ncols();
-        let mut stage2 = Array2::<f64>::zeros((targets.len(), inputs));
-        stage2.slice_axis_mut(ndarray::Axis(1), ndarray::Slice::from(classes..)).assign(dense);
-        for fold in 0..options.folds {
-            progress(&format!("{target}: stage 1, fold {} of {}", fold + 1, options.folds));
-            let (learn, hold) = split(fold);
-            let svm = params.fit(&DatasetBase::new(rows.select(&learn), take(&learn)))?;
-            let held = DatasetBase::new(rows.select(&hold), ());
-            let scores: Array2<f32> = svm.predict(&held);
-            for (row, scores) in hold.iter().zip(scores.rows()) {
-                stage2.row_mut(*row).iter_mut().zip(scores).for_each(|(out, score)| *out = f64::from(*score));
-            }
+        let mut stage2 = Array2::<f32>::zeros((targets.len(), inputs));
+        stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..)).assign(dense);
+        progress(&format!("{target}: stage 1, {} folds", options.folds));
+        let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
+        let held: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(options.folds, |fold| {
+            let (learn, hold) = rows_where(&fold_of, fold);
+            let svm = refit.solve(&rows, targets, &learn, Some(&whole)).svm;
+            let score = |row: usize| {
+                let mut scores = vec![0.0; classes];
+                svm.scores_into(rows.row(row), &mut scores);
+                (row, scores)
+            };
+            hold.into_iter().map(score).collect()
+        });
+        for (row, scores) in held.into_iter().flatten() {
+            stage2.row_mut(row).iter_mut().zip(scores).for_each(|(out, score)| *out = score);
         }
-        progress(&format!("{target}: stage 1, all texts"));
-        let svm = params.fit(&DatasetBase::new(rows, Array1::from(targets.to_vec())))?;
+        drop(rows);
+        let svm = whole.svm;
 
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
-        let alpha = choose_alpha(&stage2, targets, &fold_of, classes, options, target, progress)?;
+        let second = choose(&stage2, targets, &rows_where(&fold_of, 0), classes, options, target, progress)?;
+        progress(&format!("{target}: stage 2, {} folds and all texts", options.folds));
+        let fitted = parallel::map(options.folds + 1, |fold| {
+            let (learn, hold) = rows_where(&fold_of, fold);
+            let mix = second.fit(&part(&stage2, targets, &learn))?;
+            let logits: Vec<_> =
+                hold.into_iter().map(|row| (row, mix.logits(stage2.row(row).iter().map(|value| f64::from(*value))))).collect();
+            Ok::<_, TriageError>((mix, logits))
+        });
         let mut logits: Vec<(Vec<f64>, usize)> = vec![(Vec::new(), 0); targets.len()];
-        for fold in 0..options.folds {
-            progress(&format!("{target}: stage 2, fold {} of {}", fold + 1, options.folds));
-            let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != fold);
-            let mix = Mix::fit(stage2.select(ndarray::Axis(0), &learn), take(&learn), classes, alpha)?;
-            for row in hold {
-                logits[row] = (mix.logits(stage2.row(row).iter().copied()), targets[row]);
-            }
+        let mut mix = None;
+        for fitted in fitted {
+            let (fitted, held) = fitted?;
+            held.into_iter().for_each(|(row, held)| logits[row] = (held, targets[row]));
+            // The last one held nothing out.
+            mix = Some(fitted);
         }
-        progress(&format!("{target}: stage 2, all texts"));
-        let mix = Mix::fit(stage2, Array1::from(targets.to_vec()), classes, alpha)?;
+        let mix = mix.ok_or_else(|| TriageError::Training("stage 2 has no fold".to_owned()))?;
 
         let temperature = calibration::temperature(&logits);
         let predictions: Vec<(usize, f64)> = logits.iter().map(|(logits, _)| best(logits, temperature)).collect();
@@ -176,71 +182,68 @@ impl Head {
     }
 }
 
-/// The L2 weight with the least log loss on the first fold, each at its best temperature.
+/// A log loss up to this many times the least one is as good.
+const AS_GOOD: f64 = 1.02;
+/// Passes over the rows for a fold, which goes on from the solution for all rows.
+const REFIT_EPOCHS: usize = 8;
+/// Steps of stage 2 at most.
+const STEPS: usize = 200;
+/// And while the L2 weight is chosen: the order of the losses shows early.
+const TRIAL_STEPS: usize = 80;
+
+fn part(stage2: &Array2<f32>, targets: &[usize], rows: &[usize]) -> DatasetBase<Array2<f32>, Array1<usize>> {
+    DatasetBase::new(stage2.select(Axis(0), rows), Array1::from_iter(rows.iter().map(|row| targets[*row])))
+}
+
+/// The L2 weight and the lean on stage 1 that do best on one fold, each at its best temperature.
 ///
-/// One fold, because stage 2 is the costly one and the loss is flat around its minimum.
-fn choose_alpha(
-    stage2: &Array2<f64>,
+/// Best is the highest mean of accuracy and macro-F1 among those whose log loss is as good as the least: log loss alone
+/// gives up rare classes for a little certainty about the frequent ones. One fold, because stage 2 is the costly one and the loss is flat around its minimum.
+fn choose(
+    stage2: &Array2<f32>,
     targets: &[usize],
-    fold_of: &[usize],
+    (learn, hold): &(Vec<usize>, Vec<usize>),
     classes: usize,
     options: &HeadOptions,
     target: &str,
     progress: &mut dyn FnMut(&str),
-) -> Result<f64, TriageError> {
-    let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != 0);
-    let truth = Array1::from_iter(learn.iter().map(|row| targets[*row]));
-    let records = stage2.select(ndarray::Axis(0), &learn);
-    let mut chosen = (f64::INFINITY, options.alphas.first().copied().unwrap_or(1.0));
-    for alpha in options.alphas {
-        let mix = Mix::fit(records.clone(), truth.clone(), classes, *alpha)?;
-        let rows: Vec<_> = hold.iter().map(|row| (mix.logits(stage2.row(*row).iter().copied()), targets[*row])).collect();
-        let temperature = calibration::temperature(&rows);
-        let loss = calibration::log_loss(&rows, temperature);
-        let right = rows.iter().filter(|(logits, truth)| best(logits, temperature).0 == *truth).count();
-        progress(&format!("{target}: L2 weight {alpha}: log loss {:.4}, {right} of {} right", loss / rows.len().max(1) as f64, rows.len()));
-        if loss < chosen.0 {
-            chosen = (loss, *alpha);
+) -> Result<LogisticParams, TriageError> {
+    let alone: Vec<(Vec<f64>, usize)> =
+        learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
+    let full = (1.0 / calibration::temperature(&alone)) as f32;
+    let data = part(stage2, targets, learn);
+    let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();
+    let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
+        let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
+        let measured = parallel::map(tried.len(), |at| {
+            let mix = params(tried[at]).fit(&data)?;
+            let logits = |row: &usize| (mix.logits(stage2.row(*row).iter().map(|value| f64::from(*value))), targets[*row]);
+            let rows: Vec<_> = hold.iter().map(logits).collect();
+            let temperature = calibration::temperature(&rows);
+            let (predicted, truth): (Vec<usize>, Vec<usize>) =
+                rows.iter().map(|(logits, truth)| (best(logits, temperature).0, *truth)).unzip();
+            let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
+            let accuracy = right as f64 / rows.len().max(1) as f64;
+            let f1 = super::measure::macro_f1(&predicted, &truth, classes);
+            Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, accuracy, f1))
+        });
+        for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
+            let (loss, accuracy, f1) = measured?;
+            progress(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"));
+            seen.push((loss, accuracy + f1, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
         }
-    }
-    Ok(chosen.1)
+        let least = seen.iter().map(|(loss, _, _)| *loss).fold(f64::INFINITY, f64::min);
+        let alike = seen.iter().filter(|(loss, _, _)| *loss <= least * AS_GOOD);
+        let chosen = alike.reduce(|chosen, other| if other.1 > chosen.1 { other } else { chosen });
+        chosen.map(|(_, _, params)| *params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
+    };
+    // First the L2 weight at half a lean, then the lean with that weight and the next larger one.
+    let alpha = attempt(options.alphas.iter().map(|alpha| (*alpha, 0.5)).collect())?.alpha;
+    attempt(options.leans.iter().flat_map(|lean| [(alpha, *lean), (alpha * 3.0, *lean)]).collect())
 }
 
 fn best(logits: &[f64], temperature: f64) -> (usize, f64) {
     let mut shares = logits.to_vec();
     calibration::softmax(&mut shares, temperature);
     shares.iter().copied().enumerate().fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best })
-}
-
-/// The logit of a class that a fold has no example of: out of the race, and finite.
-const UNSEEN: f64 = -30.0;
-
-impl Mix {
-    fn fit(records: Array2<f64>, targets: Array1<usize>, classes: usize, alpha: f64) -> Result<Self, TriageError> {
-        let inputs = records.nfeatures();
-        let fitted = MultiLogisticRegression::default()
-            .alpha(alpha)
-            .max_iterations(100)
-            .gradient_tolerance(1e-3)
-            .fit(&DatasetBase::new(records, targets))
-            .map_err(|error| TriageError::Training(format!("stage 2 did not converge: {error}")))?;
-        let mut mix = Self { weights: vec![0.0; inputs * classes], bias: vec![UNSEEN; classes] };
-        for (place, class) in fitted.classes().iter().enumerate() {
-            mix.bias[*class] = fitted.intercept()[place];
-            for input in 0..inputs {
-                mix.weights[input * classes + class] = fitted.params()[(input, place)];
-            }
-        }
-        Ok(mix)
-    }
-
-    fn logits(&self, inputs: impl Iterator<Item = f64>) -> Vec<f64> {
-        let mut logits = self.bias.clone();
-        for (value, weights) in inputs.zip(self.weights.chunks_exact(self.bias.len())) {
-            if value != 0.0 {
-                logits.iter_mut().zip(weights).for_each(|(logit, weight)| *logit += value * weight);
-            }
-        }
-        logits
-    }
 }

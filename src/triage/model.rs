@@ -6,13 +6,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     calibration,
-    entities::KINDS,
     head::{Head, Part},
-    signals::{Findings, SignalSet},
+    signals::SignalSet,
     vectorizer::{SparseRow, Vectorizer},
 };
 use crate::{
-    domain::classification::{Contribution, Estimate, Span},
+    domain::classification::{Contribution, Estimate, SignalHit, Span},
     text::{CleanTicket, embedding::CachedEmbedder},
 };
 
@@ -24,7 +23,7 @@ const BECAUSE: usize = 10;
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) vectorizer: Vectorizer,
-    /// Names of the structured features, like `signal:phishing` and `entity:host`.
+    /// Names of the structured features, like `signal:phishing`.
     pub(super) structured: Vec<String>,
     /// Below this share of known n-grams a text is out of domain.
     pub(super) known_floor: f32,
@@ -43,26 +42,15 @@ pub(super) struct Features {
 
 /// The structured features that a model trained with `signals` has.
 pub(super) fn structured_names(signals: &SignalSet) -> Vec<String> {
-    let signals = signals.names().map(|name| format!("signal:{name}"));
-    signals.chain(KINDS.iter().map(|(_, name)| format!("entity:{name}"))).collect()
+    signals.names().map(|name| format!("signal:{name}")).collect()
 }
 
-/// The structured features `names` of one text: 1 for a signal, ln(1 + count) for a kind of entity.
+/// The structured features `names` of one text: 1 for a signal that fired.
 ///
 /// By name, so that a signal added since the training counts as absent and a removed one as silent.
-pub(super) fn structured_values(names: &[String], findings: &Findings) -> Vec<f64> {
-    names
-        .iter()
-        .map(|name| match name.split_once(':') {
-            Some(("signal", signal)) => f64::from(u8::from(findings.signals.iter().any(|hit| hit.signal == signal))),
-            Some(("entity", kind)) => {
-                let kind = KINDS.iter().find(|(_, known)| *known == kind).map(|(kind, _)| *kind);
-                let count = findings.entities.iter().filter(|entity| Some(entity.kind) == kind).count();
-                libm::log(1.0 + count as f64)
-            }
-            _ => 0.0,
-        })
-        .collect()
+pub(super) fn structured_values(names: &[String], signals: &[SignalHit]) -> Vec<f64> {
+    let fired = |name: &String| name.strip_prefix("signal:").is_some_and(|name| signals.iter().any(|hit| hit.signal == name));
+    names.iter().map(|name| f64::from(u8::from(fired(name)))).collect()
 }
 
 /// The text as the embedding takes it: title, then body.
@@ -86,8 +74,8 @@ impl Model {
         most + libm::log(scores.iter().map(|score| libm::exp(score - most)).sum())
     }
 
-    pub(super) fn features(&self, text: &CleanTicket, findings: &Findings) -> Features {
-        let mut dense = structured_values(&self.structured, findings);
+    pub(super) fn features(&self, text: &CleanTicket, signals: &[SignalHit]) -> Features {
+        let mut dense = structured_values(&self.structured, signals);
         if let Some(embedder) = &self.embedding {
             dense.extend(scaled(&embedder.embed_one(&passage(text))));
         }

@@ -15,8 +15,9 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TriageError,
-    head::{Head, HeadMetrics, Mix},
+    TargetReport, TriageError,
+    head::{Head, HeadMetrics},
+    logistic::Mix,
     model::Model,
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
@@ -26,7 +27,7 @@ use crate::{
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
 };
 
-pub(super) const FORM: u32 = 2;
+pub(super) const FORM: u32 = 3;
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "MODEL_CARD.md";
@@ -48,6 +49,8 @@ pub struct Manifest {
     pub signals: Digest,
     pub(super) cut: Cut,
     pub features: usize,
+    /// How many of the features are words and pairs of words; they come first.
+    pub words: usize,
     pub structured: Vec<String>,
     /// The embedding that joins the features, and what its files have to be.
     pub embedding: Option<EmbeddingManifest>,
@@ -69,6 +72,9 @@ pub struct HeadManifest {
     pub threshold: f64,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
+    /// On the development file, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<TargetReport>,
 }
 
 /// Vectors the embedder remembers: a storm of equal tickets is embedded once.
@@ -188,8 +194,8 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
     let count = manifest.features;
     let names = tensors.take("vocabulary.names", Dtype::U64, &[count], u64::from_le_bytes)?;
     let idf = tensors.take("vocabulary.idf", Dtype::F32, &[count], f32::from_le_bytes)?;
-    if !names.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Err(form("its vocabulary is not in order".to_owned()));
+    if manifest.words > count || names.iter().collect::<std::collections::HashSet<_>>().len() != count {
+        return Err(form("its vocabulary has a name twice, or fewer names than words".to_owned()));
     }
     let embedding = manifest.embedding.as_ref().map(|wanted| wanted.open(embeddings)).transpose()?;
     let mut heads = Vec::new();
@@ -213,7 +219,7 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
         });
     }
     let model = Model {
-        vectorizer: Vectorizer::new(names, idf),
+        vectorizer: Vectorizer::new(names, idf, manifest.words),
         structured: manifest.structured.clone(),
         known_floor: manifest.known_floor as f32,
         embedding,
@@ -258,6 +264,7 @@ mod tests {
         let options = TrainOptions {
             name: "small".to_owned(),
             data: vec![data],
+            dev: None,
             catalogue: None,
             signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
             targets: Vec::new(),

@@ -12,6 +12,7 @@ use ndarray::Array2;
 use super::{
     TriageError,
     catalogue::Catalogue,
+    evaluate,
     examples::{self, Example},
     head::{Head, HeadOptions},
     measure,
@@ -31,6 +32,8 @@ pub struct TrainOptions {
     pub name: String,
     /// JSON Lines files.
     pub data: Vec<PathBuf>,
+    /// JSON Lines that are only measured on: nothing is learned or chosen from them.
+    pub dev: Option<PathBuf>,
     /// Its examples join the data: the cold start.
     pub catalogue: Option<PathBuf>,
     pub signals: PathBuf,
@@ -69,6 +72,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         examples.extend(examples::from_catalogue(&catalogue));
         data.push((name(path), catalogue.digest()));
     }
+    let dev = options.dev.as_ref().map(|path| examples::read(path)).transpose()?.map(|(dev, _)| dev);
     let targets = targets(&examples, &options.targets)?;
 
     progress("cutting features");
@@ -78,19 +82,24 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     let known_floor = known_floor(&examples, cut);
     let structured_names = model::structured_names(&signals);
     let rows = vectorizer.matrix(examples.iter().map(|example| &example.text));
-    let embedder = options.embedding.as_ref().map(|(kind, folder)| Embedder::load(folder, *kind)).transpose()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let embedder = options
+        .embedding
+        .as_ref()
+        .map(|(kind, folder)| Embedder::load(folder, *kind).map(|embedder| embedder.with_threads(threads)))
+        .transpose()?;
     let dimensions = embedder.as_ref().map_or(0, Embedder::dimensions);
-    let mut dense = Array2::zeros((examples.len(), structured_names.len() + dimensions));
+    let mut dense = Array2::<f32>::zeros((examples.len(), structured_names.len() + dimensions));
     for (example, mut row) in examples.iter().zip(dense.rows_mut()) {
-        let values = model::structured_values(&structured_names, &signals.find(&example.text));
-        row.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+        let values = model::structured_values(&structured_names, &signals.hits(&example.text));
+        row.iter_mut().zip(values).for_each(|(out, value)| *out = value as f32);
     }
     if let Some(embedder) = &embedder {
         progress("embedding");
         let passages: Vec<String> = examples.iter().map(|example| model::passage(&example.text)).collect();
         let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
         for (vector, mut row) in embedder.embed(&passages).iter().zip(dense.rows_mut()) {
-            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value);
+            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value as f32);
         }
     }
 
@@ -109,7 +118,8 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         let dense = dense.select(ndarray::Axis(0), &chosen);
         let head_options = HeadOptions { promised: options.promised, seed: options.seed, ..HeadOptions::default() };
         let (head, metrics) = Head::fit(&target, labels, rows.select(&chosen), &dense, &truth, &head_options, progress)?;
-        let entry = HeadManifest { labels: head.labels.clone(), temperature: head.temperature, threshold: head.threshold, metrics };
+        let entry =
+            HeadManifest { labels: head.labels.clone(), temperature: head.temperature, threshold: head.threshold, metrics, dev: None };
         manifests.insert(target, entry);
         heads.push(head);
     }
@@ -117,6 +127,14 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     // The model is only written, never asked: it needs no memory of vectors.
     let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
     let model = Model { vectorizer, structured: structured_names, known_floor, embedding: embedder, heads };
+    if let Some(dev) = &dev {
+        progress("measuring on the development file");
+        for head in &model.heads {
+            if let Some(entry) = manifests.get_mut(&head.target) {
+                entry.dev = evaluate::held_out(&model, head, &entry.metrics.coverage, &signals, dev);
+            }
+        }
+    }
     let manifest = Manifest {
         form: registry::FORM,
         name: options.name.clone(),
@@ -128,6 +146,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         signals: signals.digest(),
         cut,
         features: model.vectorizer.columns(),
+        words: model.vectorizer.words,
         structured: model.structured.clone(),
         embedding,
         known_floor: f64::from(known_floor),
@@ -166,7 +185,7 @@ fn card(manifest: &Manifest, examples: usize) -> String {
     let _ = write!(
         out,
         "# Model `{}`\n\nWritten by `{} train`, seed {}. Licence: {}.\n\nTwo linear stages for each target: one-vs-rest support vector machines over {} word and character \
-         n-grams with frozen TF-IDF, then a multinomial logistic regression over their out-of-fold scores and {} structured features. \
+         n-grams with frozen TF-IDF, then a multinomial logistic regression over their out-of-fold scores, the embedding and {} structured features. \
          Probabilities are calibrated with one temperature a target.\n\n## Data\n\n{examples} labelled texts:\n\n",
         manifest.name,
         manifest.engine,
@@ -184,6 +203,10 @@ fn card(manifest: &Manifest, examples: usize) -> String {
         let m = &head.metrics;
         let (labels, accuracy, f1, ece) = (head.labels.len(), percent(m.accuracy), percent(m.macro_f1), percent(m.ece));
         let _ = writeln!(out, "| {target} | {labels} | {} | {accuracy} | {f1} | {ece} |", m.examples);
+    }
+    for (target, dev) in manifest.heads.iter().filter_map(|(target, head)| Some((target, head.dev.as_ref()?))) {
+        let (accuracy, f1, ece) = (percent(dev.accuracy), percent(dev.macro_f1), percent(dev.ece));
+        let _ = writeln!(out, "| {target}, development file | | {} | {accuracy} | {f1} | {ece} |", dev.n);
     }
     out.push_str("\n| target | promised accuracy | threshold | coverage | accuracy there |\n|---|---|---|---|---|\n");
     for (target, head) in &manifest.heads {

@@ -2,16 +2,20 @@
 //!
 //! The document frequencies are frozen at training: linfa's own TF-IDF takes them from the batch it transforms,
 //! so it cannot serve single tickets. N-grams are kept by their 64-bit names; texts are not stored.
-// INVARIANT: `names` rises strictly; entries of a row rise by column.
+//! Columns are words first, then characters, the most frequent first in each: what a text needs lies close together.
+// INVARIANT: no name stands twice; entries of a row rise by column; a column below `words` is a word or a pair.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::sparse::SparseMatrix;
 use crate::{
     domain::classification::Span,
     text::{
         CleanTicket,
-        tokens::{self, Gram, Name},
+        tokens::{self, Gram, Name, Scratch},
     },
 };
 
@@ -28,6 +32,8 @@ pub(super) struct Cut {
 pub(super) struct Vectorizer {
     pub(super) names: Vec<u64>,
     pub(super) idf: Vec<f32>,
+    /// Columns before this one are words and pairs of words, the others characters.
+    pub(super) words: usize,
     index: Index,
 }
 
@@ -83,8 +89,44 @@ impl Index {
     }
 }
 
-/// The top bit of a column number in a scratch list, saying that it is a character n-gram.
-const CHARACTERS: u32 = 1 << 31;
+/// Names are hashes already.
+#[derive(Debug, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, name: u64) {
+        self.0 = name;
+    }
+}
+
+/// In how many texts an n-gram stands.
+#[derive(Debug, Default)]
+struct Standing {
+    texts: u32,
+    /// The last text that was counted.
+    last: u32,
+    characters: bool,
+}
+
+/// Calls `found(name, is_characters)` for every n-gram of the ticket, the quick way where there is one.
+fn each_name(text: &CleanTicket, scratch: &mut Scratch, mut found: impl FnMut(u64, bool)) {
+    let [title, body] = text.fields();
+    if title.text().is_ascii() && body.text().is_ascii() {
+        for field in [title, body] {
+            tokens::ascii_grams(field.text(), scratch, &mut found);
+        }
+    } else {
+        each_gram(text, |name, characters, _| found(name, characters));
+    }
+}
 
 /// Calls `found(name, is_characters, word, span)` for every n-gram of the ticket.
 fn each_gram(text: &CleanTicket, mut found: impl FnMut(u64, bool, &mut dyn FnMut() -> (String, Span))) {
@@ -117,30 +159,38 @@ fn each_gram(text: &CleanTicket, mut found: impl FnMut(u64, bool, &mut dyn FnMut
 }
 
 impl Vectorizer {
-    pub(super) fn new(names: Vec<u64>, idf: Vec<f32>) -> Self {
+    pub(super) fn new(names: Vec<u64>, idf: Vec<f32>, words: usize) -> Self {
         let index = Index::new(&names);
-        Self { names, idf, index }
+        Self { names, idf, words, index }
     }
 
     /// Learns vocabulary and frequencies from `texts`.
     pub(super) fn fit<'a>(texts: impl Iterator<Item = &'a CleanTicket>, cut: Cut) -> Self {
-        let mut documents: std::collections::HashMap<u64, u32> = std::collections::HashMap::new();
-        let mut seen = Vec::new();
+        let mut standing: HashMap<u64, Standing, BuildHasherDefault<Mixed>> = HashMap::default();
+        let mut scratch = Scratch::default();
         let mut count = 0u32;
         for text in texts {
             count += 1;
-            seen.clear();
-            each_gram(text, |name, _, _| seen.push(name));
-            seen.sort_unstable();
-            seen.dedup();
-            for name in &seen {
-                *documents.entry(*name).or_default() += 1;
-            }
+            each_name(text, &mut scratch, |name, characters| {
+                let entry = standing.entry(name).or_default();
+                entry.characters = characters;
+                if entry.last != count {
+                    entry.last = count;
+                    entry.texts += 1;
+                }
+            });
         }
-        let kept: BTreeMap<u64, u32> = documents.into_iter().filter(|(_, df)| *df >= cut.min_documents).collect();
+        let mut kept: Vec<(bool, std::cmp::Reverse<u32>, u64)> = standing
+            .into_iter()
+            .filter(|(_, standing)| standing.texts >= cut.min_documents)
+            .map(|(name, standing)| (standing.characters, std::cmp::Reverse(standing.texts), name))
+            .collect();
+        kept.sort_unstable();
         // scikit-learn's smoothed form, ln((1 + n) / (1 + df)) + 1.
-        let idf = kept.values().map(|df| (libm::log((1.0 + f64::from(count)) / (1.0 + f64::from(*df))) + 1.0) as f32).collect();
-        Self::new(kept.into_keys().collect(), idf)
+        let weight = |texts: u32| (libm::log((1.0 + f64::from(count)) / (1.0 + f64::from(texts))) + 1.0) as f32;
+        let idf = kept.iter().map(|(_, texts, _)| weight(texts.0)).collect();
+        let words = kept.partition_point(|(characters, _, _)| !characters);
+        Self::new(kept.into_iter().map(|(_, _, name)| name).collect(), idf, words)
     }
 
     pub(super) fn columns(&self) -> usize {
@@ -151,27 +201,23 @@ impl Vectorizer {
     pub(super) fn row(&self, text: &CleanTicket) -> SparseRow {
         let mut columns: Vec<u32> = Vec::with_capacity(1024);
         let mut all = 0u32;
-        each_gram(text, |name, characters, _| {
+        each_name(text, &mut Scratch::default(), |name, _| {
             all += 1;
-            if let Some(column) = self.index.get(name) {
-                columns.push(if characters { column | CHARACTERS } else { column });
-            }
+            columns.extend(self.index.get(name));
         });
         let known = if all == 0 { 0.0 } else { columns.len() as f32 / all as f32 };
-        columns.sort_unstable_by_key(|column| column & !CHARACTERS);
+        columns.sort_unstable();
         let mut entries: Vec<(u32, f32)> = Vec::with_capacity(columns.len());
-        let mut squares = [0.0f32; 2];
         for run in columns.chunk_by(|a, b| a == b) {
-            let column = run[0] & !CHARACTERS;
             let frequency = if run.len() == 1 { 1.0 } else { 1.0 + libm::log(run.len() as f64) as f32 };
-            let value = frequency * self.idf[column as usize];
-            squares[usize::from(run[0] & CHARACTERS != 0)] += value * value;
-            entries.push((run[0], value));
+            entries.push((run[0], frequency * self.idf[run[0] as usize]));
         }
-        let scale = squares.map(|sum| if sum > 0.0 { 1.0 / sum.sqrt() } else { 0.0 });
-        for (column, value) in &mut entries {
-            *value *= scale[usize::from(*column & CHARACTERS != 0)];
-            *column &= !CHARACTERS;
+        let split = entries.partition_point(|(column, _)| (*column as usize) < self.words);
+        let (words, characters) = entries.split_at_mut(split);
+        for part in [words, characters] {
+            let square: f32 = part.iter().map(|(_, value)| value * value).sum();
+            let scale = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
+            part.iter_mut().for_each(|(_, value)| *value *= scale);
         }
         SparseRow { entries, known }
     }
