@@ -15,6 +15,7 @@ mod replay;
 mod runbook;
 mod runbook_import;
 mod runbook_new;
+mod runbook_show;
 mod serve;
 mod token;
 mod train;

@@ -15,13 +15,12 @@ use super::{Outcome, assemble};
 use crate::{
     domain::{
         ambient::Ambient as _,
-        name::{ConnectorName, RunbookId},
-        runbook::Directory,
+        name::{ConnectorName, DirectoryName},
     },
     pipeline::vectors,
     runbook::{
-        Collection, FRONT_MATTER_SCHEMA, FitPairs, Known, Labelled, Library, Meaning, QueryField, RunbookError, evaluate, evaluate_params,
-        example_pairs, fit_calibration, labelled_pairs, lint,
+        Collection, FRONT_MATTER_SCHEMA, FitPairs, Known, Labelled, Library, LintReport, Meaning, QueryField, RunbookError, Severity,
+        evaluate, evaluate_params, example_pairs, fit_calibration, labelled_pairs, lint,
     },
     text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     triage::Catalogue,
@@ -32,7 +31,7 @@ pub enum Command {
     /// Check runbooks, examples included; prints file:line:column and how to put it right.
     Lint(Lint),
     /// Print one runbook as the service reads it.
-    Show(Show),
+    Show(super::runbook_show::Show),
     /// Start a runbook: asks what has to be known, and writes a file that lints.
     New(super::runbook_new::New),
     /// Make runbooks of Rundeck jobs (YAML) and CACAO 2.0 playbooks (JSON), and say what could not be carried over.
@@ -53,7 +52,7 @@ pub enum Command {
 pub struct Lint {
     #[arg(default_value = "runbooks")]
     folder: PathBuf,
-    /// Also check connectors and categories against this configuration.
+    /// Check connectors, categories, owners and directories against this configuration.
     #[command(flatten)]
     config: assemble::ConfigArgs,
     #[arg(long)]
@@ -64,15 +63,6 @@ pub struct Lint {
 pub struct Folder {
     #[arg(default_value = "runbooks")]
     folder: PathBuf,
-}
-
-#[derive(Debug, Parser)]
-pub struct Show {
-    id: String,
-    #[arg(long, default_value = "runbooks")]
-    folder: PathBuf,
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -178,7 +168,7 @@ pub struct EvaluateParams {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Lint(args) => run_lint(args),
-        Command::Show(args) => run_show(args),
+        Command::Show(args) => super::runbook_show::run(args),
         Command::New(args) => super::runbook_new::run(args),
         Command::Import(args) => super::runbook_import::run(args),
         Command::Schema => {
@@ -240,48 +230,7 @@ fn collection(corpus: &Path, meaning: Option<Meaning>) -> Result<Collection, Run
     Ok(collection)
 }
 
-fn run_show(args: &Show) -> Outcome {
-    let library = load(&args.folder, &Known::default())?;
-    let id = RunbookId::new(args.id.as_str())?;
-    let runbook = library.get(&id).ok_or_else(|| format!("there is no runbook `{id}` in `{}`", args.folder.display()))?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(runbook)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("{}  {}\n{}", runbook.id, runbook.title, runbook.digest);
-    println!(
-        "owner {}, risk {}, {}",
-        runbook.owner,
-        runbook.risk.as_str(),
-        if runbook.reversible { "reversible" } else { "not reversible" }
-    );
-    for name in &runbook.triggers.alertnames {
-        println!("alert      {name}");
-    }
-    for pattern in &runbook.triggers.patterns {
-        println!("pattern    {pattern}");
-    }
-    for pattern in &runbook.triggers.not_patterns {
-        println!("never      {pattern}");
-    }
-    for (name, parameter) in &runbook.parameters {
-        let asked = if parameter.required { "" } else { ", may be missing" };
-        let list = match &parameter.one_of {
-            Some(Directory::List { path, values }) => format!(", one of {} in {path}", values.len()),
-            Some(service) => format!(", in {service}"),
-            None => String::new(),
-        };
-        println!("parameter  {name}: {}{list}{asked}", parameter.kind.as_str());
-    }
-    for step in &runbook.steps {
-        let kind = serde_json::to_value(step.kind)?;
-        println!("step       {} ({}): {}.{}", step.id, kind.as_str().unwrap_or_default(), step.connector, step.operation);
-    }
-    println!("\n{}", runbook.body.trim());
-    Ok(ExitCode::SUCCESS)
-}
-
-fn load(folder: &Path, known: &Known) -> Result<Library, String> {
+pub(super) fn load(folder: &Path, known: &Known) -> Result<Library, String> {
     let library =
         Library::load(folder, known).map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     vectors::keep(&library);
@@ -289,29 +238,44 @@ fn load(folder: &Path, known: &Known) -> Result<Library, String> {
 }
 
 fn run_lint(args: &Lint) -> Outcome {
-    let config = args.config.load()?;
-    let catalogue = Catalogue::load(&config.triage.catalogue).ok();
-    let categories = catalogue.as_ref().map(Catalogue::ids);
-    let owners = catalogue.map(|catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect());
-    let connectors: BTreeSet<ConnectorName> =
-        config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
-    let known = Known {
-        categories,
-        owners,
-        connectors: (!connectors.is_empty()).then_some(connectors),
-        today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
-        ..Known::default()
-    };
-    let report = lint(&args.folder, &known);
+    let report = lint(&args.folder, &known(&args.config)?);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report.findings)?);
     } else {
         for finding in &report.findings {
             println!("{finding}");
         }
-        println!("{} runbooks, {} finding(s)", report.runbooks, report.findings.len());
+        println!("{}", summary(&report));
     }
     Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn summary(report: &LintReport) -> String {
+    let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = report.findings.len() - errors;
+    match (errors, report.runbooks) {
+        (0, runbooks) => format!("{runbooks} runbook(s), no errors, {warnings} warning(s)"),
+        (_, 0) => format!("{errors} error(s), {warnings} warning(s): nothing loads, and no example is tried, until the errors are gone"),
+        (_, runbooks) => format!("{runbooks} runbook(s), {errors} error(s), {warnings} warning(s)"),
+    }
+}
+
+/// What the configuration says of the names that runbooks use.
+pub(super) fn known(config: &assemble::ConfigArgs) -> Result<Known, Box<dyn std::error::Error + Send + Sync>> {
+    let config = config.load()?;
+    let catalogue = Catalogue::load(&config.triage.catalogue).ok();
+    let categories = catalogue.as_ref().map(Catalogue::ids);
+    let owners = catalogue.map(|catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect());
+    let connectors: BTreeSet<ConnectorName> =
+        config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
+    Ok(Known {
+        categories,
+        owners,
+        connectors: (!connectors.is_empty()).then_some(connectors),
+        directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
+        today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
+        ..Known::default()
+    })
 }
 
 /// One value a line for people, one object for machines.

@@ -16,7 +16,7 @@ use crate::runbook::{ImportFormat, Imported, Refusal, import};
 
 #[derive(Debug, Parser)]
 pub struct Import {
-    /// A file, or a folder of `.yaml`, `.yml` and `.json` files.
+    /// A file, or a folder whose `.yaml`, `.yml` and `.json` files are read, folders in it too.
     source: PathBuf,
     /// The folder for the runbooks; made when missing.
     #[arg(long)]
@@ -37,6 +37,22 @@ enum From {
     Cacao,
 }
 
+/// Folders deeper than this are a mistake or a loop.
+const DEEPEST: usize = 8;
+
+/// Everything that was looked at: nothing is dropped silently.
+#[derive(Debug, Serialize)]
+struct Whole {
+    files: Vec<Outcomes>,
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftOut {
+    path: PathBuf,
+    why: &'static str,
+}
+
 /// What became of one source file.
 #[derive(Debug, Serialize)]
 struct Outcomes {
@@ -51,33 +67,56 @@ struct Outcomes {
 const READ_AT_MOST: u64 = 2 * 1024 * 1024 + 1;
 
 pub fn run(args: &Import) -> Outcome {
-    let mut files = Vec::new();
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
     if args.source.is_dir() {
-        for entry in std::fs::read_dir(&args.source)? {
-            let path = entry?.path();
-            let known = path.extension().is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e.eq_ignore_ascii_case(known)));
-            if path.is_file() && known {
-                files.push(path);
-            } else {
-                eprintln!("left out `{}`: not a .yaml, .yml or .json file", path.display());
-            }
-        }
-        files.sort();
+        sources(&args.source, 0, &mut files, &mut left_out).map_err(|why| format!("cannot read `{}`: {why}", args.source.display()))?;
     } else {
         files.push(args.source.clone());
     }
     std::fs::create_dir_all(&args.out).map_err(|why| format!("cannot make `{}`: {why}", args.out.display()))?;
-    let mut all = Vec::new();
+    let mut whole = Whole { files: Vec::new(), left_out };
     for file in files {
-        all.push(one(&file, args)?);
+        whole.files.push(one(&file, args)?);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        println!("{}", serde_json::to_string_pretty(&whole)?);
     } else {
-        all.iter().for_each(tell);
+        whole.files.iter().for_each(tell);
+        for left in &whole.left_out {
+            println!("{}: left out: {}", place(&left.path, "", None), left.why);
+        }
+        let made: usize = whole.files.iter().map(|file| file.imported.len()).sum();
+        let refused: usize = whole.files.iter().map(|file| file.refused.len()).sum();
+        println!("{} file(s): {made} runbook(s) made, {refused} refused, {} left out", whole.files.len(), whole.left_out.len());
     }
-    let sound = !all.is_empty() && all.iter().all(|file| file.refused.is_empty());
+    let sound = !whole.files.is_empty() && whole.files.iter().all(|file| file.refused.is_empty());
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The sources in `folder` and below, in the order of their paths.
+fn sources(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, left_out: &mut Vec<LeftOut>) -> std::io::Result<()> {
+    let mut entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let known = path.extension().is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e.eq_ignore_ascii_case(known)));
+        let why = match (kind.is_dir(), path.is_file()) {
+            _ if entry.file_name().to_string_lossy().starts_with('.') => "its name begins with a dot",
+            (true, _) if depth < DEEPEST => {
+                sources(&path, depth + 1, files, left_out)?;
+                continue;
+            }
+            (true, _) => "the folder is deeper than 8 levels",
+            (false, true) if known => {
+                files.push(path);
+                continue;
+            }
+            (false, true) => "not a .yaml, .yml or .json file",
+            (false, false) => "neither a file nor a folder; links to folders are not followed",
+        };
+        left_out.push(LeftOut { path, why });
+    }
+    Ok(())
 }
 
 fn one(file: &Path, args: &Import) -> Result<Outcomes, Box<dyn std::error::Error + Send + Sync>> {

@@ -269,6 +269,14 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// The text with its holes as `{{name}}`, for people to read.
+    pub fn written(&self) -> String {
+        self.0.iter().fold(String::new(), |text, piece| match piece {
+            Piece::Literal(literal) => text + literal,
+            Piece::Hole(name) => format!("{text}{{{{{name}}}}}"),
+        })
+    }
+
     /// The holes in the order written.
     pub fn holes(&self) -> impl Iterator<Item = &ParameterName> {
         self.0.iter().filter_map(|piece| match piece {
@@ -302,6 +310,19 @@ impl Argument {
             Self::List(items) => items.iter().flat_map(Self::holes).collect(),
             Self::Object(fields) => fields.values().flat_map(Self::holes).collect(),
             Self::Null | Self::Bool(_) | Self::Number(_) => Vec::new(),
+        }
+    }
+
+    /// The JSON with every hole as `{{name}}`, for people to read.
+    pub fn written(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(*flag),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::Text(template) => Value::String(template.written()),
+            Self::List(items) => Value::Array(items.iter().map(Self::written).collect()),
+            Self::Object(fields) => Value::Object(fields.iter().map(|(key, value)| (key.clone(), value.written())).collect()),
         }
     }
 
@@ -360,6 +381,13 @@ mod tests {
         let argument = Argument::parse(&serde_json::json!({"user": "{{u}}", "force": true})).unwrap();
         let filled = argument.render(&values(&[("u", "a\",\"admin\":\"yes")])).unwrap();
         assert_eq!(filled, serde_json::json!({"user": "a\",\"admin\":\"yes", "force": true}));
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same_templates() {
+        let argument = Argument::parse(&serde_json::json!({"path": "/a/{{ h }}/b", "n": [1, true, null, "{{x}}"]})).unwrap();
+        assert_eq!(argument.written(), serde_json::json!({"path": "/a/{{h}}/b", "n": [1, true, null, "{{x}}"]}));
+        assert_eq!(Argument::parse(&argument.written()).unwrap(), argument);
     }
 
     #[test]

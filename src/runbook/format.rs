@@ -147,15 +147,61 @@ fn finding(file: &str, error: &serde_saphyr::Error) -> Finding {
             Finding::error(file, at, Rule::DuplicateKey, format!("`{key}` is written twice")).hint("keep one of them")
         }
         E::SerdeMissingField { field, .. } => {
-            Finding::error(file, at, Rule::BadValue, format!("`{field}` is missing")).hint(format!("add `{field}:`"))
+            Finding::error(file, at, Rule::BadValue, format!("`{field}` is missing")).hint(format!("add a line `{}`", example(field)))
         }
-        other => Finding::error(file, at, Rule::Syntax, first_line(&other.render())),
+        other => {
+            let said = first_line(&other.render());
+            let (message, hint) = explained(&said);
+            Finding::error(file, at, Rule::Syntax, message).hint(hint)
+        }
+    }
+}
+
+/// What the YAML library says, what it means for the writer, and what to do.
+const EXPLAINED: [(&str, &str, &str); 9] = [
+    (
+        "Anchors",
+        "`&` begins an anchor, and anchors are refused",
+        "write the value out each time; a text that begins with `&` goes in quotes",
+    ),
+    ("Aliases", "`*` begins an alias, and aliases are refused", "write the value out; a text that begins with `*` goes in quotes"),
+    ("budget breached", "the front matter is deeper or longer than is read", "it may have 32 levels and 20,000 values"),
+    ("found a tab", "a tab stands where YAML takes spaces only", "indent with spaces"),
+    ("unclosed bracket", "a bracket is opened and not closed", "close it; a text that begins with `[` or `{` goes in quotes"),
+    ("expected string scalar", "expected one text", "a text with `: ` in it, or that begins with `[` or `{`, goes in quotes"),
+    ("expected sequence start", "expected a list", "write `[a, b]`, or one line `- a` for each"),
+    ("expected mapping start", "expected keys with values", "write `{key: value}`, or one line `key: value` for each"),
+    ("invalid boolean", "expected `true` or `false`", "write `true` or `false`, without quotes"),
+];
+
+fn explained(said: &str) -> (&str, &str) {
+    match EXPLAINED.iter().find(|(sign, ..)| said.contains(sign)) {
+        Some((_, message, hint)) => (message, hint),
+        None => (said, "this is no YAML: a text with `: ` or ` #` in it, or that begins with a sign, goes in quotes"),
+    }
+}
+
+/// A line for a key that has to be there.
+fn example(key: &str) -> &'static str {
+    match key {
+        "id" => "id: restart-print-spooler",
+        "title" => "title: Restart the print spooler",
+        "owner" => "owner: TEAM",
+        "risk" => "risk: low",
+        "type" => "type: hostname",
+        "from" => "from: [label:instance, text]",
+        "kind" => "kind: verify",
+        "use" => "use: CONNECTOR.get",
+        _ => "KEY: VALUE",
     }
 }
 
 /// The library's message without its picture of the source; our findings carry the place themselves.
 fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("not readable as YAML").trim_end_matches('.').to_owned()
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("not readable as YAML");
+    // Its lines count from the front matter's first, ours from the file's.
+    let line = line.rfind(" at line ").map_or(line, |place| &line[..place]);
+    line.trim_end_matches('.').to_owned()
 }
 
 /// The nearest of `known` to a mistyped `word`, when one is near enough to be meant.

@@ -84,7 +84,7 @@ impl Check<'_> {
             for (category, at) in sheet.places.categories.iter().filter(|(category, _)| !categories.contains(*category)) {
                 let hint = match nearest(category, categories.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "see the category catalogue".to_owned(),
+                    None => "name a category of the catalogue (`triage.catalogue`), or add it there".to_owned(),
                 };
                 self.error(*at, Rule::UnknownCategory, format!("`{category}` is not a category"), hint);
             }
@@ -93,7 +93,7 @@ impl Check<'_> {
             for step in sheet.runbook.steps.iter().filter(|step| !connectors.contains(&step.connector)) {
                 let hint = match nearest(step.connector.as_str(), connectors.iter().map(|c| c.as_str())) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "configure it under `[connectors]`, or use one that is".to_owned(),
+                    None => "configure it under `[[connectors]]`, or use one that is".to_owned(),
                 };
                 let at = sheet.places.steps.get(&step.id).copied().unwrap_or_default();
                 let message = format!("step `{}` uses the connector `{}`, which is not configured", step.id, step.connector);
@@ -144,7 +144,12 @@ impl Check<'_> {
             let within_at = sheet.places.withins.get(&step.id).copied().unwrap_or_default();
             if step.within > LONGEST_WITHIN {
                 let message = format!("step `{}` may poll for {} minutes", step.id, step.within.as_secs() / 60);
-                self.error(within_at, Rule::OverLongWithin, message, format!("at most {}m", LONGEST_WITHIN.as_secs() / 60));
+                self.error(
+                    within_at,
+                    Rule::OverLongWithin,
+                    message,
+                    format!("write at most `{}m`: what takes longer, a person looks at", LONGEST_WITHIN.as_secs() / 60),
+                );
             }
             if !step.within.is_zero() && step.kind != StepKind::Verify {
                 let message = format!("step `{}` is no `verify` and has `within`", step.id);
@@ -255,7 +260,8 @@ pub(crate) fn together(sheets: &[Sheet]) -> Vec<Finding> {
             if let Some(first) = seen.insert((rule, claim.clone()), &sheet.file) {
                 let hint = match rule {
                     Rule::DuplicateId if sheet.is_plain() => "give one of them another title, or front matter with an `id` of its own",
-                    _ => "keep it in one of them",
+                    Rule::DuplicateId => "give one of them another `id`",
+                    _ => "keep it in one of them: one ticket cannot be for both",
                 };
                 findings.push(Finding::error(&sheet.file, at, rule, format!("{claim} is also in `{first}`")).hint(hint));
             }
@@ -288,93 +294,4 @@ pub(crate) fn examples(library: &Library) -> Vec<Finding> {
         }
     }
     findings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        domain::{name::ConnectorName, runbook::Directory},
-        runbook::parse,
-    };
-
-    fn sheet(file: &str, rest: &str) -> Sheet {
-        let text = format!("---\nid: {file}\ntitle: Title of {file}\nowner: team\nrisk: low\n{rest}\n---\nbody\n");
-        let list = |path: &str| Ok(Directory::List { path: path.to_owned(), values: ["prn-07".to_owned()].into() });
-        parse::parse(&format!("{file}.md"), text.as_bytes(), &list).unwrap_or_else(|findings| panic!("{findings:#?}"))
-    }
-
-    fn rules(rest: &str) -> Vec<Rule> {
-        one(&sheet("a", rest), &Known::default()).into_iter().filter(|f| f.severity == Severity::Error).map(|f| f.rule).collect()
-    }
-
-    const VERIFY: &str = "  - {id: v, kind: verify, use: c.get, with: {path: /x}}";
-
-    #[test]
-    fn a_change_needs_a_verify_after_it_and_a_rollback() {
-        let change = "steps:\n  - {id: c, kind: change, use: c.post, with: {path: /x}}";
-        assert_eq!(rules(change), [Rule::ChangeWithoutVerify, Rule::ChangeWithoutRollback]);
-        assert_eq!(rules(&format!("irreversible: true\n{change}\n{VERIFY}")), []);
-        assert_eq!(rules(&format!("irreversible: true\nsteps:\n{VERIFY}\n{}", &change[7..])), [Rule::ChangeWithoutVerify]);
-        let named = "steps:\n  - {id: c, kind: change, use: c.post, with: {path: /x}, rollback: undo}";
-        assert_eq!(rules(&format!("{named}\n{VERIFY}")), [Rule::BadRollback]);
-        assert_eq!(rules(&format!("{named}\n{VERIFY}\n  - {{id: undo, kind: rollback, use: c.post, with: {{path: /x}}}}")), []);
-    }
-
-    #[test]
-    fn parameters_are_declared_used_anchored_and_findable() {
-        let step = |path: &str| format!("steps:\n  - {{id: v, kind: verify, use: c.get, with: {{path: \"/{path}\"}}}}");
-        assert_eq!(rules(&step("{{host}}")), [Rule::UndeclaredParameter]);
-        let host = |extra: &str| format!("parameters:\n  host: {{type: hostname, from: [text]{extra}}}\n");
-        assert_eq!(rules(&(host(", one_of: p.csv") + &step("x"))), [Rule::UnusedParameter]);
-        assert_eq!(rules(&(host("") + &step("{{host}}"))), [Rule::UnfindableParameter]);
-        for loose in ["prn-[0-9]+", "^prn-[0-9]+", "^a$|^b$", r"^a\$", "^a|b$"] {
-            assert_eq!(rules(&(host(&format!(", pattern: '{loose}'")) + &step("{{host}}"))), [Rule::UnanchoredPattern], "{loose}");
-        }
-        for whole in ["^prn-[0-9]+$", "^(?:a|b)$", "^[a|b]$"] {
-            assert_eq!(rules(&(host(&format!(", pattern: '{whole}'")) + &step("{{host}}"))), [], "{whole}");
-        }
-    }
-
-    #[test]
-    fn polling_ends_and_only_a_verify_polls() {
-        assert_eq!(rules("steps:\n  - {id: v, kind: verify, use: c.get, with: {path: /x}, within: 16m}"), [Rule::OverLongWithin]);
-        assert_eq!(rules("steps:\n  - {id: p, kind: precheck, use: c.get, with: {path: /x}, within: 1m}"), [Rule::BadValue]);
-    }
-
-    #[test]
-    fn unknown_names_are_refused_with_the_nearest_known_one_and_stale_reviews_are_shown() {
-        let known = Known {
-            categories: Some(["hardware/printer".to_owned()].into()),
-            connectors: Some([ConnectorName::new("automation").unwrap()].into()),
-            owners: Some(["teams".to_owned()].into()),
-            today: Some(jiff::civil::date(2027, 6, 1)),
-            ..Known::default()
-        };
-        let text = "reviewed: 2026-11-01\nreview_every: 180d\napplies_to: {categories: [hardware/pinter]}\nsteps:\n  - {id: v, kind: verify, use: automaton.get, with: {path: /x}}";
-        let findings = one(&sheet("a", text), &known);
-        let found: Vec<(Rule, Option<&str>)> = findings.iter().map(|f| (f.rule, f.hint.as_deref())).collect();
-        assert_eq!(found[0], (Rule::UnknownCategory, Some("did you mean `hardware/printer`?")));
-        assert_eq!(found[1], (Rule::UnknownConnector, Some("did you mean `automation`?")));
-        assert_eq!(found[2], (Rule::UnknownOwner, Some("did you mean `teams`?")));
-        assert_eq!((findings[3].rule, findings[3].severity), (Rule::StaleReview, Severity::Warning));
-    }
-
-    #[test]
-    fn ids_and_exact_triggers_stand_once() {
-        let trigger = "triggers: {alertnames: [DiskFull], labels: {team: x}, patterns: ['disk full']}";
-        let twins = [sheet("a", trigger), sheet("b", trigger)];
-        let rules: Vec<Rule> = together(&twins).into_iter().map(|f| f.rule).collect();
-        assert_eq!(rules, [Rule::DuplicateTrigger; 3]);
-        assert_eq!(together(&[sheet("a", ""), sheet("a", "")])[0].rule, Rule::DuplicateId);
-    }
-
-    #[test]
-    fn examples_are_tried_on_the_matcher() {
-        let a = sheet("a", "symptoms: [printer jam]\nexamples: {match: [coffee machine broken], no_match: [printer jam]}");
-        let b = sheet("b", "symptoms: [coffee machine broken down again coffee]\nexamples: {match: [coffee machine broken again]}");
-        let library = Library::from_sheets(vec![a, b], &Known::default()).unwrap();
-        let found: Vec<Rule> = examples(&library).into_iter().map(|f| f.rule).collect();
-        assert!(found.contains(&Rule::NoMatchFirst), "{found:?}");
-    }
 }

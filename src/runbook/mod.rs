@@ -19,6 +19,8 @@ mod import;
 mod index;
 mod library;
 mod lint;
+#[cfg(test)]
+mod lint_sentences;
 mod matching;
 mod parameters;
 mod parse;
@@ -41,6 +43,7 @@ pub use evaluate::{Collection, Coverage, Evaluation, Labelled, QueryField, evalu
 pub use evaluate_params::{ParamsEvaluation, SlotFigures, evaluate_params};
 pub use finding::{Finding, Rule, Severity};
 pub use fit_pairs::FitPairs;
+pub(crate) use format::nearest;
 pub use import::{Format as ImportFormat, Imported, Note as ImportNote, Refusal, import};
 pub use library::{Known, Library};
 pub use lint::{LintReport, lint};

@@ -72,11 +72,14 @@ pub(crate) struct Places {
 /// Every finding that keeps the file from being a runbook; a YAML syntax error hides what comes after it.
 pub fn parse(file: &str, bytes: &[u8], directories: ReadDirectory<'_>) -> Result<Sheet, Vec<Finding>> {
     if bytes.len() > LARGEST_FILE {
-        let message = format!("the file has {} bytes, more than the {LARGEST_FILE} a runbook may have", bytes.len());
+        let message = format!("the file has more than the {LARGEST_FILE} bytes a runbook may have");
         return Err(vec![Finding::error(file, Place::TOP, Rule::TooLarge, message).hint("move long material into a page it links to")]);
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|why| vec![Finding::error(file, Place::TOP, Rule::Syntax, format!("byte {} is not UTF-8", why.valid_up_to()))])?;
+    let text = std::str::from_utf8(bytes).map_err(|why| {
+        let line = bytes[..why.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        let message = format!("byte {} is not UTF-8", why.valid_up_to());
+        vec![Finding::error(file, Place { line, column: 1 }, Rule::Syntax, message).hint("save the file as UTF-8")]
+    })?;
     let digest = Digest::of(bytes);
     // Editors on some systems write a byte order mark; it means nothing in UTF-8.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -191,6 +194,12 @@ impl Assembly<'_> {
         self.findings.push(Finding::error(self.file, at, rule, message));
     }
 
+    fn bad_pattern(&mut self, pattern: &Spanned<String>, why: String) {
+        let finding = Finding::error(self.file, place(pattern), Rule::BadPattern, why);
+        self.findings
+            .push(finding.hint("1 to 500 bytes in the syntax of Rust's `regex`, in single quotes: no look-around, no back-reference"));
+    }
+
     /// The value that `read` makes of the text, or a finding at its place.
     fn check<T>(&mut self, text: &Spanned<String>, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         read(&text.value).map_err(|why| self.refuse(place(text), Rule::BadValue, why)).ok()
@@ -214,7 +223,7 @@ impl Assembly<'_> {
             if pattern.value.contains("{{") {
                 self.refuse(place(pattern), Rule::BadPattern, no_template(&pattern.value));
             } else if let Err(why) = triggers::compile(&pattern.value) {
-                self.refuse(place(pattern), Rule::BadPattern, why);
+                self.bad_pattern(pattern, why);
             }
         }
         self.places.patterns = from.patterns.iter().map(place).collect();
@@ -240,7 +249,7 @@ impl Assembly<'_> {
                 }
             };
             let from = entry.value.from.iter().filter_map(|source| self.check(source, wording::source)).collect::<Vec<_>>();
-            if from.is_empty() {
+            if entry.value.from.is_empty() {
                 self.refuse(at, Rule::BadValue, format!("parameter `{name}` has no source: add `from: [text]` or a label"));
             }
             let texts = entry.value.from.iter().chain(&entry.value.pattern).chain(&entry.value.one_of);
@@ -264,7 +273,7 @@ impl Assembly<'_> {
             if let Some(pattern) = &entry.value.pattern {
                 self.places.parameter_patterns.insert(name.clone(), place(pattern));
                 if let Err(why) = triggers::compile(&pattern.value) {
-                    self.refuse(place(pattern), Rule::BadPattern, why);
+                    self.bad_pattern(pattern, why);
                 }
             }
             let one_of = entry.value.one_of.as_ref().and_then(|path| match (self.directories)(&path.value) {
@@ -277,7 +286,11 @@ impl Assembly<'_> {
                     false => Some(directory),
                 },
                 Err(why) => {
-                    self.refuse(place(path), Rule::BadDirectory, why);
+                    let finding = Finding::error(self.file, place(path), Rule::BadDirectory, why);
+                    self.findings.push(finding.hint(match path.value.starts_with("directory:") {
+                        true => "add it under `[[directories]]`, or name one that is there",
+                        false => "a list is a CSV file beside the runbooks, like `inventory/hosts.csv`, or a configured `directory:NAME`",
+                    }));
                     None
                 }
             });
@@ -301,7 +314,9 @@ impl Assembly<'_> {
             self.places.withins.insert(step.id.clone(), place(within));
         }
         if self.places.steps.insert(step.id.clone(), place(written)).is_some() {
-            self.refuse(place(&written.value.id), Rule::DuplicateId, format!("step id `{}` is used twice", step.id));
+            let finding =
+                Finding::error(self.file, place(&written.value.id), Rule::DuplicateId, format!("step id `{}` is used twice", step.id));
+            self.findings.push(finding.hint("give one of them another id"));
         }
         Some(step)
     }

@@ -124,3 +124,26 @@ async fn a_broken_runbook_keeps_the_last_good_in_force_and_every_place_says_so_u
     assert_eq!(stale(&Answer::of(app.ask("GET", "/metrics")).await.text), 0);
     assert!(app.get(&token, "/v1/loads").await.json()["runbooks"]["refused"].is_null());
 }
+
+#[tokio::test]
+async fn editors_get_the_schema_without_a_token_and_only_once_while_it_stays_the_same() {
+    let app = App::start().await;
+    let ask = |known: Option<String>| {
+        let request = app.ask("GET", "/schemas/runbook.json");
+        Answer::of(known.into_iter().fold(request, |request, known| request.header("if-none-match", known)))
+    };
+    let first = ask(None).await;
+    assert_eq!((first.status, first.header("content-type")), (200, "application/schema+json"));
+    assert_eq!(first.header("cache-control"), "public, max-age=3600");
+    assert_eq!(first.json(), serde_json::from_str::<serde_json::Value>(sluicegate::runbook::FRONT_MATTER_SCHEMA).unwrap());
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let again = ask(Some(known.clone())).await;
+        assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", tag.as_str()), "{known}");
+        assert_eq!(again.header("cache-control"), "public, max-age=3600");
+    }
+    for other in ["\"other\"".to_owned(), tag.trim_matches('"').to_owned(), "W/*".to_owned()] {
+        assert_eq!(ask(Some(other.clone())).await.status, 200, "{other}");
+    }
+}

@@ -10,6 +10,7 @@ mod api_service;
 mod api_tickets;
 mod app;
 mod architecture;
+mod cli_runbook;
 mod kill;
 mod store_contract;
 mod way_approve;

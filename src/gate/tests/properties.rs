@@ -194,3 +194,17 @@ fn the_first_refusal_is_the_one_that_allows_least() {
     let refused: Vec<_> = evaluate(&specimen::shipped(), &facts).refusals().map(|reason| reason.id.clone()).collect();
     assert_eq!(refused, ["no_storm", "kill_switch_off", "cap_runbook_hour"]);
 }
+
+#[test]
+fn a_stale_review_keeps_a_runbook_off_auto_and_leaves_it_to_approval() {
+    let mut facts = specimen::baseline();
+    let before = evaluate(&specimen::shipped(), &facts);
+    assert_eq!(before.decision, Decision::AutoExecute, "the baseline runs alone, so that this shows something");
+    facts.proposal.as_mut().unwrap().stale = true;
+    let after = evaluate(&specimen::shipped(), &facts);
+    assert_eq!(after.decision, Decision::NeedsApproval);
+    let refused: Vec<_> = after.refusals().map(|reason| reason.id.clone()).collect();
+    assert_eq!(refused, ["review_current"]);
+    // No policy can lift it.
+    assert_eq!(evaluate(&specimen::permissive(), &facts).decision, Decision::NeedsApproval);
+}

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::name::ParameterName,
-    runbook::{triggers, validate::charset},
+    runbook::{plain::slug, triggers, validate::charset},
 };
 
 const MOST_JOBS: usize = 1_000;
@@ -27,7 +27,10 @@ pub(super) fn read(document: &Node, owner: &str) -> Vec<Result<Imported, Refusal
         .map(|node| {
             let imported = job(node, owner)?;
             if !taken.insert(imported.id.clone()) {
-                return refuse(node, format!("another job of this file has the id `{}` too: rename one of them", imported.id));
+                return refuse(
+                    node,
+                    format!("another job of this file has the id `{}` too: give one of them another name or group", imported.id),
+                );
             }
             Ok(imported)
         })
@@ -93,7 +96,13 @@ fn job(job: &Node, owner: &str) -> Result<Imported, Refusal> {
         }
     }
     job.leave_the_rest(&mut notes);
-    Draft { id_from: name.clone(), title: name, parameters, body }.finish(owner, (&job.pointer, job.line), notes)
+    Draft { id_from: id_from(&group, &name), title: name, parameters, body }.finish(owner, (&job.pointer, job.line), notes)
+}
+
+/// Rundeck tells jobs of one name apart by their group. A group that leaves no room for the name is left out.
+fn id_from(group: &str, name: &str) -> String {
+    let both = format!("{group} {name}");
+    if slug(&both).ends_with(&slug(name)) { both } else { name.to_owned() }
 }
 
 fn step(command: &Node, body: &mut String, notes: &mut Vec<Note>) {

@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: size, depth, nodes and aliases are bounded, and a key written twice is refused, not dropped.
 
-use std::{cell::Cell, fmt, marker::PhantomData};
+use std::{cell::Cell, fmt, marker::PhantomData, ops::Range};
 
 use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::Spanned;
@@ -17,7 +17,10 @@ pub(super) struct Node {
     pub pointer: String,
     pub line: Option<u64>,
     value: Value,
+    /// What YAML makes of an unquoted number that is written otherwise, like `1.1` of `1.10`.
+    respelt: Option<String>,
     read: Cell<bool>,
+    left: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -29,6 +32,8 @@ enum Value {
 
 enum Raw<T> {
     Scalar(String),
+    /// As its type prints it; the spelling is in the source.
+    Number(String),
     List(Vec<T>),
     Map(Vec<(String, T)>),
 }
@@ -63,13 +68,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Raw<T> {
                 Ok(Raw::Scalar(v.to_string()))
             }
             fn visit_i64<E>(self, v: i64) -> Result<Raw<T>, E> {
-                Ok(Raw::Scalar(v.to_string()))
+                Ok(Raw::Number(v.to_string()))
             }
             fn visit_u64<E>(self, v: u64) -> Result<Raw<T>, E> {
-                Ok(Raw::Scalar(v.to_string()))
+                Ok(Raw::Number(v.to_string()))
             }
             fn visit_f64<E>(self, v: f64) -> Result<Raw<T>, E> {
-                Ok(Raw::Scalar(v.to_string()))
+                Ok(Raw::Number(v.to_string()))
             }
             fn visit_str<E>(self, v: &str) -> Result<Raw<T>, E> {
                 Ok(Raw::Scalar(v.to_owned()))
@@ -98,31 +103,51 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Raw<T> {
 }
 
 trait Located: Sized {
-    fn open(self) -> (Raw<Self>, Option<u64>);
+    /// The value, its line, and the bytes of the source that it stands in.
+    fn open(self) -> (Raw<Self>, Option<u64>, Option<Range<usize>>);
 }
 
 impl Located for Yaml {
-    fn open(self) -> (Raw<Self>, Option<u64>) {
+    fn open(self) -> (Raw<Self>, Option<u64>, Option<Range<usize>>) {
         let line = self.0.referenced.line();
-        (self.0.value, (line > 0).then_some(line))
+        // Where it is defined: an alias stands elsewhere.
+        let span = self.0.defined.span();
+        let bytes = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            Some(start..start.checked_add(usize::try_from(length).ok()?)?)
+        });
+        (self.0.value, (line > 0).then_some(line), bytes)
     }
 }
 
 impl Located for Json {
-    fn open(self) -> (Raw<Self>, Option<u64>) {
-        (self.0, None)
+    fn open(self) -> (Raw<Self>, Option<u64>, Option<Range<usize>>) {
+        (self.0, None, None)
     }
 }
 
-fn tree<T: Located>(from: T, pointer: String, depth: usize) -> Result<Node, Refusal> {
-    let (raw, line) = from.open();
+fn tree<T: Located>(from: T, source: &str, pointer: String, depth: usize) -> Result<Node, Refusal> {
+    let (raw, line, bytes) = from.open();
     if depth > DEEPEST {
         return Err(Refusal { pointer, line, why: format!("it is nested deeper than {DEEPEST} levels") });
     }
+    let mut respelt = None;
     let value = match raw {
         Raw::Scalar(text) => Value::Scalar(text),
+        // What a person wrote is what counts: an option `1.10` is a version and no fraction.
+        Raw::Number(number) => match bytes.and_then(|bytes| source.get(bytes)).map(str::trim).filter(|text| is_plain_number(text)) {
+            Some(written) if written != number => {
+                respelt = Some(number);
+                Value::Scalar(written.to_owned())
+            }
+            _ => Value::Scalar(number),
+        },
         Raw::List(items) => Value::List(
-            items.into_iter().enumerate().map(|(at, item)| tree(item, format!("{pointer}/{at}"), depth + 1)).collect::<Result<_, _>>()?,
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(at, item)| tree(item, source, format!("{pointer}/{at}"), depth + 1))
+                .collect::<Result<_, _>>()?,
         ),
         Raw::Map(fields) => Value::Map(
             fields
@@ -130,12 +155,16 @@ fn tree<T: Located>(from: T, pointer: String, depth: usize) -> Result<Node, Refu
                 .map(|(key, value)| {
                     // RFC 6901.
                     let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-                    Ok((key, tree(value, below, depth + 1)?))
+                    Ok((key, tree(value, source, below, depth + 1)?))
                 })
                 .collect::<Result<_, Refusal>>()?,
         ),
     };
-    Ok(Node { pointer, line, value, read: Cell::new(false) })
+    Ok(Node { pointer, line, value, respelt, read: Cell::new(false), left: Cell::new(false) })
+}
+
+fn is_plain_number(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-._:".contains(c))
 }
 
 /// # Errors
@@ -149,7 +178,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Refusal> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with(['{', '[']) {
         let json: Json = serde_json::from_str(text).map_err(|why| refuse(u64::try_from(why.line()).ok(), why.to_string()))?;
-        return tree(json, String::new(), 0);
+        return tree(json, text, String::new(), 0);
     }
     if text.trim_start().starts_with('<') {
         return Err(refuse(None, "XML is not read: export the jobs as YAML".to_owned()));
@@ -165,7 +194,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, Refusal> {
         let why = error.render();
         refuse(error.location().map(|at| at.line()), why.lines().find(|line| !line.trim().is_empty()).unwrap_or("no YAML").to_owned())
     })?;
-    tree(yaml, String::new(), 0)
+    tree(yaml, text, String::new(), 0)
 }
 
 impl Node {
@@ -205,6 +234,7 @@ impl Node {
     /// Left out on purpose, with the reason.
     pub(super) fn leave(&self, why: &str, notes: &mut Vec<Note>) {
         self.settle();
+        self.left.set(true);
         notes.push(Note { pointer: self.pointer.clone(), line: self.line, why: why.to_owned() });
     }
 
@@ -217,11 +247,15 @@ impl Node {
         self.read.get() || self.fields().iter().map(|(_, node)| node).chain(self.items()).any(Self::touched)
     }
 
-    /// A note for every part that nothing read: nothing is dropped silently.
+    /// A note for every part that nothing read, and every number that YAML reads otherwise: nothing is changed silently.
     pub(super) fn leave_the_rest(&self, notes: &mut Vec<Note>) {
         if !self.touched() {
             self.leave("the runbook format has no place for it", notes);
-        } else {
+        } else if !self.left.get() {
+            if let (Value::Scalar(written), Some(number)) = (&self.value, &self.respelt) {
+                let why = format!("`{written}` is an unquoted number, which YAML reads as `{number}`: taken as written; put it in quotes");
+                notes.push(Note { pointer: self.pointer.clone(), line: self.line, why });
+            }
             self.fields().iter().map(|(_, node)| node).chain(self.items()).for_each(|node| node.leave_the_rest(notes));
         }
     }

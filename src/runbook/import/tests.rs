@@ -39,7 +39,7 @@ fn noted(imported: &Imported, pointer: &str) -> bool {
 fn a_rundeck_job_becomes_a_runbook_for_people_and_everything_left_is_named() {
     let imported = one(RUNDECK);
     let runbook = sound(&imported);
-    assert_eq!(runbook.id.as_str(), "restart-web-service");
+    assert_eq!(runbook.id.as_str(), "ops-web-restart-web-service");
     let kinds: Vec<_> =
         runbook.parameters.iter().map(|(name, p)| (name.as_str(), p.kind.as_str(), p.pattern.as_deref(), p.required)).collect();
     assert_eq!(
@@ -110,6 +110,34 @@ fn hostile_files_are_refused_with_the_reason() {
     assert!(all(&bomb).is_err());
     assert!(refused("- {name: x}").contains("neither"));
     assert!(import(b"- {name: x}", Some(Format::Rundeck), "t").unwrap().1[0].is_err());
+}
+
+#[test]
+fn two_jobs_of_one_name_in_different_groups_are_both_imported_and_twins_are_not() {
+    let job = |group: &str| format!("- {{name: Restart, group: {group}, sequence: {{commands: [{{exec: 'true'}}]}}}}\n");
+    let ids = |text: &str| -> Vec<Result<String, String>> {
+        all(text).unwrap().into_iter().map(|made| made.map(|i| i.id.to_string()).map_err(|refusal| refusal.why)).collect()
+    };
+    let ok = |id: &str| Ok(id.to_owned());
+    assert_eq!(ids(&(job("ops/web") + &job("ops/db") + &job("''"))), [ok("ops-web-restart"), ok("ops-db-restart"), ok("restart")]);
+    let twins = ids(&(job("ops") + &job("ops")));
+    assert!(twins[1].as_ref().is_err_and(|why| why.contains("another name or group")), "{twins:?}");
+    // No room for the name: the group is left out, not the name.
+    assert_eq!(ids(&job(&"very-long-group-name/".repeat(8))), [ok("restart")]);
+}
+
+#[test]
+fn a_number_without_quotes_keeps_its_spelling_and_is_named_in_the_report() {
+    let text = "- name: Roll back\n  sequence: {commands: [{exec: 'true'}]}\n  options:\n  - {name: version, enforced: true, required: true, values: [1.10, 007, 12, '1.20']}\n  - {name: pin, secure: true, value: 0420}\n";
+    let imported = one(text);
+    let kind = sound(&imported).parameters.into_values().next().unwrap().kind;
+    let values = ["1.10", "007", "12", "1.20"].map(str::to_owned).to_vec();
+    assert_eq!(kind, crate::domain::runbook::ParameterType::Enum { values });
+    let named: Vec<_> =
+        imported.notes.iter().filter(|note| note.why.contains("unquoted number")).map(|note| note.pointer.as_str()).collect();
+    assert!(named.contains(&"/0/options/0/values/0"), "{:#?}", imported.notes);
+    assert!(!named.contains(&"/0/options/0/values/2") && !named.contains(&"/0/options/0/values/3"), "{named:?}");
+    assert!(!format!("{imported:?}").contains("0420") && !format!("{imported:?}").contains("420"), "{imported:?}");
 }
 
 proptest! {
