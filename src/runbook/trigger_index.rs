@@ -145,7 +145,7 @@ mod tests {
     fn no_literal_filter_is_longer_than_the_shipped_patterns_need() {
         let library = crate::runbook::library::shipped();
         let all: Vec<&Triggers> = library.iter().map(|runbook| &runbook.triggers).collect();
-        let index = TriggerIndex::new(all.iter().map(|triggers| *triggers).enumerate());
+        let index = TriggerIndex::new(all.iter().copied().enumerate());
         assert!(index.always.len() * 4 < all.len(), "{} of {} are always tried", index.always.len(), all.len());
     }
 
