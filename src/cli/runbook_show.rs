@@ -85,7 +85,7 @@ fn review(runbook: &Runbook, today: Option<jiff::civil::Date>) -> String {
 /// A length of time as front matter writes it.
 fn span(length: std::time::Duration) -> String {
     let seconds = length.as_secs();
-    match [(86_400, "d"), (3_600, "h"), (60, "m")].iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0) {
+    match [(86_400, "d"), (3_600, "h"), (60, "m")].iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
         Some((unit, sign)) => format!("{}{sign}", seconds / unit),
         None => format!("{seconds}s"),
     }
