@@ -52,9 +52,10 @@ pub enum Command {
 pub struct Lint {
     #[arg(default_value = "runbooks")]
     folder: PathBuf,
-    /// Check connectors, categories, owners and directories against this configuration.
+    /// Checks connectors, categories, owners and directories against this configuration.
     #[command(flatten)]
     config: assemble::ConfigArgs,
+    /// Findings as a JSON list of file, line, column, severity, rule, message and hint.
     #[arg(long)]
     json: bool,
 }

@@ -114,4 +114,26 @@ mod tests {
         let listed: BTreeSet<String> = listed.trim_start_matches("the keys are ").split(", ").map(str::to_owned).collect();
         assert_eq!(listed, known);
     }
+
+    #[test]
+    fn the_reference_has_every_key_of_the_format() {
+        let schema: Value = serde_json::from_str(FRONT_MATTER_SCHEMA).unwrap();
+        let reference = include_str!("../../docs/runbooks.md");
+        let keys = |pointer: &str| schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let mut rows: Vec<String> =
+            keys("/properties").into_iter().filter(|key| !["triggers", "applies_to", "examples"].contains(&key.as_str())).collect();
+        for table in ["triggers", "applies_to", "examples"] {
+            rows.extend(keys(&format!("/properties/{table}/properties")).iter().map(|key| format!("{table}.{key}")));
+        }
+        rows.extend(keys("/$defs/step/properties"));
+        // Bounds stand in the table of types.
+        let bounds = ["min", "max", "values", "under", "max_length"];
+        rows.extend(keys("/$defs/parameter/properties").into_iter().filter(|key| !bounds.contains(&key.as_str())));
+        for key in rows {
+            assert!(reference.contains(&format!("\n| `{key}` |")), "docs/runbooks.md has no row for `{key}`");
+        }
+        for bound in bounds {
+            assert!(reference.contains(&format!("`{bound}` | ")) || reference.contains(&format!("`{bound}` and")), "{bound}");
+        }
+    }
 }
