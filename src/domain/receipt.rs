@@ -33,3 +33,20 @@ pub struct Receipt {
 impl Receipt {
     pub const FORM: u32 = 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_from_before_look_ups_reads_and_is_written_as_it_was() {
+        let digest = Digest::of(b"x").to_string();
+        let stored = serde_json::json!({
+            "form": 1, "engine": "sluicegate 0.1.0", "decided_at": "2026-11-23T22:39:11.422Z", "input": digest, "model": digest,
+            "signals": digest, "runbooks": digest, "policies": digest, "facts": null, "outcome": digest,
+        });
+        let receipt: Receipt = serde_json::from_value(stored.clone()).unwrap();
+        assert!(receipt.look_ups.is_empty());
+        assert_eq!(serde_json::to_value(&receipt).unwrap(), stored);
+    }
+}
