@@ -372,6 +372,8 @@ mod tests {
         std::fs::write(file, bytes).unwrap();
         assert!(Library::load(folder.path(), &known).unwrap().to_keep().is_none(), "all vectors come from the file");
 
+        assert!(first.load_again(folder.path(), &known).unwrap().to_keep().is_none(), "nothing changed, nothing is written again");
+
         write(folder.path(), "tunnel", "wireguard handshake fails");
         std::fs::remove_file(folder.path().join("spooler.md")).unwrap();
         write(folder.path(), "toner", "printer wants toner");

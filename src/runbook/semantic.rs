@@ -57,7 +57,7 @@ pub(crate) struct Passages {
     slots: Vec<Option<Arc<Stored>>>,
     /// The mean of each slot's passages, side by side; zero where no runbook is.
     centres: Vec<f32>,
-    /// True when a passage was embedded that no file holds yet.
+    /// True when the last change embedded a passage, which no file holds yet.
     grew: bool,
 }
 
@@ -103,7 +103,7 @@ impl Passages {
             let texts: Vec<&str> = batch.iter().map(|(_, text)| *text).collect();
             known.extend(batch.iter().map(|(key, _)| *key).zip(self.meaning.embedder.embed(&texts)));
         }
-        self.grew |= !missing.is_empty();
+        self.grew = !missing.is_empty();
         for ((slot, _), keys) in added.iter().zip(keys) {
             let flat: Vec<f32> = keys.iter().flat_map(|key| known[key].iter().copied()).collect();
             self.put(*slot, Stored { keys, flat });
