@@ -13,11 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::{Outcome, assemble};
 use crate::{
-    domain::{
-        ambient::Ambient as _,
-        name::{ConnectorName, DirectoryName},
-    },
-    pipeline::vectors,
+    domain::{ambient::Ambient as _, name::ConnectorName},
+    pipeline::{decider::known_names, vectors},
     runbook::{
         Collection, FRONT_MATTER_SCHEMA, FitPairs, Known, Labelled, Library, LintReport, Meaning, QueryField, RunbookError, Severity,
         evaluate, evaluate_params, example_pairs, fit_calibration, labelled_pairs, lint,
@@ -265,17 +262,12 @@ fn summary(report: &LintReport) -> String {
 pub(super) fn known(config: &assemble::ConfigArgs) -> Result<Known, Box<dyn std::error::Error + Send + Sync>> {
     let config = config.load()?;
     let catalogue = Catalogue::load(&config.triage.catalogue).ok();
-    let categories = catalogue.as_ref().map(Catalogue::ids);
-    let owners = catalogue.map(|catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect());
     let connectors: BTreeSet<ConnectorName> =
         config.connectors.iter().filter_map(|connector| ConnectorName::new(connector.name.as_str()).ok()).collect();
     Ok(Known {
-        categories,
-        owners,
         connectors: (!connectors.is_empty()).then_some(connectors),
-        directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
         today: Some(TimeZone::UTC.to_datetime(assemble::System.now().as_jiff()).date()),
-        ..Known::default()
+        ..known_names(&config, catalogue.as_ref())
     })
 }
 

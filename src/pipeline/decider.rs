@@ -47,7 +47,7 @@ use crate::{
         self, CleanTicket,
         embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
     },
-    triage::{Triage, TriageError},
+    triage::{Catalogue, Triage, TriageError},
 };
 
 /// Why the deciding rooms cannot be put in force. The ones in force stay.
@@ -481,16 +481,24 @@ fn load_triage(config: &Config) -> std::result::Result<Arc<Triage>, LoadError> {
     Ok(Arc::new(Triage::load(&parts.model, &parts.embedding, &parts.catalogue, &parts.signals)?))
 }
 
+/// The names that runbooks may use; without a catalogue, categories and owners are not checked.
+pub fn known_names(config: &Config, catalogue: Option<&Catalogue>) -> Known {
+    let owners = |catalogue: &Catalogue| catalogue.groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect();
+    Known {
+        categories: catalogue.map(Catalogue::ids),
+        owners: catalogue.map(owners),
+        directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
+        ..Known::default()
+    }
+}
+
 /// Takes over what `before` has alike.
 fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> std::result::Result<Arc<Library>, LoadError> {
     // A connector that is not configured keeps no runbook from being recommended: the gate refuses to run it.
     let known = Known {
-        categories: Some(triage.catalogue().ids()),
-        owners: Some(triage.catalogue().groups().into_iter().chain(config.runbooks.owners.iter().cloned()).collect()),
-        directories: Some(config.directories.iter().filter_map(|directory| DirectoryName::new(&directory.name).ok()).collect()),
         alert_rules: config.runbooks.alert_rules.clone(),
         meaning: load_meaning(&config.runbooks)?,
-        ..Known::default()
+        ..known_names(config, Some(triage.catalogue()))
     };
     let folder = &config.runbooks.folder;
     let refused = |findings| LoadError::Runbooks { folder: folder.display().to_string(), findings };
