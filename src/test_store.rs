@@ -12,15 +12,18 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
+        account::Account,
         ambient::Ambient,
         approval::{Modes, PreApproval},
         delivery::{DeadLetter, Delivery},
         digest::Digest,
+        dual_authorization::DualAuthorization,
         entry::Entry,
         execution::Execution,
-        id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
-        name::{RunbookId, SourceId, TenantId},
+        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+        name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
+        outcome::Outcome,
         principal::Token,
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -29,7 +32,7 @@ use crate::{
     },
     store::{
         change::{Change, Committed, Write},
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter},
+        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
         sqlite::SqliteStore,
     },
 };
@@ -247,8 +250,50 @@ impl Store for TestStore {
         self.inner.cap_use(tenant, runbook, target, requester, now).await
     }
 
-    async fn outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
-        self.inner.outcomes(tenant, runbook, digest).await
+    async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
+        self.inner.outcome_record(tenant, runbook, digest).await
+    }
+
+    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>> {
+        self.inner.automatic_outcomes(tenant, runbook, digest, since).await
+    }
+
+    async fn outcome(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Option<Outcome>> {
+        self.inner.outcome(tenant, recommendation).await
+    }
+
+    async fn outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: Option<&RunbookId>,
+        since: Timestamp,
+        page: Page<RecommendationId>,
+    ) -> Result<Vec<Outcome>> {
+        self.inner.outcomes(tenant, runbook, since, page).await
+    }
+
+    async fn would_act(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<WouldAct>> {
+        self.inner.would_act(tenant, since).await
+    }
+
+    async fn dual_authorization(&self, tenant: &TenantId, id: DualAuthorizationId) -> Result<Option<DualAuthorization>> {
+        self.inner.dual_authorization(tenant, id).await
+    }
+
+    async fn dual_authorizations(&self, tenant: &TenantId, page: Page<DualAuthorizationId>) -> Result<Vec<DualAuthorization>> {
+        self.inner.dual_authorizations(tenant, page).await
+    }
+
+    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>> {
+        self.inner.dual_authorizations_for(tenant, recommendation).await
+    }
+
+    async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64> {
+        self.inner.requester_count(tenant, requester, since).await
+    }
+
+    async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>> {
+        self.inner.account(tenant, person).await
     }
 
     async fn token(&self, secret: &Digest) -> Result<Option<Token>> {

@@ -18,6 +18,10 @@ pub struct Gate {
     pub error_limit: f64,
     /// Confidence of that bound. In `0..1`.
     pub error_confidence: f64,
+    /// Chance that a runbook which keeps `error_limit` is ever demoted while on `auto`. In `0..1`; 0 never demotes.
+    pub demotion_alpha: f64,
+    /// A ticket that its sender opens again this soon after a run resolved it counts as a wrong decision.
+    pub reopen_window: Span,
     /// How long a person may take to decide.
     pub approval_lifetime: Span,
     /// Tickets of one shape inside `storm_window` from which automation for them stops.
@@ -40,6 +44,8 @@ impl Default for Gate {
             least_fit: 0.9,
             error_limit: 0.05,
             error_confidence: 0.95,
+            demotion_alpha: 0.05,
+            reopen_window: Span::secs(72 * 3600),
             approval_lifetime: Span::secs(4 * 3600),
             storm_size: 20,
             storm_window: Span::secs(600),

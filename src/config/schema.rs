@@ -59,6 +59,8 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("least_fit", Float),
             ("error_limit", Float),
             ("error_confidence", Float),
+            ("demotion_alpha", Float),
+            ("reopen_window", Text),
             ("approval_lifetime", Text),
             ("storm_size", Integer),
             ("storm_window", Text),

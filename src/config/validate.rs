@@ -113,6 +113,11 @@ impl Checks {
             "gate.error_confidence",
             format!("is {confidence}: expected more than 0 and less than 1"),
         );
+        self.require(
+            (0.0..1.0).contains(&gate.demotion_alpha),
+            "gate.demotion_alpha",
+            format!("is {}: expected 0 or more and less than 1", gate.demotion_alpha),
+        );
         self.require(!gate.approval_lifetime.get().is_zero(), "gate.approval_lifetime", "is zero: every approval would expire at once");
         self.require(gate.storm_size > 0, "gate.storm_size", "is zero: every ticket would be a storm");
         let pipeline = &config.pipeline;

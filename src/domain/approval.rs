@@ -78,14 +78,37 @@ pub struct PreApproval {
     pub caps: Caps,
     /// Only tickets of these sources; empty means any.
     pub sources: BTreeSet<SourceId>,
+    /// Only tickets of these categories; empty means any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub categories: BTreeSet<String>,
+    /// Only while this calendar window of kind `hours` is in force, like `office-hours`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub during: Option<String>,
     pub approver: PersonId,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub revoked: Option<Revocation>,
+    /// Set once the runbook was seen changed. It stays so even when the old bytes come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided: Option<Voided>,
 }
 
 impl PreApproval {
-    pub const FORM: u32 = 1;
+    /// 2 added `categories`, `during` and `voided`: a program that does not know them would run too much.
+    pub const FORM: u32 = 2;
+
+    /// False when no time will put it in force again.
+    pub const fn stands(&self) -> bool {
+        self.revoked.is_none() && self.voided.is_none()
+    }
+}
+
+/// The runbook version was no longer the one in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Voided {
+    pub at: Timestamp,
+    /// The version in force then; `None` when the runbook was withdrawn.
+    pub current: Option<Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -103,12 +126,34 @@ pub struct Modes {
     pub sources: std::collections::BTreeMap<SourceId, Mode>,
     #[serde(default)]
     pub runbooks: std::collections::BTreeMap<RunbookId, Mode>,
+    /// When a runbook was last set to `auto`: its outcomes are watched from then on.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub auto_since: std::collections::BTreeMap<RunbookId, Timestamp>,
     /// While set, no step of any execution starts.
     #[serde(default)]
     pub kill_switch: Option<KillSwitch>,
     /// Grows with every change; compare-and-set binds to it.
     #[serde(default)]
     pub revision: u64,
+}
+
+/// What a mode is set for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "scope", content = "name", rename_all = "snake_case")]
+pub enum Scope {
+    Global,
+    Source(SourceId),
+    Runbook(RunbookId),
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Global => f.write_str("global"),
+            Self::Source(id) => write!(f, "source/{id}"),
+            Self::Runbook(id) => write!(f, "runbook/{id}"),
+        }
+    }
 }
 
 /// Who pulled the switch, when and why.
@@ -130,6 +175,13 @@ impl Modes {
 
 impl Default for Modes {
     fn default() -> Self {
-        Self { global: Mode::Suggest, sources: Default::default(), runbooks: Default::default(), kill_switch: None, revision: 0 }
+        Self {
+            global: Mode::Suggest,
+            sources: Default::default(),
+            runbooks: Default::default(),
+            auto_since: Default::default(),
+            kill_switch: None,
+            revision: 0,
+        }
     }
 }

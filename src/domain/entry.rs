@@ -9,8 +9,9 @@ use super::{
     approval::Mode,
     digest::Digest,
     execution::{ExecutionState, StepOutcome},
-    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
     name::{PersonId, RunbookId, SourceId, StepId, TenantId},
+    outcome::OutcomeKind,
     principal::{Actor, Role},
     state::TicketState,
     time::Timestamp,
@@ -140,18 +141,21 @@ pub enum Event {
     },
     MessageQueued {
         message: OutboxId,
-        ticket: TicketId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<TicketId>,
         destination: String,
     },
     MessageDelivered {
         message: OutboxId,
-        ticket: TicketId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<TicketId>,
         destination: String,
         attempts: u32,
     },
     MessageDead {
         message: OutboxId,
-        ticket: TicketId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<TicketId>,
         destination: String,
         attempts: u32,
         reason: String,
@@ -167,6 +171,60 @@ pub enum Event {
         pre_approval: PreApprovalId,
         runbook: RunbookId,
         reason: String,
+    },
+    /// The runbook's bytes are no longer those that were approved.
+    PreApprovalVoided {
+        pre_approval: PreApprovalId,
+        runbook: RunbookId,
+        approved: Digest,
+        /// `None` when the runbook was withdrawn.
+        current: Option<Digest>,
+    },
+    /// It became known whether a proposal was right, or a right one turned out wrong.
+    OutcomeRecorded {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        outcome: OutcomeKind,
+        would_act: bool,
+        automatic: bool,
+    },
+    /// The outcomes of automatic runs showed more errors than the limit allows; the mode goes to `suggest`.
+    RunbookDemoted {
+        runbook: RunbookId,
+        digest: Digest,
+        outcomes: u64,
+        wrong: u64,
+    },
+    /// A second person is asked for.
+    AuthorizationRequested {
+        authorization: DualAuthorizationId,
+        /// What for: `auto_mode` or `freeze_override`.
+        matter: String,
+        ticket: Option<TicketId>,
+        /// The scope of the mode, or the binding of the proposal.
+        about: String,
+        reason: String,
+        expires_at: Timestamp,
+    },
+    AuthorizationConfirmed {
+        authorization: DualAuthorizationId,
+        matter: String,
+        ticket: Option<TicketId>,
+        about: String,
+        requested_by: PersonId,
+    },
+    AuthorizationWithdrawn {
+        authorization: DualAuthorizationId,
+        matter: String,
+        ticket: Option<TicketId>,
+    },
+    PasswordSet {
+        person: PersonId,
+    },
+    /// Somebody with a person's token could not prove to be that person.
+    ReauthenticationFailed {
+        person: PersonId,
     },
     ModeChanged {
         scope: String,
@@ -216,6 +274,14 @@ impl Event {
             Self::MessageDead { .. } => "message_dead",
             Self::PreApprovalMade { .. } => "pre_approval_made",
             Self::PreApprovalRevoked { .. } => "pre_approval_revoked",
+            Self::PreApprovalVoided { .. } => "pre_approval_voided",
+            Self::OutcomeRecorded { .. } => "outcome_recorded",
+            Self::RunbookDemoted { .. } => "runbook_demoted",
+            Self::AuthorizationRequested { .. } => "authorization_requested",
+            Self::AuthorizationConfirmed { .. } => "authorization_confirmed",
+            Self::AuthorizationWithdrawn { .. } => "authorization_withdrawn",
+            Self::PasswordSet { .. } => "password_set",
+            Self::ReauthenticationFailed { .. } => "reauthentication_failed",
             Self::ModeChanged { .. } => "mode_changed",
             Self::KillSwitch { .. } => "kill_switch",
             Self::TokenCreated { .. } => "token_created",
@@ -239,9 +305,13 @@ impl Event {
             | Self::ExecutionCreated { ticket, .. }
             | Self::StepRecorded { ticket, .. }
             | Self::ExecutionMoved { ticket, .. }
-            | Self::MessageQueued { ticket, .. }
+            | Self::OutcomeRecorded { ticket, .. } => Some(*ticket),
+            Self::MessageQueued { ticket, .. }
             | Self::MessageDelivered { ticket, .. }
-            | Self::MessageDead { ticket, .. } => Some(*ticket),
+            | Self::MessageDead { ticket, .. }
+            | Self::AuthorizationRequested { ticket, .. }
+            | Self::AuthorizationConfirmed { ticket, .. }
+            | Self::AuthorizationWithdrawn { ticket, .. } => *ticket,
             _ => None,
         }
     }
@@ -254,7 +324,10 @@ impl Event {
             | Self::StepRecorded { runbook, .. }
             | Self::ExecutionMoved { runbook, .. }
             | Self::PreApprovalMade { runbook, .. }
-            | Self::PreApprovalRevoked { runbook, .. } => Some(runbook),
+            | Self::PreApprovalRevoked { runbook, .. }
+            | Self::PreApprovalVoided { runbook, .. }
+            | Self::OutcomeRecorded { runbook, .. }
+            | Self::RunbookDemoted { runbook, .. } => Some(runbook),
             Self::TicketTriaged { runbook, .. } | Self::RecommendationRejected { runbook, .. } => runbook.as_ref(),
             _ => None,
         }

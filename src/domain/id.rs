@@ -121,6 +121,8 @@ ids! {
     TokenId = "tok_", "token";
     /// A signed delivery that no adapter could read.
     DeadLetterId = "ded_", "dead letter";
+    /// Something that waits for, or has, a second person's word.
+    DualAuthorizationId = "dua_", "dual authorization";
 }
 
 #[cfg(test)]

@@ -3,18 +3,21 @@
 //! Pure: no clock, no randomness, no network, no files, no async. Everything above imports this room
 //! and this room imports nothing of the project.
 
+pub mod account;
 pub mod ambient;
 pub mod approval;
 pub mod canonical;
 pub mod classification;
 pub mod delivery;
 pub mod digest;
+pub mod dual_authorization;
 pub mod entry;
 pub mod execution;
 pub mod id;
 pub mod look_up;
 pub mod name;
 pub mod outbox;
+pub mod outcome;
 pub mod principal;
 pub mod priority;
 pub mod receipt;

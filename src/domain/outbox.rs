@@ -62,7 +62,9 @@ pub struct OutboxMessage {
     /// Also the idempotency mark: read before write finds it at the receiver.
     pub id: OutboxId,
     pub tenant: TenantId,
-    pub ticket: TicketId,
+    /// `None` when it is about no ticket, like a runbook's demotion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketId>,
     pub destination: Destination,
     pub message: Message,
     pub state: OutboxState,

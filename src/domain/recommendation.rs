@@ -134,6 +134,10 @@ pub struct Recommendation {
     pub parameters: Vec<FilledParameter>,
     pub missing: Vec<MissingParameter>,
     pub verdict: Verdict,
+    /// The gate would let it run with no person's yes, were the runbook trusted: pre-approved, on `auto`, with a good
+    /// record. What people then do says whether it deserves to be.
+    #[serde(default)]
+    pub would_act: bool,
     pub receipt: Receipt,
     pub state: RecommendationState,
     pub approvals: Vec<Approval>,

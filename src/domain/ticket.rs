@@ -106,4 +106,10 @@ impl Ticket {
     pub fn input_digest(&self) -> Result<Digest, serde_json::Error> {
         super::canonical::digest(&(&self.source, &self.report))
     }
+
+    /// Who asked, as caps and rates count it: the sender's stable id at this source. `None` when nobody did.
+    pub fn requester_digest(&self) -> Option<Digest> {
+        let requester = self.report.requester.as_ref()?;
+        Some(Digest::of_parts([self.source.as_str().as_bytes(), requester.id.as_untrusted().as_bytes()]))
+    }
 }

@@ -17,7 +17,7 @@ use super::GateError;
 use crate::domain::{
     approval::{Mode, PreApproval},
     digest::Digest,
-    id::TicketId,
+    id::{DualAuthorizationId, TicketId},
     name::{ConnectorName, ParameterName, PersonId, RunbookId, SourceId, TenantId},
     principal::Role,
     priority::{Priority, Risk},
@@ -177,6 +177,21 @@ pub struct RequesterFacts {
     pub flagged: bool,
     /// `None` when no directory says whether the requester may ask for this.
     pub entitled: Option<bool>,
+    /// The requester's groups, as the directory names them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// `None` when no rate is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RequestRate>,
+}
+
+/// Tickets of one requester in the last hour, this one included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRate {
+    pub tickets_hour: u32,
+    /// More than this, and a person decides.
+    pub limit: u32,
 }
 
 /// The runbook proposed, and how well it fits.
@@ -212,6 +227,22 @@ pub struct ProposalFacts {
     pub expires_at: Timestamp,
     /// All pre-approval records of this runbook, in force or not.
     pub pre_approvals: Vec<PreApproval>,
+    /// Two persons' word that people may approve this proposal in spite of a freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<FreezeOverride>,
+}
+
+/// A confirmed freeze override.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeOverride {
+    pub authorization: DualAuthorizationId,
+    /// The binding of the proposal that both persons saw.
+    pub binding: Digest,
+    pub requested_by: PersonId,
+    pub confirmed_by: PersonId,
+    pub reason: String,
+    pub expires_at: Timestamp,
 }
 
 /// The lowest applies.
@@ -244,6 +275,8 @@ pub enum WindowKind {
     Freeze,
     /// Policies see it and decide.
     Peak,
+    /// Hours in which a pre-approval may say that it holds, like `office-hours`.
+    Hours,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -308,16 +341,19 @@ pub struct ApprovalFacts {
 }
 
 impl Facts {
-    pub const FORM: u32 = 1;
+    /// 2 added the requester's groups and rate, freeze overrides, and pre-approvals of form 2.
+    pub const FORM: u32 = 2;
 
-    /// The facts in a receipt.
+    /// The facts in a receipt, of this form or an older one; what that did not know is as if nobody had said it.
     ///
     /// # Errors
     /// A form of another program version, a field that is not there or not known.
     pub fn read(value: &serde_json::Value) -> Result<Self, GateError> {
         // The form is read first, so that facts of a newer program are refused by name, not by an odd field.
         match value.get("form").and_then(serde_json::Value::as_u64) {
-            Some(form) if form == u64::from(Self::FORM) => Self::deserialize(value).map_err(|why| GateError::Facts(why.to_string())),
+            Some(form) if (1..=u64::from(Self::FORM)).contains(&form) => {
+                Self::deserialize(value).map_err(|why| GateError::Facts(why.to_string()))
+            }
             Some(form) => Err(GateError::FactsForm { found: form, known: Self::FORM }),
             None => Err(GateError::Facts("no `form`".to_owned())),
         }

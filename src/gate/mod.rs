@@ -19,6 +19,7 @@ mod invariants;
 pub mod policy;
 pub mod pre_approval;
 pub mod sequential;
+pub mod shadow;
 
 pub use error::{GateError, Place};
 pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::facts::{WindowInForce, WindowKind};
 use crate::domain::{
     approval::{Mode, PreApproval},
     digest::Digest,
@@ -32,10 +33,16 @@ pub enum Refusal {
     Expired { runbook: RunbookId, expired: Timestamp },
     #[error("the pre-approval of `{runbook}` was revoked by `{by}` at {at}: {reason}")]
     Revoked { runbook: RunbookId, by: PersonId, at: Timestamp, reason: String },
+    #[error("the pre-approval of `{runbook}` is void since {at}, when the runbook was seen changed: approve the version in force anew")]
+    Voided { runbook: RunbookId, at: Timestamp },
     #[error("`{approver}` wrote or edited runbook `{runbook}` and so cannot pre-approve it")]
     ByAuthor { runbook: RunbookId, approver: PersonId },
     #[error("the pre-approval of `{runbook}` is for other sources than `{source_id}`")]
     OtherSource { runbook: RunbookId, source_id: SourceId },
+    #[error("the pre-approval of `{runbook}` is for other categories than `{}`", category.as_deref().unwrap_or("unknown"))]
+    OtherCategory { runbook: RunbookId, category: Option<String> },
+    #[error("the pre-approval of `{runbook}` holds during `{hours}` only, and now is outside of it")]
+    OutsideHours { runbook: RunbookId, hours: String },
     #[error("the pre-approval of `{runbook}` allows mode `{}` and not `auto`", mode.as_str())]
     NotAuto { runbook: RunbookId, mode: Mode },
 }
@@ -48,6 +55,10 @@ pub struct Asked<'a> {
     pub digest: &'a Digest,
     pub authors: &'a BTreeSet<PersonId>,
     pub source: &'a SourceId,
+    /// `None` when the classifier abstains.
+    pub category: Option<&'a str>,
+    /// The calendar windows in force.
+    pub windows: &'a [WindowInForce],
 }
 
 /// The pre-approvals in force for `asked` at `now`, oldest first, or every reason why there is none.
@@ -89,7 +100,7 @@ fn refuse(record: &PreApproval, asked: Asked<'_>, now: Timestamp) -> Vec<Refusal
         return vec![Refusal::Foreign { runbook: record.runbook.clone(), tenant: record.tenant.clone() }];
     }
     let mut refusals = Vec::new();
-    if record.form != PreApproval::FORM {
+    if record.form == 0 || record.form > PreApproval::FORM {
         refusals.push(Refusal::UnknownForm { form: record.form });
     }
     if &record.digest != asked.digest {
@@ -105,11 +116,22 @@ fn refuse(record: &PreApproval, asked: Asked<'_>, now: Timestamp) -> Vec<Refusal
         let (by, at, reason) = (revocation.by.clone(), revocation.at, revocation.reason.clone());
         refusals.push(Refusal::Revoked { runbook: runbook(), by, at, reason });
     }
+    if let Some(voided) = &record.voided {
+        refusals.push(Refusal::Voided { runbook: runbook(), at: voided.at });
+    }
     if asked.authors.iter().any(|author| super::approval::same_person(author, &record.approver)) {
         refusals.push(Refusal::ByAuthor { runbook: runbook(), approver: record.approver.clone() });
     }
     if !record.sources.is_empty() && !record.sources.contains(asked.source) {
         refusals.push(Refusal::OtherSource { runbook: runbook(), source_id: asked.source.clone() });
+    }
+    if !record.categories.is_empty() && !asked.category.is_some_and(|category| record.categories.contains(category)) {
+        refusals.push(Refusal::OtherCategory { runbook: runbook(), category: asked.category.map(str::to_owned) });
+    }
+    if let Some(hours) = &record.during
+        && !asked.windows.iter().any(|window| window.kind == WindowKind::Hours && &window.name == hours)
+    {
+        refusals.push(Refusal::OutsideHours { runbook: runbook(), hours: hours.clone() });
     }
     if record.mode != Mode::Auto {
         refusals.push(Refusal::NotAuto { runbook: runbook(), mode: record.mode });

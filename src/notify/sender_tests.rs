@@ -117,7 +117,7 @@ impl Bench {
             form: OutboxMessage::FORM,
             id: OutboxId::fresh(&*self.time),
             tenant: TenantId::default(),
-            ticket: TicketId::new(now, 1),
+            ticket: Some(TicketId::new(now, 1)),
             destination,
             message,
             state: OutboxState::Waiting,
@@ -126,7 +126,7 @@ impl Bench {
             next_attempt_at: now,
             last_error: None,
         };
-        self.store.put_ticket(message.ticket, now).await;
+        self.store.put_ticket(message.ticket.unwrap(), now).await;
         self.store.put(Write::Message(Box::new(message.clone()))).await;
         message
     }
@@ -148,7 +148,13 @@ impl Bench {
     }
 
     async fn stored(&self, message: &OutboxMessage) -> OutboxMessage {
-        self.store.messages_for(&message.tenant, message.ticket).await.unwrap().into_iter().find(|stored| stored.id == message.id).unwrap()
+        self.store
+            .messages_for(&message.tenant, message.ticket.unwrap())
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|stored| stored.id == message.id)
+            .unwrap()
     }
 
     fn trouble(&self, next_last: &[Trouble]) {

@@ -9,15 +9,20 @@ use crate::{
     domain::{
         approval::{Modes, PreApproval},
         digest::Digest,
+        dual_authorization::{Matter, Standing},
         execution::{Execution, ExecutionState},
         name::{ConnectorName, PersonId, TenantId},
         principal::{Actor, Principal, Role},
+        recommendation::Recommendation,
         runbook::Runbook,
         ticket::Ticket,
         time::Timestamp,
     },
     execute::connectors::Health,
-    gate::facts::ConnectorHealth,
+    gate::{
+        facts::{ConnectorHealth, FreezeOverride, PerMillion},
+        sequential::Watch,
+    },
     store::interface::{CapUse, OutcomeRecord},
 };
 
@@ -29,6 +34,10 @@ pub struct Circumstances {
     pub pre_approvals: Vec<PreApproval>,
     pub usage: CapUse,
     pub outcomes: OutcomeRecord,
+    /// The outcomes of automatic runs since the runbook was set to `auto` crossed the sequential test's threshold.
+    pub demoted: bool,
+    /// Two persons' word that this proposal may be approved in spite of a freeze.
+    pub freeze_override: Option<FreezeOverride>,
     /// Tickets of this shape inside the storm window, this one included.
     pub storm_size: u64,
     pub connectors: BTreeMap<ConnectorName, ConnectorHealth>,
@@ -46,6 +55,8 @@ impl Circumstances {
             pre_approvals: Vec::new(),
             usage: CapUse::default(),
             outcomes: OutcomeRecord::default(),
+            demoted: false,
+            freeze_override: None,
             storm_size: 1,
             connectors: runbook.into_iter().flat_map(|runbook| &runbook.steps).map(|step| (step.connector.clone(), unasked())).collect(),
             roles: BTreeMap::new(),
@@ -62,12 +73,6 @@ impl Circumstances {
 /// What the per-target cap counts: one runbook with one set of values.
 pub fn target_of(runbook: &Runbook, values: &impl serde::Serialize) -> Result<Digest> {
     Ok(crate::domain::canonical::digest(&(&runbook.id, values))?)
-}
-
-/// What the per-requester cap counts; `None` when nobody asked.
-pub fn requester_of(ticket: &Ticket) -> Option<Digest> {
-    let requester = ticket.report.requester.as_ref()?;
-    Some(Digest::of_parts([ticket.source.as_str().as_bytes(), requester.id.as_untrusted().as_bytes()]))
 }
 
 /// Asks the store for all that a verdict on `runbook` for `ticket` depends on.
@@ -92,6 +97,8 @@ pub async fn gather(
         pre_approvals: Vec::new(),
         usage: CapUse::default(),
         outcomes: OutcomeRecord::default(),
+        demoted: false,
+        freeze_override: None,
         storm_size,
         connectors: BTreeMap::new(),
         roles: roles(service, tenant, now).await?,
@@ -102,7 +109,7 @@ pub async fn gather(
         // The caps say what may start. A run that began was counted in the commit that made it, and is not
         // stopped half-way because a person started another one meanwhile.
         if automatic.is_none_or(|run| run.state == ExecutionState::Pending) {
-            let requester = running.map_or_else(|| requester_of(ticket), |run| run.requester);
+            let requester = running.map_or_else(|| ticket.requester_digest(), |run| run.requester);
             circumstances.usage = service.store.cap_use(tenant, &runbook.id, &target, requester.as_ref(), now).await?;
         }
         if automatic.is_some() {
@@ -111,11 +118,44 @@ pub async fn gather(
                 *count = count.saturating_sub(1);
             }
         }
-        circumstances.outcomes = service.store.outcomes(tenant, &runbook.id, &runbook.digest).await?;
+        circumstances.outcomes = service.store.outcome_record(tenant, &runbook.id, &runbook.digest).await?;
+        circumstances.demoted = watch(service, tenant, runbook, &circumstances.modes).await?.demoted();
         let health = service.connectors.health();
         circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), seen(health.get(&step.connector)))).collect();
     }
     Ok(circumstances)
+}
+
+/// The sequential test over a runbook version's automatic runs since it was last set to `auto`.
+///
+/// # Errors
+/// The store failed.
+pub async fn watch(service: &Service, tenant: &TenantId, runbook: &Runbook, modes: &Modes) -> Result<Watch> {
+    let since = modes.auto_since.get(&runbook.id).copied().unwrap_or(Timestamp::UNIX_EPOCH);
+    let outcomes = service.store.automatic_outcomes(tenant, &runbook.id, &runbook.digest, since).await?;
+    let gate = &service.config.gate;
+    // Both were checked when the configuration was; what is no probability would be the strictest one.
+    let limit = PerMillion::at_most(gate.error_limit);
+    Ok(Watch::over(limit, PerMillion::at_most(gate.demotion_alpha), outcomes))
+}
+
+/// The override that two persons gave this proposal, when one is in force at `now`.
+///
+/// # Errors
+/// The store failed.
+pub async fn freeze_override(service: &Service, recommendation: &Recommendation, now: Timestamp) -> Result<Option<FreezeOverride>> {
+    let given = service.store.dual_authorizations_for(&recommendation.tenant, recommendation.id).await?;
+    Ok(given.into_iter().find_map(|given| match (given.matter, given.standing) {
+        (Matter::FreezeOverride { binding, .. }, Standing::Confirmed { by, .. }) if now < given.expires_at => Some(FreezeOverride {
+            authorization: given.id,
+            binding,
+            requested_by: given.requested_by,
+            confirmed_by: by,
+            reason: given.reason,
+            expires_at: given.expires_at,
+        }),
+        _ => None,
+    }))
 }
 
 fn seen(health: Option<&Health>) -> ConnectorHealth {

@@ -275,6 +275,7 @@ impl Decider {
             parameters: proposal.parameters,
             missing: proposal.missing,
             verdict: Verdict { decision: Decision::Escalate, reasons: Vec::new(), policies: self.policies.digest(), approvals_needed: 0 },
+            would_act: false,
             receipt: Receipt {
                 form: Receipt::FORM,
                 engine: concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -296,6 +297,7 @@ impl Decider {
         };
         let facts = self.facts(ticket, &recommendation, circumstances, Phase::Proposal)?;
         recommendation.verdict = gate::evaluate(&self.policies, &facts);
+        recommendation.would_act = gate::shadow::would_act(&self.policies, &facts);
         recommendation.receipt.facts = serde_json::to_value(&facts)?;
         recommendation.receipt.outcome = outcome(&recommendation)?;
         Ok(recommendation)
@@ -346,7 +348,7 @@ impl Decider {
                         || identities.iter().any(|identity| named(identity.as_str()))
                 };
                 let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
-                RequesterFacts { identities, known: false, vip, flagged, entitled: None }
+                RequesterFacts { identities, known: false, vip, flagged, entitled: None, groups: BTreeSet::new(), rate: None }
             }),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
@@ -368,7 +370,7 @@ impl Decider {
                 wrong: circumstances.outcomes.wrong,
                 confidence: self.error_confidence,
                 limit: self.error_limit,
-                demoted: false,
+                demoted: circumstances.demoted,
             },
             connectors: circumstances.connectors.clone(),
             approvals: recommendation
@@ -416,6 +418,7 @@ impl Decider {
             binding_now: now.binding()?,
             expires_at: recommendation.expires_at,
             pre_approvals: circumstances.pre_approvals.clone(),
+            freeze_override: circumstances.freeze_override.clone(),
             runbook: id,
         }))
     }

@@ -122,7 +122,7 @@ pub fn queued(ticket: &Ticket, id: OutboxId, destination: Destination, message: 
         form: OutboxMessage::FORM,
         id,
         tenant: ticket.tenant.clone(),
-        ticket: ticket.id,
+        ticket: Some(ticket.id),
         destination,
         message,
         state: OutboxState::Waiting,

@@ -8,14 +8,17 @@
 use std::time::Duration;
 
 use crate::domain::{
+    account::Account,
     approval::{Caps, Modes, PreApproval},
     delivery::{DeadLetter, Delivery},
     digest::Digest,
+    dual_authorization::DualAuthorization,
     entry::Entry,
     execution::Execution,
-    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
     name::{RunbookId, SourceId, TenantId},
     outbox::OutboxMessage,
+    outcome::Outcome,
     principal::Token,
     recommendation::Recommendation,
     ticket::Ticket,
@@ -82,6 +85,20 @@ pub enum Expectation {
         caps: Caps,
         now: Timestamp,
     },
+    /// The outcome of the proposal has exactly this revision; 0 when none is known.
+    OutcomeRevision {
+        recommendation: RecommendationId,
+        revision: u64,
+    },
+    /// The dual authorization has exactly this revision.
+    DualAuthorizationRevision {
+        authorization: DualAuthorizationId,
+        revision: u64,
+    },
+    /// The pre-approval is there, neither revoked nor voided.
+    PreApprovalStands {
+        pre_approval: PreApprovalId,
+    },
     /// The dead letter is still there.
     DeadLetterWaits {
         dead_letter: DeadLetterId,
@@ -108,6 +125,9 @@ pub enum Write {
         modes: Modes,
     },
     Token(Token),
+    Outcome(Box<Outcome>),
+    DualAuthorization(Box<DualAuthorization>),
+    Account(Account),
     IdempotencyKey {
         tenant: TenantId,
         key: String,

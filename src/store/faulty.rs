@@ -18,17 +18,20 @@ use tokio::sync::broadcast;
 
 use super::{
     change::{Change, Committed},
-    interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter},
+    interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
 };
 use crate::domain::{
+    account::Account,
     approval::{Modes, PreApproval},
     delivery::{DeadLetter, Delivery},
     digest::Digest,
+    dual_authorization::DualAuthorization,
     entry::Entry,
     execution::Execution,
-    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
-    name::{RunbookId, SourceId, TenantId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
+    outcome::Outcome,
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
     state::TicketState,
@@ -161,7 +164,16 @@ delegate! {
     pre_approvals(tenant: &TenantId, runbook: Option<&RunbookId>) -> Vec<PreApproval>;
     modes(tenant: &TenantId) -> Modes;
     cap_use(tenant: &TenantId, runbook: &RunbookId, target: &Digest, requester: Option<&Digest>, now: Timestamp) -> CapUse;
-    outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> OutcomeRecord;
+    outcome_record(tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> OutcomeRecord;
+    automatic_outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Vec<bool>;
+    outcome(tenant: &TenantId, recommendation: RecommendationId) -> Option<Outcome>;
+    outcomes(tenant: &TenantId, runbook: Option<&RunbookId>, since: Timestamp, page: Page<RecommendationId>) -> Vec<Outcome>;
+    would_act(tenant: &TenantId, since: Timestamp) -> Vec<WouldAct>;
+    dual_authorization(tenant: &TenantId, id: DualAuthorizationId) -> Option<DualAuthorization>;
+    dual_authorizations(tenant: &TenantId, page: Page<DualAuthorizationId>) -> Vec<DualAuthorization>;
+    dual_authorizations_for(tenant: &TenantId, recommendation: RecommendationId) -> Vec<DualAuthorization>;
+    requester_count(tenant: &TenantId, requester: &Digest, since: Timestamp) -> u64;
+    account(tenant: &TenantId, person: &PersonId) -> Option<Account>;
     token(secret: &Digest) -> Option<Token>;
     tokens(tenant: &TenantId) -> Vec<Token>;
     log_size() -> u64;

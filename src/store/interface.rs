@@ -15,14 +15,17 @@ use tokio::sync::broadcast;
 
 use super::change::{Change, Committed, Conflict};
 use crate::domain::{
+    account::Account,
     approval::{Modes, PreApproval},
     delivery::{DeadLetter, Delivery},
     digest::Digest,
+    dual_authorization::DualAuthorization,
     entry::Entry,
     execution::Execution,
-    id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
-    name::{RunbookId, SourceId, TenantId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
+    outcome::Outcome,
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
     state::TicketState,
@@ -93,11 +96,19 @@ pub struct CapUse {
     pub running: u64,
 }
 
-/// Outcomes of one runbook version's would-be automatic decisions, as people and verifications judged them.
+/// Would-be automatic decisions of one runbook version whose outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutcomeRecord {
     pub known: u64,
     pub wrong: u64,
+}
+
+/// How many proposals of one runbook version the gate would have let run, had the runbook been trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WouldAct {
+    pub runbook: RunbookId,
+    pub digest: Digest,
+    pub decisions: u64,
 }
 
 #[async_trait]
@@ -161,8 +172,30 @@ pub trait Store: Send + Sync + 'static {
         requester: Option<&Digest>,
         now: Timestamp,
     ) -> Result<CapUse>;
-    /// Counts executions and rejections of exactly this runbook version.
-    async fn outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord>;
+    /// Counts the known outcomes of would-be automatic decisions of exactly this runbook version.
+    async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord>;
+    /// Whether each automatic run of exactly this runbook version, decided at or after `since`, was wrong; in the
+    /// order of the decisions.
+    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>>;
+    async fn outcome(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Option<Outcome>>;
+    /// Outcomes of would-be automatic decisions made at or after `since`, newest decision first.
+    async fn outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: Option<&RunbookId>,
+        since: Timestamp,
+        page: Page<RecommendationId>,
+    ) -> Result<Vec<Outcome>>;
+    /// Would-be automatic decisions made at or after `since`, by runbook version.
+    async fn would_act(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<WouldAct>>;
+    async fn dual_authorization(&self, tenant: &TenantId, id: DualAuthorizationId) -> Result<Option<DualAuthorization>>;
+    /// All of them, whatever became of them.
+    async fn dual_authorizations(&self, tenant: &TenantId, page: Page<DualAuthorizationId>) -> Result<Vec<DualAuthorization>>;
+    /// Those about this proposal, newest first.
+    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>>;
+    /// Tickets of this requester received at or after `since`; see `Ticket::requester_digest`.
+    async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64>;
+    async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>>;
     /// The token whose secret has this digest. Crosses tenants: the token says whose it is.
     async fn token(&self, secret: &Digest) -> Result<Option<Token>>;
     async fn tokens(&self, tenant: &TenantId) -> Result<Vec<Token>>;

@@ -22,7 +22,7 @@ use sluicegate::{
     config::Config,
     domain::{
         ambient::Ambient as _,
-        approval::{Caps, Mode, PreApproval},
+        approval::{Caps, Mode, PreApproval, Scope},
         entry::Event,
         execution::{Execution, ExecutionState, StepOutcome},
         id::{ExecutionId, RecommendationId, TicketId},
@@ -209,13 +209,22 @@ pub async fn person(service: &Service, name: &str, roles: &[Role]) -> Principal 
 
 pub async fn set_mode(service: &Service, by: &Principal, mode: Mode) {
     let revision = service.store.modes(&tenant()).await.unwrap().revision;
-    modes::set_mode(service, by, &modes::Scope::Global, mode, revision).await.unwrap();
+    modes::set_mode(service, by, &Scope::Global, mode, revision).await.unwrap();
 }
 
 pub async fn pre_approve(service: &Service, by: &Principal, caps: Caps) -> PreApproval {
     let digest = service.decider().library().get(&runbook()).unwrap().digest;
     let expires_at = service.ambient.now().plus(Duration::from_secs(86_400));
-    let asked = pre_approve::NewPreApproval { runbook: runbook(), digest, mode: Mode::Auto, caps, sources: BTreeSet::new(), expires_at };
+    let asked = pre_approve::NewPreApproval {
+        runbook: runbook(),
+        digest,
+        mode: Mode::Auto,
+        caps,
+        sources: BTreeSet::new(),
+        categories: BTreeSet::new(),
+        during: None,
+        expires_at,
+    };
     pre_approve::make(service, by, asked).await.unwrap()
 }
 

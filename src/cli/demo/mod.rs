@@ -34,7 +34,7 @@ use crate::{
         webhook::Webhook,
     },
     domain::{
-        approval::{Caps, Mode},
+        approval::{Caps, Mode, Scope},
         name::{PersonId, TenantId},
         principal::{Actor, Principal, Role},
         priority::Risk,
@@ -245,12 +245,14 @@ async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result
             mode: Mode::Auto,
             caps: Caps { per_hour: 20, per_target_hour: 2, per_requester_hour: 5, concurrent: 5 },
             sources: BTreeSet::new(),
+            categories: BTreeSet::new(),
+            during: None,
             expires_at: service.ambient.now().plus(Duration::from_secs(86_400)),
         };
         pre_approve::make(service, approver, asked).await?;
     }
     let revision = service.store.modes(&approver.tenant).await?.revision;
-    modes::set_mode(service, approver, &modes::Scope::Global, Mode::Auto, revision).await?;
+    modes::set_mode(service, approver, &Scope::Global, Mode::Auto, revision).await?;
     Ok(())
 }
 

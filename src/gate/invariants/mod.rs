@@ -45,6 +45,8 @@ impl<'a> Seen<'a> {
             digest: &proposal.digest,
             authors: &proposal.authors,
             source: &facts.ticket.source,
+            category: facts.ticket.category.as_ref().map(|category| category.label.as_str()),
+            windows: &facts.windows,
         };
         // Any one with caps left is enough. So one record less never allows more, whichever it is.
         let pre_approval = pre_approval::all_in_force(&proposal.pre_approvals, asked, facts.now)

@@ -189,6 +189,8 @@ fn a_pre_approval_is_void_for_each_reason_and_all_are_told() {
         digest: &proposal.digest,
         authors: &proposal.authors,
         source: &facts.ticket.source,
+        category: facts.ticket.category.as_ref().map(|category| category.label.as_str()),
+        windows: &facts.windows,
     };
     let record = &proposal.pre_approvals[0];
     assert_eq!(pre_approval::in_force(&proposal.pre_approvals, asked, facts.now), Ok(record));
@@ -196,8 +198,10 @@ fn a_pre_approval_is_void_for_each_reason_and_all_are_told() {
     let mut bad = record.clone();
     (bad.digest, bad.approver, bad.mode) = (digest("old"), person("wren@example.com"), Mode::Suggest);
     (bad.created_at, bad.expires_at) = (facts.now.plus(Duration::from_secs(1)), facts.now);
+    (bad.categories, bad.during) = (BTreeSet::from(["access".to_owned()]), Some("office-hours".to_owned()));
+    bad.voided = Some(crate::domain::approval::Voided { at: facts.now, current: None });
     let told: Vec<String> = pre_approval::in_force(&[bad], asked, facts.now).unwrap_err().iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(told.len(), 8, "{told:#?}");
     assert!(told[0].starts_with("runbook `restart-print-spooler` changed since it was approved: approved sha256:"), "{}", told[0]);
     let none = pre_approval::in_force(&[], asked, facts.now).unwrap_err();
     assert!(none[0].to_string().contains("has no pre-approval"), "{none:?}");

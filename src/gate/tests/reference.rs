@@ -35,7 +35,12 @@ fn has_room(facts: &Facts, proposal: &ProposalFacts) -> bool {
     proposal.pre_approvals.iter().any(|p| {
         let lower = |name: &str| name.to_lowercase();
         let written_by_approver = proposal.authors.iter().any(|author| lower(author.as_str()) == lower(p.approver.as_str()));
-        p.form == 1
+        (p.form == 1 || p.form == 2)
+            && p.voided.is_none()
+            && (p.categories.is_empty() || facts.ticket.category.as_ref().is_some_and(|c| p.categories.contains(&c.label)))
+            && p.during
+                .as_ref()
+                .is_none_or(|hours| facts.windows.iter().any(|window| window.kind == WindowKind::Hours && window.name == *hours))
             && p.tenant == facts.tenant
             && p.runbook == proposal.runbook
             && p.digest == proposal.digest

@@ -1,9 +1,9 @@
 //! The stored form of facts: it reads back exactly, and other forms are refused by name.
 
-use super::specimen::{BASELINE, Dice, baseline};
+use super::specimen::{BASELINE, Dice, baseline, shipped};
 use crate::{
     domain::canonical,
-    gate::{GateError, facts::Facts},
+    gate::{GateError, evaluate, facts::Facts},
 };
 
 #[test]
@@ -19,11 +19,22 @@ fn facts_read_back_exactly() {
     }
 }
 
-/// The shipped baseline is form 1 as it was first written: a change that cannot read it needs a new form.
+/// As the first released program wrote it.
+const FORM_1: &str = include_str!("facts_form_1.json");
+
 #[test]
-fn form_one_is_read() {
+fn facts_of_form_one_are_read_and_decided_as_they_were() {
+    let old = Facts::read(&serde_json::from_str(FORM_1).unwrap()).unwrap();
+    assert_eq!(old.form, 1);
+    assert_eq!(serde_json::to_value(&old).unwrap(), serde_json::from_str::<serde_json::Value>(FORM_1).unwrap(), "nothing is added");
+    let (then, now) = (evaluate(&shipped(), &old), evaluate(&shipped(), &baseline()));
+    assert_eq!(then.decision, now.decision);
+}
+
+#[test]
+fn the_shipped_baseline_is_written_in_the_form_of_now() {
     let facts = baseline();
-    assert_eq!(facts.form, 1);
+    assert_eq!(facts.form, Facts::FORM);
     let written: serde_json::Value = serde_json::from_str(BASELINE).unwrap();
     assert_eq!(serde_json::to_value(&facts).unwrap(), written);
 }
@@ -31,9 +42,11 @@ fn form_one_is_read() {
 #[test]
 fn another_form_and_an_unknown_or_missing_field_are_refused() {
     let mut value: serde_json::Value = serde_json::from_str(BASELINE).unwrap();
+    value["form"] = 3.into();
+    assert!(matches!(Facts::read(&value), Err(GateError::FactsForm { found: 3, known: 2 })));
+    value["form"] = 0.into();
+    assert!(matches!(Facts::read(&value), Err(GateError::FactsForm { found: 0, known: 2 })));
     value["form"] = 2.into();
-    assert!(matches!(Facts::read(&value), Err(GateError::FactsForm { found: 2, known: 1 })));
-    value["form"] = 1.into();
     value["override"] = true.into();
     assert!(Facts::read(&value).unwrap_err().to_string().contains("override"));
     value.as_object_mut().unwrap().remove("override");

@@ -1,12 +1,9 @@
 //! How far Sluicegate may go: modes per scope, and the kill switch.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     domain::{
-        approval::{KillSwitch, Mode, Modes},
+        approval::{KillSwitch, Mode, Modes, Scope},
         entry::{Entry, Event},
-        name::{RunbookId, SourceId},
         principal::{Actor, Principal, Role},
     },
     pipeline::{
@@ -15,15 +12,6 @@ use crate::{
     },
     store::change::{Change, Expectation, Write},
 };
-
-/// What a mode is set for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "scope", content = "name", rename_all = "snake_case")]
-pub enum Scope {
-    Global,
-    Source(SourceId),
-    Runbook(RunbookId),
-}
 
 /// Sets one scope's mode, if nobody changed the modes since the caller saw `revision`.
 ///
@@ -37,12 +25,12 @@ pub async fn set_mode(service: &Service, caller: &Principal, scope: &Scope, mode
     if modes.revision != revision {
         return Err(ActionError::Changed(format!("you saw revision {revision} of the modes, they are at {}", modes.revision)));
     }
-    let (name, from) = match scope {
-        Scope::Global => ("global".to_owned(), std::mem::replace(&mut modes.global, mode)),
-        Scope::Source(id) => (format!("source/{id}"), modes.sources.insert(id.clone(), mode).unwrap_or(modes.global)),
-        Scope::Runbook(id) => (format!("runbook/{id}"), modes.runbooks.insert(id.clone(), mode).unwrap_or(modes.global)),
+    let from = match scope {
+        Scope::Global => std::mem::replace(&mut modes.global, mode),
+        Scope::Source(id) => modes.sources.insert(id.clone(), mode).unwrap_or(modes.global),
+        Scope::Runbook(id) => modes.runbooks.insert(id.clone(), mode).unwrap_or(modes.global),
     };
-    save(service, caller, modes, revision, Event::ModeChanged { scope: name, from, to: mode }).await
+    save(service, caller, modes, revision, Event::ModeChanged { scope: scope.to_string(), from, to: mode }).await
 }
 
 /// Stops every execution before its next step, or lets them start again.

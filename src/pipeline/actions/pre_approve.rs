@@ -35,6 +35,12 @@ pub struct NewPreApproval {
     /// Only tickets of these sources; none means any.
     #[serde(default)]
     pub sources: BTreeSet<SourceId>,
+    /// Only tickets of these categories; none means any.
+    #[serde(default)]
+    pub categories: BTreeSet<String>,
+    /// Only while this calendar window of kind `hours` is in force; none means always.
+    #[serde(default)]
+    pub during: Option<String>,
     pub expires_at: Timestamp,
 }
 
@@ -76,10 +82,13 @@ pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) 
         mode: asked.mode,
         caps: asked.caps,
         sources: asked.sources,
+        categories: asked.categories,
+        during: asked.during,
         approver: caller.person.clone(),
         created_at: now,
         expires_at: asked.expires_at,
         revoked: None,
+        voided: None,
     };
     let event = Event::PreApprovalMade {
         pre_approval: record.id,

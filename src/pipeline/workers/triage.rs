@@ -25,7 +25,7 @@ use crate::{
     gate::{self, Facts},
     pipeline::{
         actions::accept::supersede_open,
-        circumstances::{self, Circumstances, requester_of, target_of},
+        circumstances::{self, Circumstances, target_of},
         count,
         decider::{Decider, Proposal},
         error::{ActionError, Result},
@@ -227,7 +227,7 @@ pub(crate) fn execution(
         runbook_digest: digest,
         target: target_of(runbook, &parameters)?,
         parameters,
-        requester: requester_of(ticket),
+        requester: ticket.requester_digest(),
         started_by,
         state: ExecutionState::Pending,
         steps: Vec::new(),
@@ -270,7 +270,7 @@ pub(crate) fn tell(
 ) {
     let mut queue = |destination: Destination, message: Message| {
         let message = say::queued(ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
-        let queued = Event::MessageQueued { message: message.id, ticket: ticket.id, destination: message.destination.key() };
+        let queued = Event::MessageQueued { message: message.id, ticket: message.ticket, destination: message.destination.key() };
         change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, queued));
         change.writes.push(Write::Message(Box::new(message)));
     };

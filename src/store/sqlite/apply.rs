@@ -46,10 +46,10 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             let id = ticket.id.to_string();
             one(
                 connection,
-                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, received_at, doc)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
-                     received_at = excluded.received_at, doc = excluded.doc
+                     requester = excluded.requester, received_at = excluded.received_at, doc = excluded.doc
                  WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
                 (
                     &id,
@@ -59,6 +59,7 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                     ticket.state.as_str(),
                     int(ticket.version),
                     shape.as_bytes(),
+                    ticket.requester_digest().as_ref().map(|requester| requester.as_bytes()),
                     ticket.received_at.as_millis(),
                     doc,
                 ),
@@ -71,10 +72,11 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         }
         Prow::Recommendation { recommendation: r, doc } => one(
             connection,
-            "INSERT INTO recommendations (id, tenant, ticket, runbook, runbook_digest, state, awaits_approval, revision, expires_at, doc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO recommendations (id, tenant, ticket, runbook, runbook_digest, state, awaits_approval, would_act, revision,
+                 expires_at, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (id) DO UPDATE SET runbook = excluded.runbook, runbook_digest = excluded.runbook_digest, state = excluded.state,
-                 awaits_approval = excluded.awaits_approval, revision = excluded.revision, expires_at = excluded.expires_at, doc = excluded.doc
+                 awaits_approval = excluded.awaits_approval, would_act = excluded.would_act, revision = excluded.revision, expires_at = excluded.expires_at, doc = excluded.doc
              WHERE tenant = excluded.tenant AND ticket = excluded.ticket",
             (
                 r.id.to_string(),
@@ -84,6 +86,7 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 r.runbook_digest.as_ref().map(|digest| digest.as_bytes()),
                 recommendation_state(r.state),
                 r.verdict.decision == Decision::NeedsApproval,
+                r.would_act,
                 int(r.revision),
                 r.expires_at.as_millis(),
                 doc,
@@ -122,11 +125,11 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
                  next_attempt_at = excluded.next_attempt_at, doc = excluded.doc
-             WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND destination = excluded.destination",
+             WHERE tenant = excluded.tenant AND ticket IS excluded.ticket AND destination = excluded.destination",
             (
                 m.id.to_string(),
                 m.tenant.as_str(),
-                m.ticket.to_string(),
+                m.ticket.map(|ticket| ticket.to_string()),
                 m.destination.key(),
                 outbox_state(m.state),
                 m.attempts,
@@ -136,9 +139,10 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         Prow::PreApproval { pre_approval, doc } => one(
             connection,
-            "INSERT INTO pre_approvals (id, tenant, runbook, doc) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET doc = excluded.doc WHERE tenant = excluded.tenant AND runbook = excluded.runbook",
-            (pre_approval.id.to_string(), pre_approval.tenant.as_str(), pre_approval.runbook.as_str(), doc),
+            "INSERT INTO pre_approvals (id, tenant, runbook, stands, doc) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET stands = excluded.stands, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND runbook = excluded.runbook",
+            (pre_approval.id.to_string(), pre_approval.tenant.as_str(), pre_approval.runbook.as_str(), pre_approval.stands(), doc),
         ),
         Prow::Modes { tenant, revision, doc } => one(
             connection,
@@ -151,6 +155,50 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             "INSERT INTO tokens (id, tenant, secret, doc) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO UPDATE SET secret = excluded.secret, doc = excluded.doc WHERE tenant = excluded.tenant",
             (token.id.to_string(), token.tenant.as_str(), token.secret.as_bytes(), doc),
+        ),
+        Prow::Outcome { outcome: o, doc } => one(
+            connection,
+            "INSERT INTO outcomes (id, tenant, ticket, runbook, runbook_digest, would_act, automatic, wrong, decided_at, known_at,
+                 revision, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, known_at = excluded.known_at, revision = excluded.revision,
+                 doc = excluded.doc
+             WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND runbook = excluded.runbook
+                 AND runbook_digest = excluded.runbook_digest AND decided_at = excluded.decided_at AND wrong <= excluded.wrong",
+            (
+                o.recommendation.to_string(),
+                o.tenant.as_str(),
+                o.ticket.to_string(),
+                o.runbook.as_str(),
+                o.runbook_digest.as_bytes(),
+                o.would_act,
+                o.automatic,
+                o.kind.is_wrong(),
+                o.decided_at.as_millis(),
+                o.known_at.as_millis(),
+                int(o.revision),
+                doc,
+            ),
+        ),
+        Prow::DualAuthorization { authorization: a, doc } => one(
+            connection,
+            "INSERT INTO dual_authorizations (id, tenant, state, recommendation, revision, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND recommendation IS excluded.recommendation",
+            (
+                a.id.to_string(),
+                a.tenant.as_str(),
+                a.standing.as_str(),
+                a.matter.recommendation().map(|recommendation| recommendation.to_string()),
+                int(a.revision),
+                doc,
+            ),
+        ),
+        Prow::Account { account, doc } => one(
+            connection,
+            "INSERT INTO accounts (tenant, person, password, doc) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (tenant, person) DO UPDATE SET password = excluded.password, doc = excluded.doc",
+            (account.tenant.as_str(), account.person.as_str(), &account.password, doc),
         ),
         Prow::IdempotencyKey { tenant, key, request, answer, at } => one(
             connection,

@@ -79,6 +79,18 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let used = read::cap_use(connection, tenant, runbook, target, requester.as_ref(), *now)?;
             within(runbook, requester.is_some(), caps, used)
         }
+        Expectation::OutcomeRevision { recommendation, revision } => {
+            let found: Option<i64> = optional(connection, "SELECT revision FROM outcomes WHERE id = ?1", [recommendation.to_string()])?;
+            unchanged("outcome", recommendation.to_string(), *revision, Some(found.unwrap_or(0)))
+        }
+        Expectation::DualAuthorizationRevision { authorization, revision } => {
+            let found = optional(connection, "SELECT revision FROM dual_authorizations WHERE id = ?1", [authorization.to_string()])?;
+            unchanged("dual authorization", authorization.to_string(), *revision, found)
+        }
+        Expectation::PreApprovalStands { pre_approval } => {
+            let found = optional(connection, "SELECT stands FROM pre_approvals WHERE id = ?1", [pre_approval.to_string()])?;
+            unchanged("pre-approval", pre_approval.to_string(), 1, found)
+        }
         Expectation::DeadLetterWaits { dead_letter } => {
             let found: Option<i64> = optional(connection, "SELECT 1 FROM dead_letters WHERE id = ?1", [dead_letter.to_string()])?;
             if found.is_some() { Ok(()) } else { conflict(Conflict::DeadLetterGone { dead_letter: *dead_letter }) }

@@ -9,18 +9,19 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, ToSql, params_fr
 use super::rows::{Document, id_and_doc, int, parse, uint, unavailable};
 use crate::{
     domain::{
+        account::Account,
         delivery::{DeadLetter, Delivery},
         digest::Digest,
         entry::Entry,
-        id::TicketId,
-        name::{RunbookId, SourceId, TenantId},
+        id::{RecommendationId, TicketId},
+        name::{PersonId, RunbookId, SourceId, TenantId},
         principal::Token,
         state::TicketState,
         time::Timestamp,
     },
     store::{
         change::CAP_WINDOW,
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, StoreError},
+        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, StoreError, WouldAct},
     },
 };
 
@@ -249,18 +250,52 @@ pub(super) fn cap_use(
     })
 }
 
-/// Known: runs that changed something or tried to, and rejected proposals. Wrong: all of them but the verified runs.
-pub(super) fn outcomes(connection: &Connection, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
-    let key = (tenant.as_str(), runbook.as_str(), digest.as_bytes());
-    let ran = "SELECT count(*) FROM executions WHERE tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND state IN";
-    let succeeded = count(connection, &format!("{ran} ('succeeded')"), key)?;
-    let failed = count(connection, &format!("{ran} ('rolled_back', 'failed', 'in_doubt')"), key)?;
-    let rejected = count(
+pub(super) fn outcome_record(connection: &Connection, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
+    let sql = "SELECT count(*) FROM outcomes WHERE would_act = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND wrong >= ?4";
+    let of = |least: i64| count(connection, sql, (tenant.as_str(), runbook.as_str(), digest.as_bytes(), least));
+    Ok(OutcomeRecord { known: of(0)?, wrong: of(1)? })
+}
+
+pub(super) fn automatic_outcomes(
+    connection: &Connection,
+    tenant: &TenantId,
+    runbook: &RunbookId,
+    digest: &Digest,
+    since: Timestamp,
+) -> Result<Vec<bool>> {
+    let sql = "SELECT wrong FROM outcomes WHERE automatic = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND decided_at >= ?4
+         ORDER BY decided_at, id";
+    rows(connection, sql, (tenant.as_str(), runbook.as_str(), digest.as_bytes(), since.as_millis()), |row| row.get(0))
+}
+
+/// Would-be automatic decisions at or after `since`, by runbook version. Ids sort by the time of the decision.
+pub(super) fn would_act(connection: &Connection, tenant: &TenantId, since: Timestamp) -> Result<Vec<WouldAct>> {
+    let sql = "SELECT runbook, runbook_digest, count(*) FROM recommendations
+         WHERE would_act = 1 AND tenant = ?1 AND id >= ?2 AND runbook IS NOT NULL AND runbook_digest IS NOT NULL
+         GROUP BY runbook, runbook_digest ORDER BY runbook, min(id)";
+    let from = RecommendationId::new(since, 0).to_string();
+    rows(connection, sql, (tenant.as_str(), from), |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?
+        .into_iter()
+        .map(|(runbook, digest, decisions)| {
+            Ok(WouldAct { runbook: id("runbook", &runbook)?, digest: Digest::from_bytes(digest), decisions: uint(decisions) })
+        })
+        .collect()
+}
+
+pub(super) fn requester_count(connection: &Connection, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64> {
+    count(
         connection,
-        "SELECT count(*) FROM recommendations WHERE state = 'rejected' AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3",
-        key,
-    )?;
-    Ok(OutcomeRecord { known: succeeded + failed + rejected, wrong: failed + rejected })
+        "SELECT count(*) FROM tickets WHERE tenant = ?1 AND requester = ?2 AND received_at >= ?3",
+        (tenant.as_str(), requester.as_bytes(), since.as_millis()),
+    )
+}
+
+/// The account with its password's hash put back.
+pub(super) fn account(connection: &Connection, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>> {
+    let sql = "SELECT doc, password FROM accounts WHERE tenant = ?1 AND person = ?2";
+    let found =
+        rows(connection, sql, (tenant.as_str(), person.as_str()), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.into_iter().next();
+    found.map(|(doc, password)| Ok(Account { password, ..parse(person, doc.as_bytes())? })).transpose()
 }
 
 /// Tokens with their secrets' digests put back; `condition` is on the columns of the table.

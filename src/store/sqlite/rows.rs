@@ -10,15 +10,18 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     domain::{
+        account::Account,
         approval::{Modes, PreApproval},
         canonical,
         delivery::{DeadLetter, Delivery},
         digest::Digest,
+        dual_authorization::DualAuthorization,
         entry::Entry,
         execution::Execution,
         id::DeadLetterId,
         name::TenantId,
         outbox::{OutboxMessage, OutboxState},
+        outcome::Outcome,
         principal::{Actor, Token},
         recommendation::{Recommendation, RecommendationState},
         ticket::Ticket,
@@ -52,6 +55,9 @@ pub(super) enum Prow {
     PreApproval { pre_approval: PreApproval, doc: String },
     Modes { tenant: TenantId, revision: u64, doc: String },
     Token { token: Token, doc: String },
+    Outcome { outcome: Box<Outcome>, doc: String },
+    DualAuthorization { authorization: Box<DualAuthorization>, doc: String },
+    Account { account: Account, doc: String },
     IdempotencyKey { tenant: TenantId, key: String, request: Digest, answer: String, at: Timestamp },
 }
 
@@ -79,7 +85,8 @@ impl Prow {
             Self::Ticket { doc, .. } | Self::Recommendation { doc, .. } | Self::Execution { doc, .. } | Self::Message { doc, .. } => {
                 2 * doc.len()
             }
-            Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Token { doc, .. } => doc.len(),
+            Self::Outcome { doc, .. } | Self::DualAuthorization { doc, .. } => 2 * doc.len(),
+            Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
             Self::DeadLetterReplayed(_) => 0,
@@ -131,6 +138,11 @@ fn prepare(write: Write) -> Result<Prow> {
         Write::PreApproval(pre_approval) => Prow::PreApproval { doc: document("a pre-approval", &pre_approval)?, pre_approval },
         Write::Modes { tenant, modes } => Prow::Modes { doc: document("modes", &modes)?, revision: modes.revision, tenant },
         Write::Token(token) => Prow::Token { doc: document("a token", &token)?, token },
+        Write::Outcome(outcome) => Prow::Outcome { doc: document("an outcome", &outcome)?, outcome },
+        Write::DualAuthorization(authorization) => {
+            Prow::DualAuthorization { doc: document("a dual authorization", &authorization)?, authorization }
+        }
+        Write::Account(account) => Prow::Account { doc: document("an account", &account)?, account },
         Write::IdempotencyKey { tenant, key, request, answer, at } => {
             Prow::IdempotencyKey { answer: document("an answer", &answer)?, tenant, key, request, at }
         }
@@ -159,6 +171,9 @@ documents! {
     Execution = "execution", Some(Self::FORM);
     OutboxMessage = "message", Some(Self::FORM);
     PreApproval = "pre-approval", Some(Self::FORM);
+    Outcome = "outcome", Some(Self::FORM);
+    DualAuthorization = "dual authorization", Some(Self::FORM);
+    Account = "account", Some(Self::FORM);
     Modes = "modes", None;
     Token = "token", None;
     Entry = "log entry", Some(Self::FORM);

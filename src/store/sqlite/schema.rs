@@ -13,7 +13,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::store::interface::{Result, StoreError};
 
 /// Every migration in order; the schema version is how many ran.
-const MIGRATIONS: [(&str, &str); 1] = [("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
+    ("0002_trust", include_str!("../../../migrations/sqlite/0002_trust.sql")),
+];
 
 /// Marks a file as ours: `SLGT`.
 const APPLICATION_ID: i32 = 0x534c_4754;

@@ -27,14 +27,17 @@ use super::{
 };
 use crate::{
     domain::{
+        account::Account,
         approval::{Modes, PreApproval},
         delivery::{DeadLetter, Delivery},
         digest::Digest,
+        dual_authorization::DualAuthorization,
         entry::Entry,
         execution::Execution,
-        id::{DeadLetterId, DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
-        name::{RunbookId, SourceId, TenantId},
+        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+        name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
+        outcome::Outcome,
         principal::Token,
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -44,7 +47,7 @@ use crate::{
     log::tree::TileId,
     store::{
         change::{Change, Committed},
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter},
+        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
     },
 };
 
@@ -390,9 +393,65 @@ impl Store for SqliteStore {
         self.readers.read(move |connection| read::cap_use(connection, &tenant, &runbook, &target, requester.as_ref(), now)).await
     }
 
-    async fn outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
+    async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
         let (tenant, runbook, digest) = (tenant.clone(), runbook.clone(), *digest);
-        self.readers.read(move |connection| read::outcomes(connection, &tenant, &runbook, &digest)).await
+        self.readers.read(move |connection| read::outcome_record(connection, &tenant, &runbook, &digest)).await
+    }
+
+    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>> {
+        let (tenant, runbook, digest) = (tenant.clone(), runbook.clone(), *digest);
+        self.readers.read(move |connection| read::automatic_outcomes(connection, &tenant, &runbook, &digest, since)).await
+    }
+
+    async fn outcome(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Option<Outcome>> {
+        self.by_id("outcomes", tenant, recommendation.to_string()).await
+    }
+
+    async fn outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: Option<&RunbookId>,
+        since: Timestamp,
+        page: Page<RecommendationId>,
+    ) -> Result<Vec<Outcome>> {
+        let (tenant, runbook) = (tenant.clone(), runbook.map(|runbook| runbook.as_str().to_owned()));
+        let wanted = move || {
+            Where::tenant(&tenant)
+                .and("would_act = ?", 1i64)
+                .and("id >= ?", RecommendationId::new(since, 0).to_string())
+                .and_some("runbook = ?", runbook)
+        };
+        self.page("outcomes", wanted, page).await
+    }
+
+    async fn would_act(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<WouldAct>> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| read::would_act(connection, &tenant, since)).await
+    }
+
+    async fn dual_authorization(&self, tenant: &TenantId, id: DualAuthorizationId) -> Result<Option<DualAuthorization>> {
+        self.by_id("dual_authorizations", tenant, id.to_string()).await
+    }
+
+    async fn dual_authorizations(&self, tenant: &TenantId, page: Page<DualAuthorizationId>) -> Result<Vec<DualAuthorization>> {
+        let tenant = tenant.clone();
+        self.page("dual_authorizations", move || Where::tenant(&tenant), page).await
+    }
+
+    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>> {
+        let tenant = tenant.clone();
+        let wanted = move || Where::tenant(&tenant).and("recommendation = ?", recommendation.to_string());
+        self.page("dual_authorizations", wanted, Page::<DualAuthorizationId> { before: None, limit: OF_ONE_TICKET }).await
+    }
+
+    async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64> {
+        let (tenant, requester) = (tenant.clone(), *requester);
+        self.readers.read(move |connection| read::requester_count(connection, &tenant, &requester, since)).await
+    }
+
+    async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        self.readers.read(move |connection| read::account(connection, &tenant, &person)).await
     }
 
     async fn token(&self, secret: &Digest) -> Result<Option<Token>> {

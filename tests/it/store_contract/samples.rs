@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluicegate::{
     domain::{
-        approval::Caps,
+        approval::{Caps, Mode, PreApproval},
         classification::{Classification, Estimate},
         delivery::Delivery,
         digest::Digest,
+        dual_authorization::{DualAuthorization, Matter, Standing},
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
-        id::{DeliveryId, ExecutionId, OutboxId, RecommendationId, TicketId},
-        name::{RunbookId, SourceId, TenantId},
+        id::{DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
+        name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{Destination, Message, OutboxMessage, OutboxState},
+        outcome::{Outcome, OutcomeKind},
         principal::Actor,
         priority::{Priority, Risk},
         receipt::Receipt,
@@ -183,6 +185,7 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         parameters: Vec::new(),
         missing: Vec::new(),
         verdict: Verdict { decision, reasons: Vec::new(), policies: Digest::of(b"policies"), approvals_needed: 1 },
+        would_act: true,
         receipt: Receipt {
             look_ups: Vec::new(),
             form: Receipt::FORM,
@@ -201,6 +204,66 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         revision: 1,
         created_at: created,
         expires_at: created.plus(std::time::Duration::from_secs(60)),
+    }
+}
+
+pub fn outcome(recommendation: &Recommendation, kind: OutcomeKind) -> Outcome {
+    Outcome {
+        form: Outcome::FORM,
+        recommendation: recommendation.id,
+        tenant: recommendation.tenant.clone(),
+        ticket: recommendation.ticket,
+        runbook: runbook(),
+        runbook_digest: recommendation.runbook_digest.unwrap(),
+        would_act: recommendation.would_act,
+        automatic: true,
+        kind,
+        another_runbook: None,
+        category: None,
+        comment: Some("it helped".to_owned()),
+        by: Actor::Engine,
+        decided_at: recommendation.created_at,
+        known_at: recommendation.created_at,
+        revision: 1,
+    }
+}
+
+pub fn freeze_override(recommendation: &Recommendation) -> DualAuthorization {
+    DualAuthorization {
+        form: DualAuthorization::FORM,
+        id: DualAuthorizationId::new(recommendation.created_at, 7),
+        tenant: recommendation.tenant.clone(),
+        matter: Matter::FreezeOverride {
+            recommendation: recommendation.id,
+            ticket: recommendation.ticket,
+            binding: recommendation.binding().unwrap(),
+        },
+        reason: "the warehouse cannot ship".to_owned(),
+        requested_by: PersonId::new("ana").unwrap(),
+        requested_at: recommendation.created_at,
+        expires_at: recommendation.expires_at,
+        standing: Standing::Open,
+        revision: 1,
+    }
+}
+
+pub fn pre_approval() -> PreApproval {
+    PreApproval {
+        form: PreApproval::FORM,
+        id: PreApprovalId::new(at(1), 1),
+        tenant: tenant(),
+        runbook: runbook(),
+        digest: version(),
+        mode: Mode::Auto,
+        caps: Caps::default(),
+        sources: BTreeSet::new(),
+        categories: BTreeSet::new(),
+        during: None,
+        approver: PersonId::new("ana").unwrap(),
+        created_at: at(1),
+        expires_at: at(1000),
+        revoked: None,
+        voided: None,
     }
 }
 
@@ -266,7 +329,7 @@ pub fn message(ticket: &Ticket, n: u64, destination: &str) -> OutboxMessage {
         form: OutboxMessage::FORM,
         id: OutboxId::new(at(0), u128::from(u64::MAX - n)),
         tenant: ticket.tenant.clone(),
-        ticket: ticket.id,
+        ticket: Some(ticket.id),
         destination: Destination::Webhook(destination.to_owned()),
         message: Message::Event { event_type: "ticket.moved".to_owned(), data: serde_json::json!({"n": n}) },
         state: OutboxState::Waiting,

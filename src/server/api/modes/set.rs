@@ -5,15 +5,12 @@ use serde::Deserialize;
 
 use crate::{
     domain::{
-        approval::{Mode, Modes},
+        approval::{Mode, Modes, Scope},
         name::{RunbookId, SourceId},
         principal::Principal,
     },
     pipeline::{
-        actions::{
-            modes::{self, Scope},
-            submit,
-        },
+        actions::{modes, submit},
         error::ActionError,
     },
     server::{

@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use sluicegate::{
     domain::{
-        approval::Caps,
+        approval::{Caps, PreApproval, Revocation},
         delivery::DeadLetter,
         digest::Digest,
         execution::{Execution, ExecutionState},
-        id::{DeadLetterId, TicketId},
+        id::{DeadLetterId, PreApprovalId, RecommendationId, TicketId},
         name::PersonId,
         outbox::{OutboxMessage, OutboxState},
+        outcome::OutcomeKind,
         principal::Actor,
         state::TicketState,
         ticket::Ticket,
@@ -111,6 +112,8 @@ pub async fn every_expectation_is_checked(store: Arc<dyn Store>) {
         reason: "`id` is missing".to_owned(),
         received_at: at(1),
     };
+    let revocation = Revocation { by: PersonId::new("bo").unwrap(), at: at(2), reason: "drill".to_owned() };
+    let revoked = PreApproval { id: PreApprovalId::new(at(2), 2), revoked: Some(revocation), ..pre_approval() };
     let key = Write::IdempotencyKey {
         tenant: tenant(),
         key: "k".to_owned(),
@@ -123,6 +126,10 @@ pub async fn every_expectation_is_checked(store: Arc<dyn Store>) {
         Write::Execution(Box::new(execution.clone())),
         Write::Message(Box::new(message.clone())),
         Write::DeadLetter(letter.clone()),
+        Write::Outcome(Box::new(outcome(&recommendation, OutcomeKind::Verified))),
+        Write::DualAuthorization(Box::new(freeze_override(&recommendation))),
+        Write::PreApproval(pre_approval()),
+        Write::PreApproval(revoked.clone()),
         key,
     ];
     store.commit(Change { writes, ..Change::default() }).await.unwrap();
@@ -147,6 +154,19 @@ pub async fn every_expectation_is_checked(store: Arc<dyn Store>) {
             Expectation::MessageAttempts { message: message.id, attempts: 0 },
             Expectation::MessageAttempts { message: message.id, attempts: 1 },
         ),
+        (
+            Expectation::OutcomeRevision { recommendation: recommendation.id, revision: 1 },
+            Expectation::OutcomeRevision { recommendation: recommendation.id, revision: 0 },
+        ),
+        (
+            Expectation::OutcomeRevision { recommendation: RecommendationId::new(at(9), 9), revision: 0 },
+            Expectation::OutcomeRevision { recommendation: RecommendationId::new(at(9), 9), revision: 1 },
+        ),
+        (
+            Expectation::DualAuthorizationRevision { authorization: freeze_override(&recommendation).id, revision: 1 },
+            Expectation::DualAuthorizationRevision { authorization: freeze_override(&recommendation).id, revision: 2 },
+        ),
+        (Expectation::PreApprovalStands { pre_approval: pre_approval().id }, Expectation::PreApprovalStands { pre_approval: revoked.id }),
         (Expectation::ModesRevision { tenant: tenant(), revision: 0 }, Expectation::ModesRevision { tenant: tenant(), revision: 1 }),
     ] {
         store.commit(expecting(holds)).await.unwrap();

@@ -4,12 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use sluicegate::{
     domain::{
-        approval::{Caps, Mode, Modes, PreApproval},
+        account::Account,
+        approval::{Mode, Modes, Scope},
         digest::Digest,
-        execution::{Execution, ExecutionState},
-        id::{PreApprovalId, TokenId},
+        dual_authorization::{DualAuthorization, Matter},
+        id::{DualAuthorizationId, TokenId},
         name::PersonId,
-        outbox::OutboxState,
+        outbox::{OutboxMessage, OutboxState},
+        outcome::{Outcome, OutcomeKind},
         principal::{Role, Token},
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -36,20 +38,7 @@ pub async fn what_is_committed_reads_back(store: Arc<dyn Store>) {
     let recommendation = recommendation(&ticket, 1, Decision::NeedsApproval);
     let execution = execution(&ticket, 1, at(1));
     let message = message(&ticket, 1, "ops");
-    let pre_approval = PreApproval {
-        form: PreApproval::FORM,
-        id: PreApprovalId::new(at(1), 1),
-        tenant: tenant(),
-        runbook: runbook(),
-        digest: version(),
-        mode: Mode::Auto,
-        caps: Caps::default(),
-        sources: BTreeSet::new(),
-        approver: PersonId::new("ana").unwrap(),
-        created_at: at(1),
-        expires_at: at(1000),
-        revoked: None,
-    };
+    let pre_approval = pre_approval();
     let token = Token {
         id: TokenId::new(at(1), 1),
         tenant: tenant(),
@@ -161,20 +150,95 @@ pub async fn only_what_awaits_approval_expires(store: Arc<dyn Store>) {
     assert_eq!(store.recommendation_for(&tenant(), ticket.id).await.unwrap(), Some(done), "the newest");
 }
 
-pub async fn outcomes_count_runs_and_rejections_of_one_version(store: Arc<dyn Store>) {
+pub async fn outcomes_of_one_version_are_counted_and_never_turn_right(store: Arc<dyn Store>) {
     let ticket = received(&*store, 1).await;
-    for (n, state) in (1..).zip(ExecutionState::ALL) {
-        store.commit(written(&Execution { state, ..execution(&ticket, n, at(10)) })).await.unwrap();
+    let mut writes = Vec::new();
+    for (n, kind) in (1..).zip(OutcomeKind::ALL) {
+        let decided = recommendation(&ticket, n, Decision::AutoExecute);
+        writes.extend([Write::Outcome(Box::new(outcome(&decided, kind))), Write::Recommendation(Box::new(decided))]);
     }
-    let old = Execution { runbook_digest: Digest::of(b"old"), state: ExecutionState::Failed, ..execution(&ticket, 90, at(10)) };
-    store.commit(written(&old)).await.unwrap();
-    let rejected = Recommendation { state: RecommendationState::Rejected, ..recommendation(&ticket, 1, Decision::NeedsApproval) };
-    let open = recommendation(&ticket, 2, Decision::NeedsApproval);
-    let writes = [rejected, open].map(|r| Write::Recommendation(Box::new(r))).to_vec();
+    let old = Recommendation { runbook_digest: Some(Digest::of(b"old")), ..recommendation(&ticket, 90, Decision::AutoExecute) };
+    let asked = Recommendation { would_act: false, ..recommendation(&ticket, 91, Decision::NeedsApproval) };
+    let approved = recommendation(&ticket, 92, Decision::NeedsApproval);
+    let by_person = Outcome { automatic: false, ..outcome(&approved, OutcomeKind::Verified) };
+    for (decided, outcome) in [
+        (&old, outcome(&old, OutcomeKind::Undone)),
+        (&asked, Outcome { automatic: false, ..outcome(&asked, OutcomeKind::Undone) }),
+        (&approved, by_person.clone()),
+    ] {
+        writes.extend([Write::Outcome(Box::new(outcome)), Write::Recommendation(Box::new(decided.clone()))]);
+    }
     store.commit(Change { writes, ..Change::default() }).await.unwrap();
-    let found = store.outcomes(&tenant(), &runbook(), &version()).await.unwrap();
-    // Succeeded, rolled back, failed, in doubt, and one rejection; all but the first are wrong.
-    assert_eq!((found.known, found.wrong), (5, 4));
+
+    let record = |of: Digest| {
+        let store = Arc::clone(&store);
+        async move { store.outcome_record(&tenant(), &runbook(), &of).await.unwrap() }
+    };
+    let found = record(version()).await;
+    assert_eq!((found.known, found.wrong), (9, 6), "two kinds are right, and so is the approved run");
+    let old_record = record(Digest::of(b"old")).await;
+    assert_eq!((old_record.known, old_record.wrong), (1, 1));
+
+    let wrong = OutcomeKind::ALL.map(OutcomeKind::is_wrong);
+    let (digest, id, mine) = (version(), runbook(), tenant());
+    let since = |seconds| store.automatic_outcomes(&mine, &id, &digest, at(seconds));
+    assert_eq!(since(0).await.unwrap(), wrong, "in the order of the decisions, without the approved run");
+    assert_eq!(since(3).await.unwrap(), wrong[2..], "the instant itself counts");
+    let would_act = store.would_act(&tenant(), at(0)).await.unwrap();
+    assert_eq!(would_act.iter().map(|of| (of.digest, of.decisions)).collect::<Vec<_>>(), [(version(), 9), (Digest::of(b"old"), 1)]);
+    assert_eq!(store.would_act(&tenant(), at(90)).await.unwrap().len(), 2, "one decision of each is left");
+    let newest = store.outcomes(&tenant(), Some(&runbook()), at(8), first_page()).await.unwrap();
+    assert_eq!(newest.iter().map(|outcome| outcome.recommendation).collect::<Vec<_>>()[..2], [approved.id, old.id]);
+    assert_eq!(newest.len(), 3, "the one that would not have acted is no shadow decision");
+    assert_eq!(store.outcome(&tenant(), approved.id).await.unwrap(), Some(by_person.clone()));
+    assert_eq!(store.outcome(&other_tenant(), approved.id).await.unwrap(), None);
+
+    let late = Outcome { kind: OutcomeKind::Reopened, known_at: at(200), revision: 2, ..by_person.clone() };
+    let write = |outcome: &Outcome| Change { writes: vec![Write::Outcome(Box::new(outcome.clone()))], ..Change::default() };
+    store.commit(write(&late)).await.unwrap();
+    assert_eq!(record(version()).await.wrong, 7);
+    assert!(store.commit(write(&Outcome { revision: 3, ..by_person })).await.is_err(), "wrong never turns right");
+    assert_eq!(store.outcome(&tenant(), approved.id).await.unwrap(), Some(late));
+}
+
+pub async fn accounts_and_dual_authorizations_read_back(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    let recommendation = recommendation(&ticket, 1, Decision::NeedsApproval);
+    let asked = freeze_override(&recommendation);
+    let auto = DualAuthorization {
+        id: DualAuthorizationId::new(at(2), 2),
+        matter: Matter::AutoMode { scope: Scope::Runbook(runbook()) },
+        ..asked.clone()
+    };
+    let account = Account {
+        form: Account::FORM,
+        tenant: tenant(),
+        person: PersonId::new("ana").unwrap(),
+        password: "$argon2id$made-up".to_owned(),
+        changed_at: at(1),
+        changed_by: PersonId::new("root").unwrap(),
+    };
+    let writes = vec![
+        Write::DualAuthorization(Box::new(asked.clone())),
+        Write::DualAuthorization(Box::new(auto.clone())),
+        Write::Recommendation(Box::new(recommendation.clone())),
+        Write::Account(account.clone()),
+    ];
+    store.commit(Change { writes, ..Change::default() }).await.unwrap();
+    assert_eq!(store.dual_authorization(&tenant(), asked.id).await.unwrap(), Some(asked.clone()));
+    assert_eq!(store.dual_authorization(&other_tenant(), asked.id).await.unwrap(), None);
+    assert_eq!(store.dual_authorizations(&tenant(), first_page()).await.unwrap(), [auto, asked.clone()]);
+    assert_eq!(store.dual_authorizations_for(&tenant(), recommendation.id).await.unwrap(), [asked]);
+    assert_eq!(store.account(&tenant(), &account.person).await.unwrap(), Some(account.clone()));
+    assert_eq!(store.account(&other_tenant(), &account.person).await.unwrap(), None);
+
+    let requester = ticket.requester_digest().unwrap();
+    assert_eq!(store.requester_count(&tenant(), &requester, at(1)).await.unwrap(), 1, "the instant itself counts");
+    assert_eq!(store.requester_count(&tenant(), &requester, at(2)).await.unwrap(), 0);
+    assert_eq!(store.requester_count(&other_tenant(), &requester, at(0)).await.unwrap(), 0);
+    let unsaid = OutboxMessage { ticket: None, ..message(&ticket, 1, "ops") };
+    store.commit(queued(&unsaid)).await.unwrap();
+    assert_eq!(store.claim_messages(at(1), super::LEASE, 9).await.unwrap(), [unsaid], "a message may be about no ticket");
 }
 
 pub async fn a_closed_store_says_so(store: Arc<dyn Store>) {
