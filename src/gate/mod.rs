@@ -22,7 +22,7 @@ pub mod sequential;
 pub mod shadow;
 
 pub use error::{GateError, Place};
-pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
+pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute};
 pub use facts::Facts;
 pub use invariants::caps_in_force;
 pub use policy::PolicySet;

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{entry::Event, verdict::Verdict},
+    gate::EVALUATION_ERROR,
     telemetry::Metrics,
 };
 
@@ -21,4 +22,6 @@ pub fn entry(metrics: &Metrics, event: &Event) {
 pub fn verdict(metrics: &Metrics, verdict: &Verdict) {
     let first = verdict.refusals().next().map_or("none", |reason| reason.id.as_str());
     metrics.verdicts.with_label_values(&[verdict.decision.as_str(), first]).inc();
+    let failed = verdict.refusals().filter(|reason| reason.values.contains_key(EVALUATION_ERROR)).count();
+    metrics.gate_errors.inc_by(failed as u64);
 }

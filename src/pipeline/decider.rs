@@ -191,6 +191,10 @@ impl Decider {
         &self.policies
     }
 
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     pub fn triage(&self) -> &Triage {
         &self.triage
     }

@@ -18,6 +18,8 @@ pub mod service;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+mod tell;
 pub mod vectors;
+pub mod voids;
 pub mod wait;
 pub mod workers;

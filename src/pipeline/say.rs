@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::{
     domain::{
         execution::{Execution, ExecutionState},
-        id::OutboxId,
+        id::{OutboxId, TicketId},
+        name::TenantId,
         outbox::{Destination, Message, OutboxMessage, OutboxState},
         recommendation::Recommendation,
         ticket::Ticket,
@@ -117,12 +118,19 @@ pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
 }
 
 /// A message put in the outbox.
-pub fn queued(ticket: &Ticket, id: OutboxId, destination: Destination, message: Message, now: Timestamp) -> OutboxMessage {
+pub fn queued(
+    tenant: TenantId,
+    ticket: Option<TicketId>,
+    id: OutboxId,
+    destination: Destination,
+    message: Message,
+    now: Timestamp,
+) -> OutboxMessage {
     OutboxMessage {
         form: OutboxMessage::FORM,
         id,
-        tenant: ticket.tenant.clone(),
-        ticket: Some(ticket.id),
+        tenant,
+        ticket,
         destination,
         message,
         state: OutboxState::Waiting,

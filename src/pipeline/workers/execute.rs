@@ -24,7 +24,7 @@ use crate::{
         error::{ActionError, Result},
         say,
         service::Service,
-        workers::triage::tell,
+        tell::{self, About},
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -195,14 +195,10 @@ impl Surroundings for InService<'_> {
             let decider = service.decider();
             let title = title_of(decider.library().get(&execution.runbook), execution);
             let resolved = ticket.state == TicketState::Resolved;
-            tell(
-                service,
-                &ticket,
-                now,
-                &mut change,
-                |ticket| say::finished(ticket, execution, resolved, &title, &service.config.server.public_url),
-                || say::finished_event(&ticket, execution),
-            );
+            tell::help_desk(service, &ticket, now, &mut change, || {
+                say::finished(&ticket, execution, resolved, &title, &service.config.server.public_url)
+            });
+            tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
         }
         change.writes.push(service.write_ticket(ticket));
         Ok(change)
