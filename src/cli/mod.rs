@@ -10,6 +10,7 @@ mod init;
 mod log;
 mod openapi;
 mod policy;
+mod pre_approval;
 mod remote;
 mod replay;
 mod runbook;
@@ -64,8 +65,9 @@ enum Command {
     /// Make API tokens.
     #[command(subcommand)]
     Token(token::Command),
-    /// Pre-approve one version of a runbook as a standard change, through a running service.
-    PreApprove(remote::PreApproveArgs),
+    /// Make a runbook a standard change, list those that are, or take one back; through a running service.
+    #[command(subcommand)]
+    PreApproval(pre_approval::Command),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -87,7 +89,7 @@ pub fn main() -> ExitCode {
         Command::Log(command) => log::run(&command),
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
-        Command::PreApprove(args) => remote::pre_approve(&args),
+        Command::PreApproval(command) => pre_approval::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),
     };

@@ -390,6 +390,29 @@ impl Decider {
         })
     }
 
+    /// What of the proposal is no longer as it was when it was made, in words; empty when all is.
+    ///
+    /// # Errors
+    /// Never for values this program makes.
+    pub fn changed_since(&self, ticket: &Ticket, recommendation: &Recommendation) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        if ticket.input_digest()? != recommendation.receipt.input {
+            changed.push("the sender changed the ticket".to_owned());
+        }
+        if let (Some(id), Some(then)) = (&recommendation.runbook, recommendation.runbook_digest) {
+            match self.library.get(id).map(|runbook| runbook.digest) {
+                Some(now) if now == then => {}
+                Some(now) => changed.push(format!("runbook `{id}` was at {then} and is at {now}")),
+                None => changed.push(format!("runbook `{id}` was withdrawn")),
+            }
+        }
+        let (then, now) = (recommendation.verdict.policies, self.policies.digest());
+        if then != now {
+            changed.push(format!("the policies were at {then} and are at {now}"));
+        }
+        Ok(changed)
+    }
+
     fn proposal_facts(
         &self,
         ticket: &Ticket,

@@ -41,6 +41,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/tickets", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/tickets/{id}", READ),
     route(Method::GET, "/v1/tickets/{id}/log", READ),
+    route(Method::POST, "/v1/tickets/{id}/triage", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/recommendations", READ),
     route(Method::GET, "/v1/recommendations/{id}", READ),
     route(Method::POST, "/v1/recommendations/{id}/approve", Access::AnyOf(&[Approver])),

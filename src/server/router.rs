@@ -28,6 +28,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::ticket::list::list, api::ticket::submit::submit))
         .routes(routes!(api::ticket::show::show))
         .routes(routes!(api::ticket::log::log))
+        .routes(routes!(api::ticket::triage::triage))
         .routes(routes!(api::recommendation::list::list))
         .routes(routes!(api::recommendation::show::show))
         .routes(routes!(api::recommendation::approve::approve))

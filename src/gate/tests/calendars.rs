@@ -172,6 +172,6 @@ fn windows_that_cannot_be_read_are_refused_by_name() {
 fn the_shipped_calendar_reads() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/freeze.toml");
     let calendar = Calendar::load(&path).unwrap();
-    assert_eq!(names(&calendar, "2026-12-24T12:00:00Z", calendar.environment(&"live".into()).as_deref()), ["year-end"]);
-    assert!(names(&calendar, "2026-11-23T12:00:00Z", None).is_empty());
+    assert_eq!(names(&calendar, "2026-12-24T22:00:00Z", calendar.environment(&"live".into()).as_deref()), ["year-end"]);
+    assert!(names(&calendar, "2026-11-23T22:00:00Z", None).is_empty());
 }

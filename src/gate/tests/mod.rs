@@ -2,6 +2,7 @@
 
 mod approvals;
 mod calendars;
+mod hours;
 mod policies;
 mod properties;
 mod reference;

@@ -146,6 +146,14 @@ fn a_policy_that_cannot_be_evaluated_refuses_with_its_own_reason() {
         assert!(!reason.passed && reason.layer == Layer::Policy, "{reason:?}");
         assert!(reason.message.contains("could not be evaluated") && reason.message.contains("overflow"), "{}", reason.message);
         assert!(verdict.decision < Decision::AutoExecute);
+        // By this value the failures are counted as a metric.
+        let marked: Vec<&str> = verdict
+            .reasons
+            .iter()
+            .filter(|reason| reason.values.contains_key(crate::gate::EVALUATION_ERROR))
+            .map(|reason| reason.id.as_str())
+            .collect();
+        assert_eq!(marked, [format!("r{broken}")]);
     }
 }
 
