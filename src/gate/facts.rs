@@ -213,6 +213,9 @@ pub struct ProposalFacts {
     pub stale: bool,
     /// Who wrote and edited this version.
     pub authors: BTreeSet<PersonId>,
+    /// Whom the run is for, by its parameters of type `username` and `email`: they benefit, whoever asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub beneficiaries: BTreeSet<PersonId>,
     /// Probability that the runbook fits the ticket; make it with [`PerMillion::at_most`].
     pub fit: PerMillion,
     /// Automation needs at least this fit.
@@ -341,7 +344,7 @@ pub struct ApprovalFacts {
 }
 
 impl Facts {
-    /// 2 added the requester's groups and rate, freeze overrides, and pre-approvals of form 2.
+    /// 2 added the requester's groups and rate, beneficiaries, freeze overrides, and pre-approvals of form 2.
     pub const FORM: u32 = 2;
 
     /// The facts in a receipt, of this form or an older one; what that did not know is as if nobody had said it.

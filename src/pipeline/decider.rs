@@ -29,7 +29,7 @@ use crate::{
         name::{ConnectorName, DirectoryName, PersonId, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
-        runbook::{Runbook, StepKind},
+        runbook::{ParameterType, Runbook, StepKind},
         ticket::Ticket,
         untrusted::Untrusted,
         verdict::{Decision, Verdict},
@@ -436,6 +436,7 @@ impl Decider {
             executable: in_force.is_some_and(Runbook::is_executable),
             stale: in_force.is_none_or(|runbook| runbook.is_stale(today)),
             authors: in_force.map(|runbook| runbook.authors.clone()).unwrap_or_default(),
+            beneficiaries: in_force.map(|runbook| beneficiaries(runbook, recommendation)).unwrap_or_default(),
             fit: PerMillion::at_most(
                 recommendation.candidates.iter().find(|candidate| candidate.runbook == id).map_or(0.0, |candidate| candidate.fit),
             ),
@@ -449,6 +450,15 @@ impl Decider {
             runbook: id,
         }))
     }
+}
+
+/// Whom the run is for: the values of its parameters that name an account or an address.
+fn beneficiaries(runbook: &Runbook, recommendation: &Recommendation) -> BTreeSet<PersonId> {
+    let names_somebody = |parameter: &&FilledParameter| {
+        let declared = runbook.parameters.get(&parameter.name).map(|declared| &declared.kind);
+        matches!(declared, Some(ParameterType::Username | ParameterType::Email))
+    };
+    recommendation.parameters.iter().filter(names_somebody).flat_map(|parameter| approval::spellings(&parameter.value)).collect()
 }
 
 /// The digest of what was decided; `replay` compares it.

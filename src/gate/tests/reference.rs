@@ -112,6 +112,7 @@ fn valid_approvals(facts: &Facts) -> usize {
         let by = yes.by.as_str().to_lowercase();
         by != "wren@example.com"
             && (by != "ana@example.com" || facts.requester.is_none())
+            && !(proposal.beneficiaries.iter().any(|named| by.split('@').next() == named.as_str().to_lowercase().split('@').next()))
             && yes.roles.contains(&crate::domain::principal::Role::Approver)
             && yes.binding == proposal.binding
             && yes.at <= facts.now

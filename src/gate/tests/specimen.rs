@@ -170,6 +170,9 @@ impl Dice {
                 _ => proposal.expires_at = now,
             }
         }
+        if self.trouble() {
+            proposal.beneficiaries = BTreeSet::from([person(self.any(&["bo", "CY@example.com", "nobody"]))]);
+        }
         let template = proposal.pre_approvals[0].clone();
         let records = self.pick(&[1, 1, 2], &[0]);
         proposal.pre_approvals = (0..records).map(|n| self.pre_approval(&template, now, n)).collect();
