@@ -9,6 +9,7 @@ mod environment;
 mod finding;
 pub mod gate;
 mod load;
+pub mod requesters;
 mod schema;
 pub mod secret;
 mod secret_file;
@@ -37,6 +38,7 @@ pub struct Config {
     pub triage: triage::Triage,
     pub runbooks: triage::Runbooks,
     pub gate: gate::Gate,
+    pub requesters: requesters::Requesters,
     pub pipeline: gate::Pipeline,
     pub telemetry: server::Telemetry,
     /// Who sends tickets.

@@ -9,10 +9,9 @@ use std::{
 };
 
 use super::{
-    actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
-    vectors,
+    standing, vectors,
 };
 use crate::{
     config::{
@@ -26,7 +25,7 @@ use crate::{
         digest::Digest,
         id::RecommendationId,
         look_up::{Answer, LookUp, Question},
-        name::{ConnectorName, DirectoryName, PersonId, RunbookId},
+        name::{ConnectorName, DirectoryName, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
         runbook::{Runbook, StepKind},
@@ -35,12 +34,13 @@ use crate::{
         verdict::{Decision, Verdict},
     },
     gate::{
-        self, GateError, PolicySet, approval,
+        self, GateError, PolicySet,
         facts::{
             ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts,
             StormFacts, TicketFacts, Usage, WindowInForce,
         },
         freeze::{self, Calendar},
+        standing::{Requesters, Wanted},
     },
     runbook::{Finding, Known, Library, Meaning, Query},
     text::{
@@ -82,6 +82,7 @@ pub struct Decider {
     library: Arc<Library>,
     policies: Arc<PolicySet>,
     calendar: Arc<Calendar>,
+    requesters: Arc<Requesters>,
     settings: Gate,
     fit_limit: PerMillion,
     error_limit: PerMillion,
@@ -110,7 +111,7 @@ pub enum Part {
     Model,
     /// Runbooks, their lists and alert rules.
     Runbooks,
-    /// Policies and freeze calendar.
+    /// Policies, freeze calendar and the list of requesters.
     Policies,
 }
 
@@ -126,7 +127,7 @@ impl Part {
     }
 }
 
-type Rules = (Arc<PolicySet>, Arc<Calendar>);
+type Rules = (Arc<PolicySet>, Arc<Calendar>, Arc<Requesters>);
 
 impl Decider {
     /// Loads model, signals, runbooks and policies as the configuration names them.
@@ -137,10 +138,11 @@ impl Decider {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = load_triage(config)?;
         let library = load_library(config, &triage, None)?;
-        let (policies, calendar) = load_rules(config)?;
+        let (policies, calendar, requesters) = load_rules(config)?;
         Ok(Self {
             policies,
             calendar,
+            requesters,
             fit_limit: limit("least_fit", config.gate.least_fit)?,
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
@@ -161,13 +163,13 @@ impl Decider {
             refused.insert(Part::Runbooks, why);
             Arc::clone(&self.library)
         });
-        let (policies, calendar) = load_rules(config).unwrap_or_else(|why| {
+        let (policies, calendar, requesters) = load_rules(config).unwrap_or_else(|why| {
             refused.insert(Part::Policies, why);
-            (Arc::clone(&self.policies), Arc::clone(&self.calendar))
+            (Arc::clone(&self.policies), Arc::clone(&self.calendar), Arc::clone(&self.requesters))
         });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
-        (Self { triage, library, policies, calendar, settings, fit_limit, error_limit, error_confidence }, refused)
+        (Self { triage, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
     }
 
     pub fn library(&self) -> &Library {
@@ -336,20 +338,7 @@ impl Decider {
                 environment,
                 service,
             },
-            requester: ticket.report.requester.as_ref().map(|requester| {
-                let mut identities = approval::identities(requester);
-                // Whoever posted it through the API asks too, whoever they say it is for.
-                identities.extend(submitter(ticket));
-                let listed = |list: &[String]| {
-                    let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
-                    named(requester.id.as_untrusted())
-                        || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
-                        // Without `+tag`, which anybody can add to their own address.
-                        || identities.iter().any(|identity| named(identity.as_str()))
-                };
-                let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
-                RequesterFacts { identities, known: false, vip, flagged, entitled: None, groups: BTreeSet::new(), rate: None }
-            }),
+            requester: self.requester_facts(ticket, recommendation, circumstances),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
                 global: modes.global,
@@ -384,6 +373,16 @@ impl Decider {
                 })
                 .collect(),
         })
+    }
+
+    fn requester_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Option<RequesterFacts> {
+        let requester = ticket.report.requester.as_ref()?;
+        let runbook = recommendation.runbook.as_ref().and_then(|id| self.library.get(id));
+        let category = recommendation.classification.category.label.as_deref();
+        let wanted = runbook.map(|runbook| Wanted { runbook: &runbook.id, categories: &runbook.categories, category });
+        let submitter = standing::submitter(ticket);
+        let facts = self.requesters.facts(requester, submitter.as_ref(), circumstances.said_of_requester.as_ref(), wanted);
+        Some(RequesterFacts { rate: circumstances.requester_rate, ..facts })
     }
 
     fn proposal_facts(
@@ -451,12 +450,6 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
     }
 }
 
-/// The person who posted the ticket through the API, by the attribute that `submit` writes.
-fn submitter(ticket: &Ticket) -> Option<PersonId> {
-    let written = ticket.report.attributes.get(SUBMITTED_BY).filter(|_| ticket.source.as_str() == API_SOURCE)?;
-    PersonId::new(written.as_untrusted()).ok()
-}
-
 /// The first of the named attributes or labels that the ticket has.
 fn first_named<'a>(ticket: &'a Ticket, names: &[String]) -> Option<&'a Untrusted> {
     names.iter().find_map(|name| ticket.report.attributes.get(name).or_else(|| ticket.report.labels.get(name)))
@@ -516,7 +509,9 @@ fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> s
 
 fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {
     let folder = &config.gate.policies;
-    Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?)))
+    let requesters = &config.requesters;
+    let requesters = Requesters::load(requesters.file(), requesters.directory().is_some(), &config.gate.vip, &config.gate.flagged)?;
+    Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?), Arc::new(requesters)))
 }
 
 /// What the matcher sees of a ticket.

@@ -18,6 +18,7 @@ pub mod service;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+mod standing;
 pub mod vectors;
 pub mod wait;
 pub mod workers;
