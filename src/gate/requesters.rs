@@ -180,43 +180,54 @@ fn yes_or_no(column: &str, cell: Option<&str>) -> Result<bool, String> {
 /// # Errors
 /// Every row that cannot be read, with its line and what to do.
 fn parse(file: &str, bytes: &[u8]) -> Result<List, GateError> {
-    let fail = |line: u64, message: String| GateError::Requesters {
-        place: Place { file: file.to_owned(), line: usize::try_from(line).unwrap_or(usize::MAX) },
-        message,
-    };
+    let fail = |line, message| GateError::Requesters { place: Place { file: file.to_owned(), line }, message };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let columns = reader.headers().map_err(|why| why.to_string()).and_then(Columns::read).map_err(|why| fail(1, why))?;
-    let (mut list, mut lines, mut errors) = (List::new(), BTreeMap::new(), Vec::new());
+    let (mut list, mut places, mut errors, mut unshown) = (List::new(), BTreeMap::new(), Vec::new(), 0);
     for row in reader.records() {
-        let row = match row {
-            Ok(row) => row,
-            Err(why) => {
-                errors.push(fail(why.position().map_or(0, csv::Position::line), unreadable(&why)));
-                continue;
+        let at = |position: Option<&csv::Position>| position.map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
+        let (at, wrong) = match row {
+            Err(why) => (at(why.position()), Some(unreadable(&why))),
+            Ok(row) => {
+                let at = at(row.position());
+                let wrong = match columns.record(&row) {
+                    Ok((id, record)) => match places.insert(id.clone(), at) {
+                        None => {
+                            list.insert(id, record);
+                            None
+                        }
+                        Some(first) => {
+                            Some(format!("`{id}` stands in line {} already, in whatever spelling: keep one", line(bytes, first)))
+                        }
+                    },
+                    Err(message) => Some(message),
+                };
+                (at, wrong)
             }
         };
-        let line = row.position().map_or(0, csv::Position::line);
-        match columns.record(&row) {
-            Ok((id, record)) => match lines.insert(id.clone(), line) {
-                None => drop(list.insert(id, record)),
-                Some(first) => errors.push(fail(line, format!("`{id}` stands in line {first} already, in whatever spelling: keep one"))),
-            },
-            Err(message) => errors.push(fail(line, message)),
+        match wrong {
+            Some(message) if errors.len() < MOST_SHOWN => errors.push(fail(line(bytes, at), message)),
+            Some(_) => unshown += 1,
+            None => {}
         }
     }
-    if errors.is_empty() && list.is_empty() {
-        return Err(fail(0, "names no requester: a list that was cut off would look like this".to_owned()));
-    }
-    if errors.len() > MOST_SHOWN {
-        let more = errors.len() - MOST_SHOWN;
-        errors.truncate(MOST_SHOWN);
-        errors.push(fail(0, format!("and {more} more")));
+    if unshown > 0 {
+        errors.push(fail(0, format!("and {unshown} more")));
     }
     match (errors.len(), errors.pop()) {
+        (_, None) if list.is_empty() => Err(fail(0, "names no requester: a list that was cut off would look like this".to_owned())),
+        (_, None) => Ok(list),
         (1, Some(only)) => Err(only),
         (_, Some(last)) => Err(GateError::Several(errors.into_iter().chain([last]).collect())),
-        (_, None) => Ok(list),
     }
+}
+
+/// The line of the row that was read from byte `start`, from 1. The reader's own count stays behind after a
+/// blank line and in files that end their lines with CR LF.
+fn line(bytes: &[u8], start: usize) -> usize {
+    let start = start.min(bytes.len());
+    let row = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    1 + bytes[..row].iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn unreadable(why: &csv::Error) -> String {
@@ -291,6 +302,7 @@ mod tests {
             assert_eq!(read(text).unwrap_err(), said, "{text:?}");
         }
         assert_eq!(parse("r.csv", b"id\n\xff\n").unwrap_err().to_string(), "r.csv:2: is not UTF-8");
+        assert_eq!(read("id,vip\r\nu-1,no\r\n\r\nu-2,x\r\n").unwrap_err(), "r.csv:4: `vip` is `x`: expected `yes` or `no`");
         let two = read("id,vip\nu-1,x\nu-2,y\n").unwrap_err();
         assert_eq!(two.lines().count(), 2, "{two}");
         let many = format!("id,vip\n{}", (0..50).map(|n| format!("u-{n},x\n")).collect::<String>());
