@@ -45,7 +45,7 @@ pub struct Config {
     pub sources: Vec<source::Source>,
     /// What runbook steps may call.
     pub connectors: Vec<connector::Connector>,
-    /// Where values of parameters are looked up.
+    /// Where values of parameters, and requesters, are looked up.
     pub directories: Vec<directory::Directory>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,

@@ -111,23 +111,26 @@ pub enum Part {
     Model,
     /// Runbooks, their lists and alert rules.
     Runbooks,
-    /// Policies, freeze calendar and the list of requesters.
+    /// Policies and freeze calendar.
     Policies,
+    /// The list of requesters. By itself, because an export of people goes wrong more often than a policy does.
+    Requesters,
 }
 
 impl Part {
-    pub const ALL: [Self; 3] = [Self::Model, Self::Runbooks, Self::Policies];
+    pub const ALL: [Self; 4] = [Self::Model, Self::Runbooks, Self::Policies, Self::Requesters];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Runbooks => "runbooks",
             Self::Policies => "policies",
+            Self::Requesters => "requesters",
         }
     }
 }
 
-type Rules = (Arc<PolicySet>, Arc<Calendar>, Arc<Requesters>);
+type Rules = (Arc<PolicySet>, Arc<Calendar>);
 
 impl Decider {
     /// Loads model, signals, runbooks and policies as the configuration names them.
@@ -138,11 +141,11 @@ impl Decider {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
         let triage = load_triage(config)?;
         let library = load_library(config, &triage, None)?;
-        let (policies, calendar, requesters) = load_rules(config)?;
+        let (policies, calendar) = load_rules(config)?;
         Ok(Self {
             policies,
             calendar,
-            requesters,
+            requesters: load_requesters(config)?,
             fit_limit: limit("least_fit", config.gate.least_fit)?,
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
@@ -163,9 +166,13 @@ impl Decider {
             refused.insert(Part::Runbooks, why);
             Arc::clone(&self.library)
         });
-        let (policies, calendar, requesters) = load_rules(config).unwrap_or_else(|why| {
+        let (policies, calendar) = load_rules(config).unwrap_or_else(|why| {
             refused.insert(Part::Policies, why);
-            (Arc::clone(&self.policies), Arc::clone(&self.calendar), Arc::clone(&self.requesters))
+            (Arc::clone(&self.policies), Arc::clone(&self.calendar))
+        });
+        let requesters = load_requesters(config).unwrap_or_else(|why| {
+            refused.insert(Part::Requesters, why);
+            Arc::clone(&self.requesters)
         });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
@@ -509,9 +516,12 @@ fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> s
 
 fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {
     let folder = &config.gate.policies;
-    let requesters = &config.requesters;
-    let requesters = Requesters::load(requesters.file(), requesters.directory().is_some(), &config.gate.vip, &config.gate.flagged)?;
-    Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?), Arc::new(requesters)))
+    Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?)))
+}
+
+fn load_requesters(config: &Config) -> std::result::Result<Arc<Requesters>, LoadError> {
+    let Config { requesters, gate, .. } = config;
+    Ok(Arc::new(Requesters::load(requesters.file(), requesters.directory().is_some(), &gate.vip, &gate.flagged)?))
 }
 
 /// What the matcher sees of a ticket.

@@ -209,6 +209,11 @@ impl Member {
         if let Some(heard) = self.fresh(memory, value, ambient.now()) {
             return heard;
         }
+        // Before the breaker: what a ticket says must not count as a failure of the directory.
+        let request = match self.request(value) {
+            Ok(request) => request,
+            Err(why) => return self.nothing(memory, value, &why),
+        };
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await;
         // A storm asks the same thing many times; the first answer serves all who waited.
@@ -218,7 +223,7 @@ impl Member {
         if !locked(&self.breaker).lets_through(ambient.now()) {
             return self.nothing(memory, value, "it rests after failures in a row");
         }
-        let said = self.look_up(value).await.and_then(read);
+        let said = self.look_up(request).await.and_then(read);
         let at = ambient.now();
         match said {
             Ok(what) => {
@@ -290,8 +295,9 @@ impl Member {
         Record::from_json(&body).map(Some).map_err(why)
     }
 
-    /// The JSON of a 200, or `None` of a 404.
-    async fn look_up(&self, value: &str) -> Result<Option<serde_json::Value>, String> {
+    /// # Errors
+    /// The value cannot be one segment of a path.
+    fn request(&self, value: &str) -> Result<Request, String> {
         let refused = |why: outbound::Refusal| why.to_string();
         let path = match &self.path {
             (before, Some(after)) => {
@@ -307,6 +313,11 @@ impl Member {
             request = request.secret_header("authorization", authorization.expose()).map_err(refused)?;
         }
         request.query.extend(self.query.iter().map(|name| (name.clone(), value.to_owned())));
+        Ok(request)
+    }
+
+    /// The JSON of a 200, or `None` of a 404.
+    async fn look_up(&self, request: Request) -> Result<Option<serde_json::Value>, String> {
         let answer = self.client.send(request).await.map_err(|why| match why {
             CallError::Unreadable { status, why } => format!("it answered {status}, and the answer could not be read: {why}"),
             other => other.to_string(),

@@ -125,8 +125,9 @@ async fn a_new_flag_counts_from_the_reload_and_a_list_that_is_wrong_leaves_the_l
     list.says("id,flagged\nana@example.com,perhaps\n");
     assert!(!reload(world.service()).await);
     let loads = serde_json::to_value(world.service().loads.all()).unwrap();
-    let said = loads["policies"]["refused"]["message"].as_str().unwrap();
+    let said = loads["requesters"]["refused"]["message"].as_str().unwrap();
     assert!(said.ends_with("requesters.csv:2: `flagged` is `perhaps`: expected `yes` or `no`"), "{said}");
+    assert!(loads["policies"].get("refused").is_none(), "a slip in the list keeps no policy out");
     let third = told(&world, &from(3, ana())).await;
     assert_eq!(refused_by(&world.proposal(third).await), ["requester_unflagged"], "the last good list");
     assert_eq!(world.automation.changes().len(), 1);
