@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{error::Result, service::Service, shape};
+use super::{error::Result, service::Service, shape, standing};
 use crate::{
     domain::{
         approval::{Modes, PreApproval},
@@ -20,8 +20,9 @@ use crate::{
     },
     execute::connectors::Health,
     gate::{
-        facts::{ConnectorHealth, FreezeOverride, PerMillion},
+        facts::{ConnectorHealth, FreezeOverride, PerMillion, RequestRate},
         sequential::Watch,
+        standing::Said,
     },
     store::interface::{CapUse, OutcomeRecord},
 };
@@ -43,6 +44,10 @@ pub struct Circumstances {
     pub connectors: BTreeMap<ConnectorName, ConnectorHealth>,
     /// The roles that the tenant's people hold now, from their live tokens.
     pub roles: BTreeMap<PersonId, BTreeSet<Role>>,
+    /// What the directory says of the requester's identities; `None` when it was not asked.
+    pub said_of_requester: Option<BTreeMap<String, Said>>,
+    /// `None` when no rate is limited.
+    pub requester_rate: Option<RequestRate>,
 }
 
 impl Circumstances {
@@ -60,6 +65,8 @@ impl Circumstances {
             storm_size: 1,
             connectors: runbook.into_iter().flat_map(|runbook| &runbook.steps).map(|step| (step.connector.clone(), unasked())).collect(),
             roles: BTreeMap::new(),
+            said_of_requester: None,
+            requester_rate: None,
         }
     }
 
@@ -87,6 +94,9 @@ pub async fn gather(
     runbook: Option<(&Runbook, Digest)>,
     running: Option<&Execution>,
 ) -> Result<Circumstances> {
+    // First, because it may take seconds: what the store says must not grow old meanwhile. With no runbook nothing
+    // can run, and nobody is asked.
+    let said_of_requester = if runbook.is_some() { standing::said(service, ticket).await } else { None };
     let now = service.ambient.now();
     let tenant = &ticket.tenant;
     let since = now.minus(service.config.gate.storm_window.get());
@@ -102,6 +112,8 @@ pub async fn gather(
         storm_size,
         connectors: BTreeMap::new(),
         roles: roles(service, tenant, now).await?,
+        said_of_requester,
+        requester_rate: standing::rate(service, ticket, running, now).await?,
     };
     if let Some((runbook, target)) = runbook {
         circumstances.pre_approvals = service.store.pre_approvals(tenant, Some(&runbook.id)).await?;

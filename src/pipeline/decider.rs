@@ -9,10 +9,9 @@ use std::{
 };
 
 use super::{
-    actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
-    vectors,
+    standing, vectors,
 };
 use crate::{
     config::{
@@ -35,12 +34,13 @@ use crate::{
         verdict::{Decision, Verdict},
     },
     gate::{
-        self, GateError, PolicySet, approval,
+        self, GateError, PolicySet,
         facts::{
             ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts,
             StormFacts, TicketFacts, Usage, WindowInForce,
         },
         freeze::{self, Calendar},
+        standing::{Requesters, Wanted},
     },
     runbook::{Finding, Known, Library, Meaning, Query},
     text::{
@@ -82,6 +82,7 @@ pub struct Decider {
     library: Arc<Library>,
     policies: Arc<PolicySet>,
     calendar: Arc<Calendar>,
+    requesters: Arc<Requesters>,
     settings: Gate,
     fit_limit: PerMillion,
     error_limit: PerMillion,
@@ -112,16 +113,19 @@ pub enum Part {
     Runbooks,
     /// Policies and freeze calendar.
     Policies,
+    /// The list of requesters. By itself, because an export of people goes wrong more often than a policy does.
+    Requesters,
 }
 
 impl Part {
-    pub const ALL: [Self; 3] = [Self::Model, Self::Runbooks, Self::Policies];
+    pub const ALL: [Self; 4] = [Self::Model, Self::Runbooks, Self::Policies, Self::Requesters];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Runbooks => "runbooks",
             Self::Policies => "policies",
+            Self::Requesters => "requesters",
         }
     }
 }
@@ -141,6 +145,7 @@ impl Decider {
         Ok(Self {
             policies,
             calendar,
+            requesters: load_requesters(config)?,
             fit_limit: limit("least_fit", config.gate.least_fit)?,
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
@@ -165,9 +170,13 @@ impl Decider {
             refused.insert(Part::Policies, why);
             (Arc::clone(&self.policies), Arc::clone(&self.calendar))
         });
+        let requesters = load_requesters(config).unwrap_or_else(|why| {
+            refused.insert(Part::Requesters, why);
+            Arc::clone(&self.requesters)
+        });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
-        (Self { triage, library, policies, calendar, settings, fit_limit, error_limit, error_confidence }, refused)
+        (Self { triage, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
     }
 
     pub fn library(&self) -> &Library {
@@ -340,20 +349,7 @@ impl Decider {
                 environment,
                 service,
             },
-            requester: ticket.report.requester.as_ref().map(|requester| {
-                let mut identities = approval::identities(requester);
-                // Whoever posted it through the API asks too, whoever they say it is for.
-                identities.extend(submitter(ticket));
-                let listed = |list: &[String]| {
-                    let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
-                    named(requester.id.as_untrusted())
-                        || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
-                        // Without `+tag`, which anybody can add to their own address.
-                        || identities.iter().any(|identity| named(identity.as_str()))
-                };
-                let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
-                RequesterFacts { identities, known: false, vip, flagged, entitled: None, groups: BTreeSet::new(), rate: None }
-            }),
+            requester: self.requester_facts(ticket, recommendation, circumstances),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
                 global: modes.global,
@@ -413,6 +409,16 @@ impl Decider {
         Ok(changed)
     }
 
+    fn requester_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Option<RequesterFacts> {
+        let requester = ticket.report.requester.as_ref()?;
+        let runbook = recommendation.runbook.as_ref().and_then(|id| self.library.get(id));
+        let category = recommendation.classification.category.label.as_deref();
+        let wanted = runbook.map(|runbook| Wanted { runbook: &runbook.id, categories: &runbook.categories, category });
+        let submitter = standing::submitter(ticket);
+        let facts = self.requesters.facts(requester, submitter.as_ref(), circumstances.said_of_requester.as_ref(), wanted);
+        Some(RequesterFacts { rate: circumstances.requester_rate, ..facts })
+    }
+
     fn proposal_facts(
         &self,
         ticket: &Ticket,
@@ -458,7 +464,7 @@ fn beneficiaries(runbook: &Runbook, recommendation: &Recommendation) -> BTreeSet
         let declared = runbook.parameters.get(&parameter.name).map(|declared| &declared.kind);
         matches!(declared, Some(ParameterType::Username | ParameterType::Email))
     };
-    recommendation.parameters.iter().filter(names_somebody).flat_map(|parameter| approval::spellings(&parameter.value)).collect()
+    recommendation.parameters.iter().filter(names_somebody).flat_map(|parameter| gate::approval::spellings(&parameter.value)).collect()
 }
 
 /// The digest of what was decided; `replay` compares it.
@@ -486,12 +492,6 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
         Field::Title => &clean.title,
         Field::Body => &clean.body,
     }
-}
-
-/// The person who posted the ticket through the API, by the attribute that `submit` writes.
-fn submitter(ticket: &Ticket) -> Option<PersonId> {
-    let written = ticket.report.attributes.get(SUBMITTED_BY).filter(|_| ticket.source.as_str() == API_SOURCE)?;
-    PersonId::new(written.as_untrusted()).ok()
 }
 
 /// The first of the named attributes or labels that the ticket has.
@@ -554,6 +554,11 @@ fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> s
 fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {
     let folder = &config.gate.policies;
     Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?)))
+}
+
+fn load_requesters(config: &Config) -> std::result::Result<Arc<Requesters>, LoadError> {
+    let Config { requesters, gate, .. } = config;
+    Ok(Arc::new(Requesters::load(requesters.file(), requesters.directory().is_some(), &gate.vip, &gate.flagged)?))
 }
 
 /// What the matcher sees of a ticket.

@@ -18,6 +18,7 @@ pub mod service;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+mod standing;
 mod tell;
 pub mod vectors;
 pub mod voids;

@@ -17,6 +17,7 @@ mod way_approve;
 mod way_changes;
 mod way_faults;
 mod way_pre_approvals;
+mod way_requesters;
 mod way_switches;
 mod way_whole;
 mod way_world;

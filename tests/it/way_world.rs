@@ -152,7 +152,8 @@ impl HelpDesk {
     }
 }
 
-async fn serve(router: Router) -> SocketAddr {
+/// On a free port of this machine, until the test ends.
+pub async fn serve(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -6,5 +6,6 @@ mod hours;
 mod policies;
 mod properties;
 mod reference;
+mod requesters;
 pub(super) mod specimen;
 mod stored;

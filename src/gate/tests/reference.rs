@@ -84,7 +84,11 @@ fn invariants_allow(facts: &Facts) -> Decision {
         && !proposal.stale
         && proposal.fit >= proposal.fit_limit
         && facts.ticket.category.is_some()
-        && !facts.requester.as_ref().is_some_and(|requester| requester.flagged)
+        && !facts.requester.as_ref().is_some_and(|requester| {
+            requester.flagged
+                || matches!(requester.standing, Some(StandingFacts::Unknown { .. }))
+                || requester.rate.is_some_and(|rate| rate.limit < rate.tickets_hour)
+        })
         && bound_is_kept(&facts.record)
         && !facts.record.demoted
         && !down
@@ -159,10 +163,10 @@ fn random_facts_are_decided_as_the_second_evaluator_decides_them() {
     assert!(seen.values().all(|n| n * 15 > count), "{seen:?}");
 }
 
-/// Every combination of eleven attributes, the rest as in the baseline.
+/// Every combination of twelve attributes, the rest as in the baseline.
 #[test]
 fn all_combinations_of_the_attributes_are_decided_as_the_second_evaluator_decides_them() {
-    const BITS: u32 = 11;
+    const BITS: u32 = 12;
     for bits in 0u32..1 << BITS {
         let on = |bit: u32| bits >> bit & 1 == 1;
         let mut facts = specimen::baseline();
@@ -194,6 +198,9 @@ fn all_combinations_of_the_attributes_are_decided_as_the_second_evaluator_decide
             proposal.missing.insert("host".parse().unwrap());
         }
         (proposal.reversible, proposal.idempotent) = (!on(10), false);
+        if on(11) {
+            facts.requester.as_mut().unwrap().standing = Some(StandingFacts::Unknown { reason: "no answer".to_owned() });
+        }
         agrees(&facts);
     }
 }
