@@ -5,5 +5,6 @@ mod calendars;
 mod policies;
 mod properties;
 mod reference;
+mod sequential;
 mod specimen;
 mod stored;
