@@ -152,8 +152,8 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<(), String> {
-        Ok(())
+    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, String> {
+        Ok(Vec::new())
     }
 
     async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
@@ -166,8 +166,8 @@ struct StopsBefore(&'static [&'static str]);
 
 #[async_trait]
 impl Surroundings for StopsBefore {
-    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<(), String> {
-        if self.0.contains(&next.id.as_str()) { Err("the kill switch is on".to_owned()) } else { Ok(()) }
+    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
+        if self.0.contains(&next.id.as_str()) { Err("the kill switch is on".to_owned()) } else { Ok(Vec::new()) }
     }
 
     async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
