@@ -8,3 +8,4 @@ mod reference;
 mod sequential;
 mod specimen;
 mod stored;
+mod zones;
