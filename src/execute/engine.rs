@@ -134,6 +134,10 @@ impl Engine {
         loop {
             match plan::next(runbook, &execution) {
                 Next::Call { step, attempt } => {
+                    // Waits first and asks then: a yes is as old as the question.
+                    if attempt > 1 {
+                        tokio::time::sleep(self.pace.retry * 2u32.saturating_pow(attempt - 2)).await;
+                    }
                     let rests_on = match self.may_call(&execution, step, surroundings).await {
                         Ok(rests_on) => rests_on,
                         Err(reason) => {
@@ -149,9 +153,6 @@ impl Engine {
                     };
                     if execution.state == ExecutionState::Pending {
                         execution = self.move_to(execution, ExecutionState::Running, None).await?;
-                    }
-                    if attempt > 1 {
-                        tokio::time::sleep(self.pace.retry * 2u32.saturating_pow(attempt - 2)).await;
                     }
                     let Some(ready) = ready.get(&step.id) else {
                         return Err(ExecuteError::Step { step: step.id.clone(), why: "was not made ready".to_owned() });

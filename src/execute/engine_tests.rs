@@ -175,6 +175,36 @@ impl Surroundings for StopsBefore {
     }
 }
 
+/// Says yes to each step once under modes that are no longer, then no.
+#[derive(Default)]
+struct StaleYes(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Surroundings for StaleYes {
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
+        let mut asked = self.0.lock().unwrap();
+        asked.push(next.id.to_string());
+        if asked.len() > 1 {
+            return Err("the kill switch is on".to_owned());
+        }
+        Ok(vec![Condition::ModesRevision { tenant: execution.tenant.clone(), revision: 7 }])
+    }
+
+    async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
+        Ok(Change::default())
+    }
+}
+
+#[tokio::test]
+async fn a_yes_whose_ground_changed_before_the_step_began_sends_nothing_and_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let (runbook, stale) = (runbook(true), StaleYes::default());
+    let ended = bench.engine.run(bench.stored(&runbook).await, &runbook, &stale).await.unwrap();
+    assert_eq!((ended.state, ended.steps.len(), bench.world.paths().len()), (ExecutionState::Refused, 0, 0));
+    assert_eq!(*stale.0.lock().unwrap(), ["look", "look"]);
+    bench.check_log().await;
+}
+
 fn step(id: &str, kind: StepKind, idempotent: bool, rollback: Option<&str>) -> Step {
     Step {
         id: id.parse().unwrap(),
