@@ -4,6 +4,8 @@
 //! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
 
 pub mod actions;
+#[cfg(test)]
+mod adversarial_tests;
 mod announce;
 pub mod circumstances;
 mod count;

@@ -12,6 +12,8 @@ mod app;
 mod architecture;
 mod cli_runbook;
 mod kill;
+mod races;
+mod schedule;
 mod store_contract;
 mod way_approve;
 mod way_changes;

@@ -7,5 +7,7 @@ mod policies;
 mod properties;
 mod reference;
 mod requesters;
+mod sequential;
 pub(super) mod specimen;
 mod stored;
+mod zones;

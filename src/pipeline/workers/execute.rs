@@ -130,7 +130,7 @@ struct InService<'a> {
 }
 
 impl InService<'_> {
-    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<(), String>> {
+    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<Vec<Expectation>, String>> {
         let service = self.service;
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
@@ -140,7 +140,9 @@ impl InService<'_> {
         };
         let circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
-        Ok(allowed(&decider, &facts, execution))
+        // Modes hold the kill switch: one pulled after this look stops the step all the same.
+        let modes = Expectation::ModesRevision { tenant: execution.tenant.clone(), revision: circumstances.modes.revision };
+        Ok(allowed(&decider, &facts, execution).map(|()| vec![modes]))
     }
 }
 
@@ -157,7 +159,7 @@ fn allowed(decider: &Decider, facts: &gate::Facts, execution: &Execution) -> std
 
 #[async_trait]
 impl Surroundings for InService<'_> {
-    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<(), String> {
+    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<Vec<Expectation>, String> {
         // Not knowing is a no.
         self.permission(execution).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
     }
