@@ -11,6 +11,10 @@ pub fn entry(metrics: &Metrics, event: &Event) {
     match event {
         Event::TicketMoved { from, to, .. } => metrics.ticket_transitions.with_label_values(&[from.as_str(), to.as_str()]).inc(),
         Event::ExecutionMoved { to, .. } if to.is_final() => metrics.executions.with_label_values(&[to.as_str()]).inc(),
+        Event::OutcomeRecorded { outcome, automatic, .. } => {
+            metrics.outcomes.with_label_values(&[outcome.as_str(), if *automatic { "true" } else { "false" }]).inc();
+        }
+        Event::RunbookDemoted { runbook, .. } => metrics.demotions.with_label_values(&[runbook.as_str()]).inc(),
         Event::DeliveryDeadLettered { .. } => metrics.dead_letters.inc(),
         Event::DeadLetterReplayed { .. } => metrics.dead_letters.dec(),
         _ => {}

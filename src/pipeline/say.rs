@@ -6,14 +6,17 @@ use serde_json::json;
 
 use crate::{
     domain::{
+        digest::Digest,
         execution::{Execution, ExecutionState},
-        id::OutboxId,
+        id::{OutboxId, TicketId},
+        name::{RunbookId, TenantId},
         outbox::{Destination, Message, OutboxMessage, OutboxState},
         recommendation::Recommendation,
         ticket::Ticket,
         time::Timestamp,
         verdict::Decision,
     },
+    gate::sequential::WatchReport,
     text::redact,
 };
 
@@ -116,13 +119,37 @@ pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
     }
 }
 
+/// The CloudEvents type and data of a runbook that lost its automation. `limit` is the error rate it may have.
+pub fn demoted_event(runbook: &RunbookId, digest: &Digest, owner: &str, report: &WatchReport, limit: f64) -> Message {
+    Message::Event {
+        event_type: "runbook.demoted".to_owned(),
+        data: json!({
+            "runbook": runbook,
+            "digest": digest,
+            "owner": owner,
+            "outcomes": report.outcomes,
+            "wrong": report.wrong,
+            "limit": limit,
+        }),
+    }
+}
+
 /// A message put in the outbox.
-pub fn queued(ticket: &Ticket, id: OutboxId, destination: Destination, message: Message, now: Timestamp) -> OutboxMessage {
+///
+/// `ticket` is `None` when the message is about none.
+pub fn queued(
+    tenant: &TenantId,
+    ticket: Option<TicketId>,
+    id: OutboxId,
+    destination: Destination,
+    message: Message,
+    now: Timestamp,
+) -> OutboxMessage {
     OutboxMessage {
         form: OutboxMessage::FORM,
         id,
-        tenant: ticket.tenant.clone(),
-        ticket: Some(ticket.id),
+        tenant: tenant.clone(),
+        ticket,
         destination,
         message,
         state: OutboxState::Waiting,

@@ -13,7 +13,8 @@ use crate::{
         approval::{Caps, Mode},
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
-        id::{ExecutionId, OutboxId, RecommendationId},
+        id::{ExecutionId, OutboxId, RecommendationId, TicketId},
+        name::TenantId,
         outbox::{Destination, Message},
         principal::Actor,
         recommendation::{Recommendation, RecommendationState},
@@ -268,19 +269,31 @@ pub(crate) fn tell(
     comment: impl FnOnce(&Ticket) -> Message,
     event: impl FnOnce() -> Message,
 ) {
-    let mut queue = |destination: Destination, message: Message| {
-        let message = say::queued(ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
-        let queued = Event::MessageQueued { message: message.id, ticket: message.ticket, destination: message.destination.key() };
-        change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, queued));
-        change.writes.push(Write::Message(Box::new(message)));
-    };
     if service.senders.writes_back_to(&ticket.source) {
-        queue(Destination::HelpDesk(ticket.source.clone()), comment(ticket));
+        queue(service, &ticket.tenant, Some(ticket.id), Destination::HelpDesk(ticket.source.clone()), comment(ticket), now, change);
     }
-    let message = event();
-    if let Message::Event { event_type, .. } = &message {
-        for destination in service.senders.listeners(&ticket.tenant, event_type) {
-            queue(destination, message.clone());
-        }
+    publish(service, &ticket.tenant, Some(ticket.id), event(), now, change);
+}
+
+/// Queues an event for the tenant's webhooks that want it. `ticket` is `None` when it is about none.
+pub(crate) fn publish(service: &Service, tenant: &TenantId, ticket: Option<TicketId>, event: Message, now: Timestamp, change: &mut Change) {
+    let Message::Event { event_type, .. } = &event else { return };
+    for destination in service.senders.listeners(tenant, event_type) {
+        queue(service, tenant, ticket, destination, event.clone(), now, change);
     }
+}
+
+fn queue(
+    service: &Service,
+    tenant: &TenantId,
+    ticket: Option<TicketId>,
+    destination: Destination,
+    message: Message,
+    now: Timestamp,
+    change: &mut Change,
+) {
+    let message = say::queued(tenant, ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
+    let queued = Event::MessageQueued { message: message.id, ticket, destination: message.destination.key() };
+    change.entries.push(Entry::new(tenant.clone(), now, Actor::Engine, queued));
+    change.writes.push(Write::Message(Box::new(message)));
 }
