@@ -26,3 +26,39 @@ pub fn verdict(metrics: &Metrics, verdict: &Verdict) {
     let first = verdict.refusals().next().map_or("none", |reason| reason.id.as_str());
     metrics.verdicts.with_label_values(&[verdict.decision.as_str(), first]).inc();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        digest::Digest,
+        id::{RecommendationId, TicketId},
+        name::RunbookId,
+        outcome::OutcomeKind,
+        time::Timestamp,
+    };
+
+    #[test]
+    fn outcomes_and_demotions_are_counted_as_they_are_logged() {
+        let metrics = Metrics::new("1.2.3", 0.0);
+        let (at, runbook) = (Timestamp::UNIX_EPOCH, RunbookId::new("r").unwrap());
+        entry(
+            &metrics,
+            &Event::OutcomeRecorded {
+                recommendation: RecommendationId::new(at, 1),
+                ticket: TicketId::new(at, 1),
+                runbook: runbook.clone(),
+                outcome: OutcomeKind::Undone,
+                would_act: true,
+                automatic: true,
+            },
+        );
+        entry(&metrics, &Event::RunbookDemoted { runbook, digest: Digest::of(b"r"), outcomes: 9, wrong: 4 });
+        let text = metrics.render();
+        for line in
+            ["sluicegate_outcomes_total{automatic=\"true\",kind=\"undone\"} 1", "sluicegate_runbook_demotions_total{runbook=\"r\"} 1"]
+        {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod store_contract;
 mod way_approve;
 mod way_changes;
 mod way_faults;
+mod way_outcomes;
 mod way_switches;
 mod way_whole;
 mod way_world;

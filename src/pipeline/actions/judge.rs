@@ -28,10 +28,16 @@ use crate::{
         outcome::{Correction, Word, record},
         service::Service,
     },
-    store::change::{Change, Expectation, Write},
+    store::{
+        change::{Change, Conflict, Expectation, Write},
+        interface::StoreError,
+    },
 };
 
 pub const LONGEST_COMMENT: usize = 2_000;
+
+/// Tries to commit while others change the modes.
+const ATTEMPTS: usize = 8;
 
 /// What a person did, or found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
@@ -98,7 +104,20 @@ pub async fn judge(service: &Service, caller: &Principal, id: RecommendationId, 
         (_, RecommendationState::Open) => return refuse(service, caller, proposal, judgement).await,
         _ => {}
     }
-    commit(service, caller, ticket, proposal, run.as_ref(), judgement).await
+    let automatic = run.is_some_and(|run| run.started_by == Actor::Engine);
+    for _ in 0..ATTEMPTS {
+        let (change, outcome) = recorded(service, caller, ticket.clone(), proposal.clone(), automatic, judgement.clone()).await?;
+        match service.commit(change).await {
+            Ok(_) => {
+                demotion::settle_all(service, vec![outcome.clone()]).await;
+                return Ok(outcome);
+            }
+            // Somebody else changed the modes that a demotion changes too; that is not what the caller looked at.
+            Err(StoreError::Conflict(Conflict::Changed { what: "modes", .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ActionError::Changed("the modes change all the time; try again".to_owned()))
 }
 
 fn check_fields(judgement: &Judgement) -> Result<()> {
@@ -183,14 +202,15 @@ async fn refuse(service: &Service, caller: &Principal, proposal: Recommendation,
     recorded.ok_or_else(|| ActionError::Internal(format!("the outcome of `{}` is gone", proposal.id)))
 }
 
-async fn commit(
+/// The change with the outcome that it records.
+async fn recorded(
     service: &Service,
     caller: &Principal,
     mut ticket: Ticket,
     mut proposal: Recommendation,
-    run: Option<&Execution>,
+    automatic: bool,
     judgement: Judgement,
-) -> Result<Outcome> {
+) -> Result<(Change, Outcome)> {
     let now = service.ambient.now();
     let actor = Actor::Person(caller.person.clone());
     let mut change = Change {
@@ -216,12 +236,9 @@ async fn commit(
     }
     let comment = judgement.comment.map(|comment| comment.trim().to_owned());
     let word = Word { kind: judgement.did.kind(), correction: judgement.correction, comment, by: actor };
-    let automatic = run.is_some_and(|run| run.started_by == Actor::Engine);
     let recorded = record(service, &proposal, automatic, word, now, &mut change).await?;
     let outcome = recorded.ok_or_else(|| ActionError::Changed("somebody else's word was recorded meanwhile".to_owned()))?;
-    service.commit(change).await?;
-    demotion::settle_all(service, vec![outcome.clone()]).await;
-    Ok(outcome)
+    Ok((change, outcome))
 }
 
 fn invalid(pointer: &str, message: String) -> ActionError {
