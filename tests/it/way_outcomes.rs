@@ -19,11 +19,14 @@ use sluicegate::{
         },
         recommendation::RecommendationState,
         state::TicketState,
+        time::Timestamp,
         verdict::Decision,
     },
     gate::{facts::PerMillion, sequential::Watch},
+    intake::Reading,
     pipeline::{
         actions::{
+            accept,
             approve::approve,
             judge::{Did, Judgement, judge},
             modes::kill_switch,
@@ -270,38 +273,36 @@ async fn a_run_that_has_not_ended_is_not_judged_and_an_ended_one_can_be_undone_b
 #[tokio::test]
 async fn a_ticket_reopened_inside_the_window_was_wrong_and_outside_or_by_an_older_report_it_was_not() {
     let world = World::new().await;
-    let again = |external_id: &str, updated_at: Option<String>| {
+    let again = |external_id: &str, written: Timestamp| {
         let mut report = does_not_print(external_id, "prn-00007");
         report["body"] = json!("it stopped again");
-        if let Some(at) = updated_at {
-            report["updated_at"] = json!(at);
-        }
+        report["updated_at"] = json!(written);
         report
     };
+    world.app.ambient.turn(HOUR);
     let crossed = approved(&world, "1").await;
     let known = outcome(&world, crossed).await.unwrap();
-    let before = known.known_at.minus(Duration::from_secs(1)).to_string();
-    world.tell(&again("1", Some(before))).await;
+    world.tell(&again("1", known.known_at.minus(Duration::from_secs(1)))).await;
     assert_eq!(world.ticket(crossed).await.state, TicketState::Received);
     assert_eq!(kind(&world, crossed).await, Some(OutcomeKind::Verified), "it was written before the run had ended");
 
     let inside = approved(&world, "2").await;
     let proposal = world.proposal(inside).await;
     world.app.ambient.turn(72 * HOUR);
-    world.tell(&again("2", Some(world.app.ambient.now().to_string()))).await;
+    world.tell(&again("2", world.app.ambient.now())).await;
     let reopened = world.store().outcome(&tenant(), proposal.id).await.unwrap().unwrap();
     assert_eq!((reopened.kind, reopened.revision), (OutcomeKind::Reopened, 2));
     assert_eq!(reopened.by, Actor::Source("hooks".parse().unwrap()));
 
     let outside = approved(&world, "3").await;
     world.app.ambient.turn(72 * HOUR + Duration::from_millis(1));
-    world.tell(&again("3", None)).await;
+    world.tell(&again("3", world.app.ambient.now())).await;
     assert_eq!(world.ticket(outside).await.state, TicketState::Received);
     assert_eq!(kind(&world, outside).await, Some(OutcomeKind::Verified));
 
     // The sender leaves it solved: a comment on it, and our own write-back that comes round.
     let solved = approved(&world, "4").await;
-    let mut comment = again("4", None);
+    let mut comment = again("4", world.app.ambient.now());
     comment["event"] = json!("resolved");
     world.tell(&comment).await;
     assert_eq!((world.ticket(solved).await.state, kind(&world, solved).await), (TicketState::Resolved, Some(OutcomeKind::Verified)));
@@ -309,7 +310,9 @@ async fn a_ticket_reopened_inside_the_window_was_wrong_and_outside_or_by_an_olde
     touch["tags"] = json!(["sluicegate:resolved"]);
     world.tell(&touch).await;
     assert_eq!(kind(&world, solved).await, Some(OutcomeKind::Verified));
-    world.tell(&again("4", None)).await;
+    let mut reopened = again("4", world.app.ambient.now());
+    reopened["body"] = json!("it stopped once more");
+    world.tell(&reopened).await;
     assert_eq!(kind(&world, solved).await, Some(OutcomeKind::Reopened), "now it is no longer solved");
     world.audit().await;
 }
@@ -449,11 +452,11 @@ async fn automatic_runs_that_people_undo_again_and_again_demote_the_runbook_in_t
 
     // Were the mode never lowered, the gate would refuse by itself.
     let runs = world.automation.changes().len();
-    put_modes(&world, |modes| drop(modes.runbooks.remove(&runbook()))).await;
+    put_modes(&world, |modes| modes.runbooks = Default::default()).await;
     let refused = triaged(&world, "refused").await;
     assert!(refused_by(&world.proposal(refused).await).contains(&"not_demoted"));
     let now = world.app.ambient.now();
-    put_modes(&world, |modes| drop(modes.auto_since.insert(runbook(), now))).await;
+    put_modes(&world, |modes| modes.auto_since = [(runbook(), now)].into()).await;
     let anew = triaged(&world, "anew").await;
     assert_eq!(refused_by(&world.proposal(anew).await), ["error_bound"], "watched anew, and the record is still what it is");
     assert_eq!(world.automation.changes().len(), runs);
@@ -474,6 +477,40 @@ async fn outcomes_that_cross_only_together_demote_once_whichever_is_committed_la
         answer.unwrap();
     }
     assert_eq!(world.store().modes(&tenant()).await.unwrap().runbooks.get(&runbook()), Some(&Mode::Suggest));
+    assert_eq!(events(&world).await.iter().filter(|event| matches!(event, Event::RunbookDemoted { .. })).count(), 1);
+    world.audit().await;
+}
+
+#[tokio::test]
+async fn one_delivery_that_reopens_many_tickets_demotes_the_runbook_once() {
+    let world = World::with(held_to(0.3)).await;
+    let ids = automatic_runs(&world, 8).await;
+    world.app.ambient.turn(HOUR);
+    let reports = (0..ids.len()).map(|number| {
+        let mut report = does_not_print(&format!("auto-{number}"), "prn-00007");
+        report["body"] = json!("it stopped again");
+        report["updated_at"] = json!(world.app.ambient.now());
+        sluicegate::intake::adapters::json::report(report.to_string().as_bytes()).unwrap()
+    });
+    let arrival = accept::Arrival {
+        tenant: tenant(),
+        source: "hooks".parse().unwrap(),
+        dedup_key: "all-at-once".to_owned(),
+        headers: Vec::new(),
+        body: b"{}".to_vec(),
+        reading: Reading::Tickets(reports.collect()),
+    };
+    let kinds = async || {
+        let mut kinds = Vec::new();
+        for id in &ids {
+            kinds.push(kind(&world, *id).await);
+        }
+        kinds
+    };
+    accept::accept(world.service(), arrival).await.unwrap();
+    assert_eq!(kinds().await, [Some(OutcomeKind::Reopened); 8]);
+    let modes = world.store().modes(&tenant()).await.unwrap();
+    assert_eq!(modes.runbooks.get(&runbook()), Some(&Mode::Suggest));
     assert_eq!(events(&world).await.iter().filter(|event| matches!(event, Event::RunbookDemoted { .. })).count(), 1);
     world.audit().await;
 }
