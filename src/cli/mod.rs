@@ -18,6 +18,7 @@ mod runbook_import;
 mod runbook_new;
 mod runbook_show;
 mod serve;
+mod shadow_report;
 mod token;
 mod train;
 mod triage;

@@ -45,7 +45,23 @@ impl Remote {
         self.send(reqwest::Method::POST, path, Some(body))
     }
 
+    /// An answer that is no JSON.
+    pub fn get_text(&self, path: &str) -> Result<String, Failure> {
+        self.ask(reqwest::Method::GET, path, None, async |answer| Ok(answer.text().await?))
+    }
+
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.ask(method, path, body, async |answer| Ok(answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Sends, and has a success read by `read`; anything else is a problem, whose detail is the failure.
+    fn ask<T>(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+        read: impl AsyncFnOnce(reqwest::Response) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         crate::outbound::install_cryptography();
         super::runtime()?.block_on(async {
             let mut request =
@@ -55,12 +71,11 @@ impl Remote {
             }
             let answer = request.send().await.map_err(|why| format!("{} does not answer: {why}", self.url))?;
             let status = answer.status();
-            let body: Value = answer.json().await.unwrap_or(Value::Null);
             if status.is_success() {
-                Ok(body)
-            } else {
-                Err(format!("{status}: {}", body["detail"].as_str().unwrap_or("no reason given")).into())
+                return read(answer).await;
             }
+            let problem: Value = answer.json().await.unwrap_or(Value::Null);
+            Err(format!("{status}: {}", problem["detail"].as_str().unwrap_or("no reason given")).into())
         })
     }
 }

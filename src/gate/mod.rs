@@ -5,6 +5,7 @@
 //! operator's Cedar policies. No clock, no randomness, no network; files are read at load only.
 // INVARIANT: default deny. What is not known, not readable or not decided refuses.
 
+pub mod agreement;
 pub mod approval;
 pub mod backtest;
 pub mod cases;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{error::Result, service::Service, shape, standing};
+use super::{demotion, error::Result, service::Service, shape, standing};
 use crate::{
     domain::{
         approval::{Modes, PreApproval},
@@ -20,8 +20,7 @@ use crate::{
     },
     execute::connectors::Health,
     gate::{
-        facts::{ConnectorHealth, FreezeOverride, PerMillion, RequestRate},
-        sequential::Watch,
+        facts::{ConnectorHealth, FreezeOverride, RequestRate},
         standing::Said,
     },
     store::interface::{CapUse, OutcomeRecord},
@@ -131,24 +130,11 @@ pub async fn gather(
             }
         }
         circumstances.outcomes = service.store.outcome_record(tenant, &runbook.id, &runbook.digest).await?;
-        circumstances.demoted = watch(service, tenant, runbook, &circumstances.modes).await?.demoted();
+        circumstances.demoted = demotion::watch(service, tenant, &runbook.id, &runbook.digest, &circumstances.modes).await?.demoted();
         let health = service.connectors.health();
         circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), seen(health.get(&step.connector)))).collect();
     }
     Ok(circumstances)
-}
-
-/// The sequential test over a runbook version's automatic runs since it was last set to `auto`.
-///
-/// # Errors
-/// The store failed.
-pub async fn watch(service: &Service, tenant: &TenantId, runbook: &Runbook, modes: &Modes) -> Result<Watch> {
-    let since = modes.auto_since.get(&runbook.id).copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let outcomes = service.store.automatic_outcomes(tenant, &runbook.id, &runbook.digest, since).await?;
-    let gate = &service.config.gate;
-    // Both were checked when the configuration was; what is no probability would be the strictest one.
-    let limit = PerMillion::at_most(gate.error_limit);
-    Ok(Watch::over(limit, PerMillion::at_most(gate.demotion_alpha), outcomes))
 }
 
 /// The override that two persons gave this proposal, when one is in force at `now`.

@@ -10,13 +10,16 @@ mod announce;
 pub mod circumstances;
 mod count;
 pub mod decider;
+mod demotion;
 pub mod directories;
 pub mod error;
 pub mod look_up;
+pub mod outcome;
 pub mod reload;
 pub mod replay;
 pub mod say;
 pub mod service;
+pub mod shadow_report;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;

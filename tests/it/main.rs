@@ -18,6 +18,7 @@ mod store_contract;
 mod way_approve;
 mod way_changes;
 mod way_faults;
+mod way_outcomes;
 mod way_pre_approvals;
 mod way_requesters;
 mod way_switches;

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod approve;
 pub mod dead_letter;
+pub mod judge;
 pub mod look_again;
 pub mod modes;
 pub mod pre_approve;

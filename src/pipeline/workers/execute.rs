@@ -21,7 +21,9 @@ use crate::{
     pipeline::{
         circumstances,
         decider::{Decider, exactly},
+        demotion,
         error::{ActionError, Result},
+        outcome::{self, Word},
         say,
         service::Service,
         tell::{self, About},
@@ -75,6 +77,15 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
 }
 
 async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
+    let settled = (run.started_by == Actor::Engine).then(|| (run.tenant.clone(), run.runbook.clone(), run.runbook_digest));
+    to_its_end(service, run).await?;
+    match settled {
+        Some((tenant, runbook, digest)) => demotion::settle(service, &tenant, &runbook, &digest).await,
+        None => Ok(()),
+    }
+}
+
+async fn to_its_end(service: &Arc<Service>, run: Execution) -> Result<()> {
     let decider = service.decider();
     let surroundings = InService { service };
     let Some(runbook) = exactly(decider.library(), &run.runbook, &run.runbook_digest) else {
@@ -203,6 +214,10 @@ impl Surroundings for InService<'_> {
             tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
         }
         change.writes.push(service.write_ticket(ticket));
+        if let Some(kind) = outcome::of_run(execution.state) {
+            let automatic = execution.started_by == Actor::Engine;
+            outcome::record(service, &recommendation, automatic, Word::bare(kind, Actor::Engine), now, &mut change).await?;
+        }
         Ok(change)
     }
 }
