@@ -9,6 +9,7 @@ mod evaluate;
 mod init;
 mod log;
 mod openapi;
+mod person;
 mod policy;
 mod remote;
 mod replay;
@@ -17,6 +18,8 @@ mod runbook_import;
 mod runbook_new;
 mod runbook_show;
 mod serve;
+mod stdin_password;
+mod switches;
 mod token;
 mod train;
 mod triage;
@@ -64,6 +67,18 @@ enum Command {
     /// Make API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Set people's passwords.
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Show and set how far Sluicegate may go, through a running service.
+    #[command(subcommand)]
+    Mode(switches::ModeCommand),
+    /// Stop every run before its next step, or let runs start again, through a running service.
+    #[command(subcommand)]
+    KillSwitch(switches::KillSwitchCommand),
+    /// Let people approve a proposal although a freeze is in force, through a running service.
+    #[command(subcommand)]
+    FreezeOverride(switches::FreezeOverrideCommand),
     /// Pre-approve one version of a runbook as a standard change, through a running service.
     PreApprove(remote::PreApproveArgs),
     /// Check and show the configuration.
@@ -87,6 +102,10 @@ pub fn main() -> ExitCode {
         Command::Log(command) => log::run(&command),
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
+        Command::Person(command) => person::run(&command),
+        Command::Mode(command) => switches::mode(&command),
+        Command::KillSwitch(command) => switches::kill_switch(&command),
+        Command::FreezeOverride(command) => switches::freeze_override(&command),
         Command::PreApprove(args) => remote::pre_approve(&args),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),

@@ -50,6 +50,10 @@ impl Remote {
         self.send(reqwest::Method::POST, path, Some(body))
     }
 
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(reqwest::Method::PUT, path, Some(body))
+    }
+
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         crate::outbound::install_cryptography();
         super::runtime()?.block_on(async {
@@ -85,7 +89,7 @@ pub struct PreApproveArgs {
     expires: Timestamp,
 }
 
-fn mode(text: &str) -> Result<Mode, String> {
+pub fn mode(text: &str) -> Result<Mode, String> {
     [Mode::Shadow, Mode::Suggest, Mode::Auto]
         .into_iter()
         .find(|mode| mode.as_str() == text)

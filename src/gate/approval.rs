@@ -72,6 +72,19 @@ pub fn identities(requester: &Requester) -> BTreeSet<PersonId> {
     identities
 }
 
+/// Why `person` may have no say in this proposal: they asked for it, benefit from it, or wrote the runbook.
+pub fn too_close(facts: &Facts, person: &PersonId) -> Vec<Refusal> {
+    let is_me = |other: &PersonId| same_person(other, person);
+    let mut refusals = Vec::new();
+    if facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
+        refusals.push(Refusal::IsRequester { by: person.clone() });
+    }
+    if facts.proposal.iter().flat_map(|proposal| &proposal.authors).any(is_me) {
+        refusals.push(Refusal::IsAuthor { by: person.clone() });
+    }
+    refusals
+}
+
 /// How many different persons must say yes at this risk.
 pub const fn needed(risk: Risk) -> u8 {
     match risk {
@@ -127,12 +140,7 @@ fn refuse(facts: &Facts, approval: &ApprovalFacts, counted: &[&ApprovalFacts]) -
     if !approval.roles.contains(&Role::Approver) {
         refusals.push(Refusal::NotAnApprover { by: by() });
     }
-    if facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
-        refusals.push(Refusal::IsRequester { by: by() });
-    }
-    if proposal.authors.iter().any(is_me) {
-        refusals.push(Refusal::IsAuthor { by: by() });
-    }
+    refusals.extend(too_close(facts, &approval.by));
     if counted.iter().any(|other| is_me(&other.by)) {
         refusals.push(Refusal::Twice { by: by() });
     }

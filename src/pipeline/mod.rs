@@ -11,6 +11,7 @@ pub mod decider;
 pub mod directories;
 pub mod error;
 pub mod look_up;
+pub mod passwords;
 pub mod reload;
 pub mod replay;
 pub mod say;
