@@ -15,6 +15,7 @@ mod kill;
 mod store_contract;
 mod way_approve;
 mod way_changes;
+mod way_dual;
 mod way_faults;
 mod way_switches;
 mod way_whole;
