@@ -37,6 +37,7 @@ pub const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// What is asked for, with what proves that the requester may.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = DualAuthorizationRequest)]
 #[serde(tag = "matter", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Asked {
     /// Set a scope's mode to `auto`. Needs the role `approver`.
