@@ -16,6 +16,7 @@ use sluicegate::{
             Actor, Principal,
             Role::{Admin, Approver, Operator, Responder},
         },
+        recommendation::Recommendation,
         state::TicketState,
         verdict::Decision,
     },
@@ -360,6 +361,9 @@ async fn two_persons_let_a_third_approve_in_a_freeze_and_it_runs_and_never_on_it
     let olu = world.person("olu", &[Approver]).await;
     let shown = world.proposal(ticket).await;
     is_changed(&approve(world.service(), &olu, shown.id, seen(&shown)).await, "waits for no approval");
+    let stored = serde_json::to_value(&shown).unwrap();
+    assert!(stored.get("freeze_override").is_none(), "as a proposal from before overrides is stored");
+    assert_eq!(serde_json::from_value::<Recommendation>(stored).unwrap(), shown);
 
     let asked = ask_override(&world, &rea, ticket).await.unwrap();
     assert_eq!(asked.expires_at, shown.expires_at);

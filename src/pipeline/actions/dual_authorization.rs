@@ -64,23 +64,23 @@ pub enum Asked {
 /// # Errors
 /// Wrong role or password, no reason, or a matter that is not as the caller saw it or cannot be.
 pub async fn request(service: &Service, caller: &Principal, asked: Asked) -> Result<DualAuthorization> {
-    let now = service.ambient.now();
-    let (matter, reason, expires_at) = match asked {
+    let (matter, reason, ends_with) = match asked {
         Asked::AutoMode { scope, reason, password } => {
             service.require(caller, Role::Approver)?;
             let reason = reasoned(&reason)?;
             auto_mode::may_be_asked(service, &caller.tenant, &scope).await?;
             password::prove(service, caller, &password).await?;
-            (Matter::AutoMode { scope }, reason, now.plus(LIFETIME))
+            (Matter::AutoMode { scope }, reason, None)
         }
         Asked::FreezeOverride { recommendation, binding, reason } => {
             service.require_any(caller, &[Role::Approver, Role::Responder])?;
             let reason = reasoned(&reason)?;
             let (ticket, expires_at) = freeze_override::may_be_asked(service, caller, recommendation, binding).await?;
-            (Matter::FreezeOverride { recommendation, ticket, binding }, reason, expires_at)
+            (Matter::FreezeOverride { recommendation, ticket, binding }, reason, Some(expires_at))
         }
     };
     let now = service.ambient.now();
+    let expires_at = ends_with.unwrap_or_else(|| now.plus(LIFETIME));
     let record = DualAuthorization {
         form: DualAuthorization::FORM,
         id: DualAuthorizationId::new(now, service.ambient.random()),
