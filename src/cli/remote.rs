@@ -50,6 +50,10 @@ impl Remote {
         self.ask(reqwest::Method::GET, path, None, async |answer| Ok(answer.text().await?))
     }
 
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(reqwest::Method::PUT, path, Some(body))
+    }
+
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         self.ask(method, path, body, async |answer| Ok(answer.json().await.unwrap_or(Value::Null)))
     }

@@ -79,6 +79,20 @@ pub fn spellings(text: &str) -> BTreeSet<PersonId> {
     untagged.into_iter().chain([text]).flat_map(PersonId::new).collect()
 }
 
+/// Why `person` may have no say in this proposal: they asked for it, benefit from it, or wrote the runbook.
+pub fn too_close(facts: &Facts, person: &PersonId) -> Vec<Refusal> {
+    let is_me = |other: &PersonId| same_person(other, person);
+    let mut refusals = Vec::new();
+    let benefits = facts.proposal.iter().flat_map(|proposal| &proposal.beneficiaries).any(|named| may_be(named, person));
+    if benefits || facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
+        refusals.push(Refusal::IsRequester { by: person.clone() });
+    }
+    if facts.proposal.iter().flat_map(|proposal| &proposal.authors).any(is_me) {
+        refusals.push(Refusal::IsAuthor { by: person.clone() });
+    }
+    refusals
+}
+
 /// How many different persons must say yes at this risk.
 pub const fn needed(risk: Risk) -> u8 {
     match risk {
@@ -134,13 +148,7 @@ fn refuse(facts: &Facts, approval: &ApprovalFacts, counted: &[&ApprovalFacts]) -
     if !approval.roles.contains(&Role::Approver) {
         refusals.push(Refusal::NotAnApprover { by: by() });
     }
-    let benefits = proposal.beneficiaries.iter().any(|named| may_be(named, &approval.by));
-    if benefits || facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
-        refusals.push(Refusal::IsRequester { by: by() });
-    }
-    if proposal.authors.iter().any(is_me) {
-        refusals.push(Refusal::IsAuthor { by: by() });
-    }
+    refusals.extend(too_close(facts, &approval.by));
     if counted.iter().any(|other| is_me(&other.by)) {
         refusals.push(Refusal::Twice { by: by() });
     }

@@ -20,6 +20,7 @@ use crate::{
     },
     execute::connectors::Health,
     gate::{
+        approval::same_person,
         facts::{ConnectorHealth, FreezeOverride, RequestRate},
         standing::Said,
     },
@@ -162,6 +163,19 @@ fn seen(health: Option<&Health>) -> ConnectorHealth {
         Some(Health::Failing) => ConnectorHealth::Unhealthy { reason: "it failed several times in a row and rests".to_owned() },
         None => ConnectorHealth::Unhealthy { reason: "it is not configured".to_owned() },
     }
+}
+
+/// The roles that a person holds now, under any spelling.
+///
+/// # Errors
+/// The store failed.
+pub async fn roles_of(service: &Service, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<BTreeSet<Role>> {
+    Ok(roles(service, tenant, now)
+        .await?
+        .into_iter()
+        .filter(|(other, _)| same_person(other, person))
+        .flat_map(|(_, roles)| roles)
+        .collect())
 }
 
 async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<BTreeMap<PersonId, BTreeSet<Role>>> {

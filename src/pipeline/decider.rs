@@ -302,6 +302,7 @@ impl Decider {
                 look_ups: proposal.look_ups,
                 outcome: Digest::of(b""),
             },
+            freeze_override: None,
             state: RecommendationState::Open,
             approvals: Vec::new(),
             revision: 1,

@@ -15,6 +15,7 @@ pub mod directories;
 pub mod error;
 pub mod look_up;
 pub mod outcome;
+pub mod passwords;
 pub mod reload;
 pub mod replay;
 pub mod say;

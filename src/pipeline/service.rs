@@ -12,6 +12,7 @@ use super::{
     decider::Decider,
     directories::Directories,
     error::{ActionError, Result},
+    passwords::Passwords,
     reload::Loads,
     shape,
 };
@@ -62,6 +63,7 @@ pub struct Service {
     /// Signs the action log's checkpoints.
     pub key: Signer,
     pub bells: Bells,
+    pub passwords: Passwords,
     /// How loading each part went.
     pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
@@ -117,6 +119,7 @@ impl Service {
             metrics,
             key,
             bells: Bells::default(),
+            passwords: Passwords::default(),
             loads,
             decider: RwLock::new(Arc::new(decider)),
         }

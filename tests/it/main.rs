@@ -17,6 +17,7 @@ mod schedule;
 mod store_contract;
 mod way_approve;
 mod way_changes;
+mod way_dual;
 mod way_faults;
 mod way_outcomes;
 mod way_pre_approvals;

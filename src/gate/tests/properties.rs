@@ -169,6 +169,57 @@ proptest! {
     }
 
     #[test]
+    fn a_freeze_override_never_makes_anything_automatic_and_without_a_freeze_changes_nothing(seed: u64) {
+        let mut facts = Dice::new(seed).facts();
+        prop_assume!(facts.proposal.is_some());
+        let now = facts.now;
+        let proposal = facts.proposal.as_mut().unwrap();
+        let given = specimen::freeze_override(proposal, now);
+        for set in [specimen::shipped(), specimen::permissive()] {
+            let with = |facts: &Facts, given: Option<FreezeOverride>| {
+                let mut facts = facts.clone();
+                facts.proposal.as_mut().unwrap().freeze_override = given;
+                (evaluate(&set, &facts), may_execute(&set, &facts))
+            };
+            let (without, lifted) = (with(&facts, None), with(&facts, Some(given.clone())));
+            let frozen = facts.windows.iter().any(|window| window.kind == WindowKind::Freeze);
+            if frozen {
+                prop_assert!(lifted.0.decision <= Decision::NeedsApproval);
+                prop_assert!(lifted.1.basis != Some(crate::gate::Basis::Automatic));
+            } else {
+                prop_assert_eq!(&lifted, &without);
+            }
+        }
+    }
+
+    #[test]
+    fn an_override_that_is_late_or_of_something_else_or_of_the_wrong_persons_is_as_none(seed: u64, flaw in 0usize..8) {
+        let mut facts = Dice::new(seed).facts();
+        prop_assume!(facts.proposal.is_some());
+        let until = facts.now.plus(std::time::Duration::from_secs(60));
+        facts.windows.push(WindowInForce { name: "window".to_owned(), kind: WindowKind::Freeze, until });
+        facts.requester = specimen::baseline().requester;
+        let now = facts.now;
+        let proposal = facts.proposal.as_mut().unwrap();
+        let mut given = specimen::freeze_override(proposal, now);
+        match flaw {
+            0 => given.binding = specimen::digest("other"),
+            1 => given.expires_at = now,
+            2 => given.confirmed_by = given.requested_by.clone(),
+            3 => given.confirmed_by = specimen::person("BO@Example.com"),
+            4 => given.requested_by = specimen::person("ANA@example.com"),
+            5 => given.confirmed_by = specimen::person("Ana@example.com"),
+            6 => given.requested_by = specimen::person("wren@example.com"),
+            _ => given.confirmed_by = specimen::person("Wren@Example.com"),
+        }
+        proposal.freeze_override = None;
+        let without = evaluate(&specimen::permissive(), &facts);
+        facts.proposal.as_mut().unwrap().freeze_override = Some(given);
+        prop_assert_eq!(evaluate(&specimen::permissive(), &facts), without.clone());
+        prop_assert!(without.decision < Decision::NeedsApproval);
+    }
+
+    #[test]
     fn every_verdict_lists_refusals_first_and_is_their_minimum(seed: u64) {
         let facts = Dice::new(seed).facts();
         let verdict = evaluate(&specimen::shipped(), &facts);
@@ -247,6 +298,27 @@ fn a_verdict_names_every_invariant_and_every_determining_policy() {
     assert_eq!(ids, expected.into());
     assert_eq!(verdict.reasons.len(), ids.len(), "no id twice");
     assert_eq!(verdict.policies, specimen::shipped().digest());
+}
+
+#[test]
+fn a_lifted_freeze_names_both_persons_and_the_reason_and_waits_for_approval() {
+    let mut facts = specimen::baseline();
+    let until = facts.now.plus(std::time::Duration::from_secs(60));
+    facts.windows.push(WindowInForce { name: "year-end".to_owned(), kind: WindowKind::Freeze, until });
+    assert_eq!(evaluate(&specimen::shipped(), &facts).decision, Decision::RecommendOnly);
+    let now = facts.now;
+    let proposal = facts.proposal.as_mut().unwrap();
+    proposal.freeze_override = Some(specimen::freeze_override(proposal, now));
+    let verdict = evaluate(&specimen::shipped(), &facts);
+    assert_eq!((verdict.decision, verdict.approvals_needed), (Decision::NeedsApproval, 1));
+    let refused: Vec<_> = verdict.refusals().collect();
+    assert_eq!((refused.len(), refused[0].id.as_str()), (1, "no_freeze"));
+    for word in ["year-end", "`bo@example.com` asked", "`cy@example.com` confirmed", "the release cannot wait"] {
+        assert!(refused[0].message.contains(word), "{word}: {}", refused[0].message);
+    }
+    // A peak is the policies' to judge, and no override lifts it.
+    facts.windows.push(WindowInForce { name: "sales".to_owned(), kind: WindowKind::Peak, until });
+    assert!(evaluate(&specimen::shipped(), &facts).refusals().any(|reason| reason.layer == Layer::Policy));
 }
 
 #[test]

@@ -61,6 +61,16 @@ fn has_room(facts: &Facts, proposal: &ProposalFacts) -> bool {
     })
 }
 
+/// Two persons who neither asked nor wrote, and who saw what is there now, said that people may approve it.
+fn thaws(facts: &Facts, proposal: &ProposalFacts) -> bool {
+    proposal.freeze_override.as_ref().is_some_and(|o| {
+        let [asked, confirmed] = [&o.requested_by, &o.confirmed_by].map(|person| person.as_str().to_lowercase());
+        // Of the specimen's persons, Wren wrote the runbook, and Ana asked where anybody did.
+        let close = |person: &str| person == "wren@example.com" || (person == "ana@example.com" && facts.requester.is_some());
+        asked != confirmed && !close(&asked) && !close(&confirmed) && o.binding == proposal.binding && facts.now < o.expires_at
+    })
+}
+
 /// The most that the invariants allow.
 fn invariants_allow(facts: &Facts) -> Decision {
     let Some(proposal) = &facts.proposal else { return Escalate };
@@ -70,8 +80,9 @@ fn invariants_allow(facts: &Facts) -> Decision {
     let modes = [facts.modes.global, facts.modes.source, facts.modes.runbook];
     let down =
         facts.connectors.values().any(|health| *health != ConnectorHealth::Healthy) || (facts.connectors.is_empty() && proposal.executable);
+    let frozen = facts.windows.iter().any(|window| window.kind == WindowKind::Freeze);
     let nothing_runs = facts.kill_switch != KillSwitch::Off
-        || facts.windows.iter().any(|window| window.kind == WindowKind::Freeze)
+        || (frozen && !thaws(facts, proposal))
         || modes.contains(&Mode::Shadow)
         || !proposal.executable
         || proposal.in_force != Some(proposal.digest)
@@ -82,7 +93,8 @@ fn invariants_allow(facts: &Facts) -> Decision {
     if nothing_runs {
         return RecommendOnly;
     }
-    let alone = !modes.contains(&Mode::Suggest)
+    let alone = !frozen
+        && !modes.contains(&Mode::Suggest)
         && (facts.ticket.risk, proposal.risk) == (Risk::Low, Risk::Low)
         && (proposal.reversible || proposal.idempotent)
         && !proposal.stale
@@ -183,10 +195,10 @@ fn random_facts_are_decided_as_the_second_evaluator_decides_them() {
     assert!(seen.values().all(|n| n * 15 > count), "{seen:?}");
 }
 
-/// Every combination of twelve attributes, the rest as in the baseline.
+/// Every combination of fourteen attributes, the rest as in the baseline.
 #[test]
 fn all_combinations_of_the_attributes_are_decided_as_the_second_evaluator_decides_them() {
-    const BITS: u32 = 12;
+    const BITS: u32 = 14;
     for bits in 0u32..1 << BITS {
         let on = |bit: u32| bits >> bit & 1 == 1;
         let mut facts = specimen::baseline();
@@ -220,6 +232,14 @@ fn all_combinations_of_the_attributes_are_decided_as_the_second_evaluator_decide
         (proposal.reversible, proposal.idempotent) = (!on(10), false);
         if on(11) {
             facts.requester.as_mut().unwrap().standing = Some(StandingFacts::Unknown { reason: "no answer".to_owned() });
+        }
+        if on(12) {
+            let until = facts.now.plus(std::time::Duration::from_secs(60));
+            facts.windows.push(WindowInForce { name: "window".to_owned(), kind: WindowKind::Freeze, until });
+        }
+        if on(13) {
+            let given = specimen::freeze_override(facts.proposal.as_ref().unwrap(), facts.now);
+            facts.proposal.as_mut().unwrap().freeze_override = Some(given);
         }
         agrees(&facts);
     }

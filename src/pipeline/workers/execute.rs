@@ -149,7 +149,8 @@ impl InService<'_> {
         let Some(runbook) = exactly(decider.library(), &execution.runbook, &execution.runbook_digest) else {
             return Ok(Err("the runbook changed since it was allowed".to_owned()));
         };
-        let circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
+        let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
+        circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
         // Modes hold the kill switch: one pulled after this look stops the step all the same.
         let modes = Expectation::ModesRevision { tenant: execution.tenant.clone(), revision: circumstances.modes.revision };
