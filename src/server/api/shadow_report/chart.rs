@@ -38,7 +38,7 @@ svg{font-family:system-ui,sans-serif;font-size:14px}.paper{fill:#fff}text{fill:#
 #[utoipa::path(
     get,
     path = "/v1/shadow-report.svg",
-    tag = "shadow report",
+    tag = "shadow-report",
     params(ReportParams),
     responses((status = 200, description = "The report as a chart", body = String, content_type = "image/svg+xml"))
 )]
