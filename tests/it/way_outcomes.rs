@@ -484,7 +484,7 @@ async fn outcomes_that_cross_only_together_demote_once_whichever_is_committed_la
 #[tokio::test]
 async fn a_run_whose_end_crosses_demotes_its_runbook_in_the_change_that_ends_it() {
     let world = World::with(held_to(0.3)).await;
-    let ids = automatic_runs(&world, 8).await;
+    let ids = automatic_runs(&world, 10).await;
     let rea = world.person("rea", &[Responder]).await;
     let last = world.tell(&does_not_print("last", "prn-00009")).await;
     let (arrived, go_on) = world.automation.hold("POST /hosts/prn-00009/restart");
@@ -494,15 +494,17 @@ async fn a_run_whose_end_crosses_demotes_its_runbook_in_the_change_that_ends_it(
     within("the held call", arrived).await.unwrap();
 
     let (limit, alpha) = (PerMillion::new(300_000), PerMillion::new(50_000));
-    let mut wrong = [false; 8];
+    let mut wrong = [false; 10];
     let mut undone = 0;
     while !Watch::over(limit, alpha, wrong.into_iter().chain([true])).demoted() {
-        let proposal = world.proposal(ids[undone]).await;
-        judge(world.service(), &rea, proposal.id, word(proposal.revision, Did::Undone)).await.unwrap();
-        wrong[undone] = true;
         undone += 1;
+        let newest = ids.len() - undone;
+        let proposal = world.proposal(ids[newest]).await;
+        judge(world.service(), &rea, proposal.id, word(proposal.revision, Did::Undone)).await.unwrap();
+        wrong[newest] = true;
     }
-    assert!(undone > 0 && !world.store().modes(&tenant()).await.unwrap().runbooks.contains_key(&runbook()));
+    assert!(undone > 0 && !Watch::over(limit, alpha, wrong).demoted());
+    assert!(!world.store().modes(&tenant()).await.unwrap().runbooks.contains_key(&runbook()));
     go_on.send(()).unwrap();
     within("the run", running).await.unwrap();
     assert_eq!(world.runs(last).await[0].state, ExecutionState::RolledBack, "the gate refuses the next step");
