@@ -32,7 +32,9 @@ use crate::{
     },
     store::{
         change::{Change, Committed, Write},
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
+        interface::{
+            AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
+        },
         sqlite::SqliteStore,
     },
 };
@@ -258,7 +260,13 @@ impl Store for TestStore {
         self.inner.outcome_record(tenant, runbook, digest).await
     }
 
-    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>> {
+    async fn automatic_outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: &RunbookId,
+        digest: &Digest,
+        since: Timestamp,
+    ) -> Result<Vec<AutomaticOutcome>> {
         self.inner.automatic_outcomes(tenant, runbook, digest, since).await
     }
 

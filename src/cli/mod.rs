@@ -11,6 +11,7 @@ mod log;
 mod openapi;
 mod person;
 mod policy;
+mod pre_approval;
 mod remote;
 mod replay;
 mod runbook;
@@ -18,6 +19,7 @@ mod runbook_import;
 mod runbook_new;
 mod runbook_show;
 mod serve;
+mod shadow_report;
 mod stdin_password;
 mod switches;
 mod token;
@@ -79,8 +81,9 @@ enum Command {
     /// Let people approve a proposal although a freeze is in force, through a running service.
     #[command(subcommand)]
     FreezeOverride(switches::FreezeOverrideCommand),
-    /// Pre-approve one version of a runbook as a standard change, through a running service.
-    PreApprove(remote::PreApproveArgs),
+    /// Make a runbook a standard change, list those that are, or take one back; through a running service.
+    #[command(subcommand)]
+    PreApproval(pre_approval::Command),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -106,7 +109,7 @@ pub fn main() -> ExitCode {
         Command::Mode(command) => switches::mode(&command),
         Command::KillSwitch(command) => switches::kill_switch(&command),
         Command::FreezeOverride(command) => switches::freeze_override(&command),
-        Command::PreApprove(args) => remote::pre_approve(&args),
+        Command::PreApproval(command) => pre_approval::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),
     };

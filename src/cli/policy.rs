@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use super::Outcome;
+use super::{Outcome, shadow_report};
 use crate::gate::{PolicySet, cases, check, freeze::Calendar};
 
 #[derive(Debug, Subcommand)]
@@ -13,6 +13,8 @@ pub enum Command {
     Check(Args),
     /// Run the cases beside the policies.
     Test(Args),
+    /// What would have run by itself, and what people then did; from a running service.
+    ShadowReport(shadow_report::Args),
 }
 
 #[derive(Debug, Parser)]
@@ -24,6 +26,7 @@ pub struct Args {
 
 pub fn run(command: &Command) -> Outcome {
     match command {
+        Command::ShadowReport(args) => shadow_report::run(args),
         Command::Check(Args { folder }) => {
             let policies = PolicySet::load(folder)?;
             Calendar::load(&folder.join("freeze.toml"))?;

@@ -5,6 +5,7 @@
 //! operator's Cedar policies. No clock, no randomness, no network; files are read at load only.
 // INVARIANT: default deny. What is not known, not readable or not decided refuses.
 
+pub mod agreement;
 pub mod approval;
 pub mod backtest;
 pub mod cases;
@@ -18,8 +19,10 @@ pub mod freeze;
 mod invariants;
 pub mod policy;
 pub mod pre_approval;
+pub mod requesters;
 pub mod sequential;
 pub mod shadow;
+pub mod standing;
 
 pub use error::{GateError, Place};
 pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute};

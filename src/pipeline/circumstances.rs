@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{error::Result, service::Service, shape};
+use super::{demotion, error::Result, service::Service, shape, standing};
 use crate::{
     domain::{
         approval::{Modes, PreApproval},
@@ -21,8 +21,8 @@ use crate::{
     execute::connectors::Health,
     gate::{
         approval::same_person,
-        facts::{ConnectorHealth, FreezeOverride, PerMillion},
-        sequential::Watch,
+        facts::{ConnectorHealth, FreezeOverride, RequestRate},
+        standing::Said,
     },
     store::interface::{CapUse, OutcomeRecord},
 };
@@ -44,6 +44,10 @@ pub struct Circumstances {
     pub connectors: BTreeMap<ConnectorName, ConnectorHealth>,
     /// The roles that the tenant's people hold now, from their live tokens.
     pub roles: BTreeMap<PersonId, BTreeSet<Role>>,
+    /// What the directory says of the requester's identities; `None` when it was not asked.
+    pub said_of_requester: Option<BTreeMap<String, Said>>,
+    /// `None` when no rate is limited.
+    pub requester_rate: Option<RequestRate>,
 }
 
 impl Circumstances {
@@ -61,6 +65,8 @@ impl Circumstances {
             storm_size: 1,
             connectors: runbook.into_iter().flat_map(|runbook| &runbook.steps).map(|step| (step.connector.clone(), unasked())).collect(),
             roles: BTreeMap::new(),
+            said_of_requester: None,
+            requester_rate: None,
         }
     }
 
@@ -88,6 +94,9 @@ pub async fn gather(
     runbook: Option<(&Runbook, Digest)>,
     running: Option<&Execution>,
 ) -> Result<Circumstances> {
+    // First, because it may take seconds: what the store says must not grow old meanwhile. With no runbook nothing
+    // can run, and nobody is asked.
+    let said_of_requester = if runbook.is_some() { standing::said(service, ticket).await } else { None };
     let now = service.ambient.now();
     let tenant = &ticket.tenant;
     let since = now.minus(service.config.gate.storm_window.get());
@@ -103,6 +112,8 @@ pub async fn gather(
         storm_size,
         connectors: BTreeMap::new(),
         roles: roles(service, tenant, now).await?,
+        said_of_requester,
+        requester_rate: standing::rate(service, ticket, running, now).await?,
     };
     if let Some((runbook, target)) = runbook {
         circumstances.pre_approvals = service.store.pre_approvals(tenant, Some(&runbook.id)).await?;
@@ -120,24 +131,11 @@ pub async fn gather(
             }
         }
         circumstances.outcomes = service.store.outcome_record(tenant, &runbook.id, &runbook.digest).await?;
-        circumstances.demoted = watch(service, tenant, runbook, &circumstances.modes).await?.demoted();
+        circumstances.demoted = demotion::watch(service, tenant, &runbook.id, &runbook.digest, &circumstances.modes).await?.demoted();
         let health = service.connectors.health();
         circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), seen(health.get(&step.connector)))).collect();
     }
     Ok(circumstances)
-}
-
-/// The sequential test over a runbook version's automatic runs since it was last set to `auto`.
-///
-/// # Errors
-/// The store failed.
-pub async fn watch(service: &Service, tenant: &TenantId, runbook: &Runbook, modes: &Modes) -> Result<Watch> {
-    let since = modes.auto_since.get(&runbook.id).copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let outcomes = service.store.automatic_outcomes(tenant, &runbook.id, &runbook.digest, since).await?;
-    let gate = &service.config.gate;
-    // Both were checked when the configuration was; what is no probability would be the strictest one.
-    let limit = PerMillion::at_most(gate.error_limit);
-    Ok(Watch::over(limit, PerMillion::at_most(gate.demotion_alpha), outcomes))
 }
 
 /// The override that two persons gave this proposal, when one is in force at `now`.

@@ -4,21 +4,27 @@
 //! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
 
 pub mod actions;
+#[cfg(test)]
+mod adversarial_tests;
 mod announce;
 pub mod circumstances;
 mod count;
 pub mod decider;
+mod demotion;
 pub mod directories;
 pub mod error;
 pub mod look_up;
+pub mod outcome;
 pub mod passwords;
 pub mod reload;
 pub mod replay;
 pub mod say;
 pub mod service;
+pub mod shadow_report;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+mod standing;
 mod tell;
 pub mod vectors;
 pub mod voids;

@@ -6,15 +6,17 @@ use serde_json::json;
 
 use crate::{
     domain::{
+        digest::Digest,
         execution::{Execution, ExecutionState},
         id::{OutboxId, TicketId},
-        name::TenantId,
+        name::{RunbookId, TenantId},
         outbox::{Destination, Message, OutboxMessage, OutboxState},
         recommendation::Recommendation,
         ticket::Ticket,
         time::Timestamp,
         verdict::Decision,
     },
+    gate::sequential::WatchReport,
     text::redact,
 };
 
@@ -113,6 +115,21 @@ pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
             "execution": execution.id,
             "runbook": execution.runbook,
             "state": execution.state,
+        }),
+    }
+}
+
+/// The CloudEvents type and data of a runbook that lost its automation. `limit` is the error rate it may have.
+pub fn demoted_event(runbook: &RunbookId, digest: &Digest, owner: &str, report: &WatchReport, limit: f64) -> Message {
+    Message::Event {
+        event_type: "runbook.demoted".to_owned(),
+        data: json!({
+            "runbook": runbook,
+            "digest": digest,
+            "owner": owner,
+            "outcomes": report.outcomes,
+            "wrong": report.wrong,
+            "limit": limit,
         }),
     }
 }

@@ -131,8 +131,8 @@ impl Service {
     }
 
     /// Puts newly loaded rooms in force; decisions under way keep the old ones.
-    pub fn put_in_force(&self, decider: Decider) {
-        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
+    pub fn put_in_force(&self, decider: impl Into<Arc<Decider>>) {
+        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = decider.into();
     }
 
     /// Applies one change. Whoever works for a change hears of it through [`Store::listen`].

@@ -18,7 +18,9 @@ use tokio::sync::broadcast;
 
 use super::{
     change::{Change, Committed},
-    interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
+    interface::{
+        AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
+    },
 };
 use crate::domain::{
     account::Account,
@@ -166,7 +168,7 @@ delegate! {
     modes(tenant: &TenantId) -> Modes;
     cap_use(tenant: &TenantId, runbook: &RunbookId, target: &Digest, requester: Option<&Digest>, now: Timestamp) -> CapUse;
     outcome_record(tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> OutcomeRecord;
-    automatic_outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Vec<bool>;
+    automatic_outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Vec<AutomaticOutcome>;
     outcome(tenant: &TenantId, recommendation: RecommendationId) -> Option<Outcome>;
     outcomes(tenant: &TenantId, runbook: Option<&RunbookId>, since: Timestamp, page: Page<RecommendationId>) -> Vec<Outcome>;
     would_act(tenant: &TenantId, since: Timestamp) -> Vec<WouldAct>;

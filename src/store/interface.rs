@@ -103,6 +103,13 @@ pub struct OutcomeRecord {
     pub wrong: u64,
 }
 
+/// What is known of one automatic run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutomaticOutcome {
+    pub recommendation: RecommendationId,
+    pub wrong: bool,
+}
+
 /// How many proposals of one runbook version the gate would have let run, had the runbook been trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WouldAct {
@@ -178,7 +185,13 @@ pub trait Store: Send + Sync + 'static {
     async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord>;
     /// Whether each automatic run of exactly this runbook version, decided at or after `since`, was wrong; in the
     /// order of the decisions.
-    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>>;
+    async fn automatic_outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: &RunbookId,
+        digest: &Digest,
+        since: Timestamp,
+    ) -> Result<Vec<AutomaticOutcome>>;
     async fn outcome(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Option<Outcome>>;
     /// Outcomes of would-be automatic decisions made at or after `since`, newest decision first.
     async fn outcomes(

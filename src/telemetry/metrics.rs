@@ -67,6 +67,10 @@ metrics! {
     verdicts: IntCounterVec = "sluicegate_gate_verdicts_total" ["decision", "first_refusal"];
     /// Policies that failed to evaluate; each counts as a refusal.
     gate_errors: IntCounter = "sluicegate_gate_evaluation_errors_total";
+    /// Outcomes of proposals that became known by kind, and whether the run was automatic.
+    outcomes: IntCounterVec = "sluicegate_outcomes_total" ["kind", "automatic"];
+    /// Runbooks that lost their automation because their outcomes showed too many errors.
+    demotions: IntCounterVec = "sluicegate_runbook_demotions_total" ["runbook"];
     /// Executions by their final state.
     executions: IntCounterVec = "sluicegate_executions_total" ["outcome"];
     /// Time of one step's call by kind of step and outcome.

@@ -57,6 +57,7 @@ async fn a_signed_ticket_is_triaged_run_once_verified_and_written_back_and_the_l
         "execution_moved",
         "ticket_moved",
         "message_queued",
+        "outcome_recorded",
         "message_delivered",
         "message_delivered",
     ];

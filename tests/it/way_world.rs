@@ -29,6 +29,7 @@ use sluicegate::{
         id::{ExecutionId, RecommendationId, TicketId},
         name::{PersonId, RunbookId, TenantId},
         outbox::OutboxState,
+        outcome::OutcomeKind,
         principal::{Actor, Principal, Role},
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -74,6 +75,7 @@ struct Hold {
 pub struct Automation {
     calls: Arc<Mutex<Vec<Call>>>,
     hold: Arc<Mutex<Option<Hold>>>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Automation {
@@ -84,6 +86,11 @@ impl Automation {
     /// The calls that change something.
     pub fn changes(&self) -> Vec<Call> {
         self.calls().into_iter().filter(|call| call.method == "POST").collect()
+    }
+
+    /// Whether a restart no longer helps.
+    pub fn set_broken(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
     }
 
     /// The first call that begins so is announced and waits.
@@ -108,7 +115,7 @@ impl Automation {
         }
         // A printer is well once it was restarted, and not before.
         let restarts = format!("{}/restart", uri.path().trim_end_matches("/restart"));
-        let healthy = this.changes().iter().any(|call| call.path == restarts);
+        let healthy = !this.broken.load(Ordering::SeqCst) && this.changes().iter().any(|call| call.path == restarts);
         Json(json!({ "state": if healthy { "healthy" } else { "faulty" } }))
     }
 }
@@ -154,7 +161,8 @@ impl HelpDesk {
     }
 }
 
-async fn serve(router: Router) -> SocketAddr {
+/// On a free port of this machine, until the test ends.
+pub async fn serve(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -390,6 +398,7 @@ pub async fn audit(store: &dyn Store) {
     let mut executions: BTreeMap<ExecutionId, ExecutionState> = BTreeMap::new();
     let mut steps: BTreeMap<ExecutionId, BTreeMap<(String, u32), StepOutcome>> = BTreeMap::new();
     let mut messages = BTreeMap::new();
+    let mut outcomes = BTreeMap::new();
     for logged in store.entry_range(0, 100_000).await.unwrap().into_iter().filter(|logged| logged.entry.tenant == tenant()) {
         match logged.entry.event {
             Event::TicketReceived { ticket, .. } => drop(tickets.insert(ticket, (TicketState::Received, 1))),
@@ -422,6 +431,13 @@ pub async fn audit(store: &dyn Store) {
             Event::StepRecorded { execution, step, attempt, outcome, .. } => {
                 steps.entry(execution).or_default().insert((step.to_string(), attempt), outcome);
             }
+            Event::OutcomeRecorded { recommendation, outcome, .. } => {
+                let before: Option<OutcomeKind> = outcomes.insert(recommendation, outcome);
+                assert!(
+                    before.is_none_or(|before| !before.is_wrong() && outcome.is_wrong()),
+                    "{recommendation}: {before:?} to {outcome:?}"
+                );
+            }
             Event::MessageQueued { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
             Event::MessageDelivered { message, .. } => drop(messages.insert(message, OutboxState::Delivered)),
             Event::MessageDead { message, .. } => drop(messages.insert(message, OutboxState::Dead)),
@@ -433,6 +449,10 @@ pub async fn audit(store: &dyn Store) {
     assert_eq!(stored.iter().map(|ticket| (ticket.id, (ticket.state, ticket.version))).collect::<BTreeMap<_, _>>(), tickets);
     let stored = store.recommendations(&tenant, None, Page { before: None, limit: 500 }).await.unwrap();
     assert_eq!(stored.iter().map(|one| (one.id, one.state)).collect::<BTreeMap<_, _>>(), recommendations);
+    for recommendation in stored {
+        let known = store.outcome(&tenant, recommendation.id).await.unwrap().map(|outcome| outcome.kind);
+        assert_eq!(known, outcomes.get(&recommendation.id).copied(), "{}", recommendation.id);
+    }
     let stored = store.messages(&tenant, None, Page { before: None, limit: 500 }).await.unwrap();
     assert_eq!(stored.iter().map(|one| (one.id, one.state)).collect::<BTreeMap<_, _>>(), messages);
     let mut ran = BTreeMap::new();

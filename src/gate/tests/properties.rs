@@ -48,6 +48,12 @@ fn lower(facts: &Facts) -> Vec<Facts> {
         .collect()
 }
 
+fn shuffle<T>(list: &mut [T], dice: &mut Dice) {
+    for n in (1..list.len()).rev() {
+        list.swap(n, dice.below(n as u64 + 1) as usize);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
@@ -72,6 +78,56 @@ proptest! {
         let (given, sorted) = (evaluate(&rules(&chosen[..take]), &facts), evaluate(&rules(&sorted), &facts));
         prop_assert_eq!(given.decision, sorted.decision);
         prop_assert_eq!(given.reasons, sorted.reasons);
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_which_file_a_rule_is_in_or_how_the_files_are_called(
+        seed: u64, chosen in Just((0..RULES.len()).collect::<Vec<_>>()).prop_shuffle(), take in 1..RULES.len(), files in prop::collection::vec(0u8..4, RULES.len())
+    ) {
+        let facts = Dice::new(seed).facts();
+        let mut texts = std::collections::BTreeMap::<u8, String>::new();
+        for (rule, file) in chosen[..take].iter().zip(files) {
+            *texts.entry(file).or_default() += &format!("@id(\"r{rule}\") @reason(\"rule {rule}\") {}\n", RULES[*rule]);
+        }
+        let forwards = texts.iter().map(|(file, text)| (format!("{file}.cedar"), text.clone()));
+        let backwards = texts.iter().rev().map(|(file, text)| (format!("{}.cedar", 9 - file), text.clone()));
+        let sets = [rules(&chosen[..take]), PolicySet::from_files(forwards).unwrap(), PolicySet::from_files(backwards).unwrap()];
+        let [one, forwards, backwards] = sets.map(|set| evaluate(&set, &facts));
+        prop_assert_eq!((one.decision, &one.reasons), (forwards.decision, &forwards.reasons));
+        prop_assert_eq!((one.decision, &one.reasons), (backwards.decision, &backwards.reasons));
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_the_order_of_pre_approvals_approvals_and_windows(seed: u64, order: u64) {
+        let facts = Dice::new(seed).facts();
+        let mut shuffled = facts.clone();
+        let mut dice = Dice::new(order);
+        shuffle(&mut shuffled.approvals, &mut dice);
+        shuffle(&mut shuffled.windows, &mut dice);
+        if let Some(proposal) = &mut shuffled.proposal {
+            shuffle(&mut proposal.pre_approvals, &mut dice);
+        }
+        for set in [specimen::shipped(), specimen::permissive()] {
+            let (given, other) = (may_execute(&set, &facts), may_execute(&set, &shuffled));
+            prop_assert_eq!((given.verdict.decision, given.verdict.approvals_needed), (other.verdict.decision, other.verdict.approvals_needed));
+            // Messages name records in the order they are stored; which checks passed does not change.
+            let checks = |permission: &crate::gate::Permission| -> Vec<(String, bool, Decision)> {
+                permission.verdict.reasons.iter().map(|reason| (reason.id.clone(), reason.passed, reason.allows)).collect()
+            };
+            prop_assert_eq!(checks(&given), checks(&other));
+            prop_assert_eq!(given.basis, other.basis);
+        }
+    }
+
+    #[test]
+    fn what_no_rule_permits_does_not_run_whoever_approved_it(seed: u64, chosen in prop::collection::btree_set(0..RULES.len(), 1..8)) {
+        let forbids: Vec<usize> = chosen.into_iter().filter(|rule| is_forbid(*rule)).collect();
+        prop_assume!(!forbids.is_empty());
+        let mut facts = Dice::new(seed).facts();
+        facts.phase = Phase::Execution;
+        let permission = may_execute(&rules(&forbids), &facts);
+        prop_assert!(!permission.granted());
+        prop_assert!(permission.verdict.decision < Decision::NeedsApproval);
     }
 
     #[test]
@@ -197,6 +253,14 @@ fn a_policy_that_cannot_be_evaluated_refuses_with_its_own_reason() {
         assert!(!reason.passed && reason.layer == Layer::Policy, "{reason:?}");
         assert!(reason.message.contains("could not be evaluated") && reason.message.contains("overflow"), "{}", reason.message);
         assert!(verdict.decision < Decision::AutoExecute);
+        // By this value the failures are counted as a metric.
+        let marked: Vec<&str> = verdict
+            .reasons
+            .iter()
+            .filter(|reason| reason.values.contains_key(crate::gate::EVALUATION_ERROR))
+            .map(|reason| reason.id.as_str())
+            .collect();
+        assert_eq!(marked, [format!("r{broken}")]);
     }
 }
 

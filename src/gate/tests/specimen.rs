@@ -156,6 +156,20 @@ impl Dice {
         } else if let Some(requester) = &mut facts.requester {
             (requester.flagged, requester.vip) = (self.trouble(), self.trouble());
             requester.entitled = self.pick(&[None, Some(true)], &[Some(false)]);
+            requester.groups = self.any(&[None, Some("staff"), Some("contractors")]).into_iter().map(str::to_owned).collect();
+            // One trouble of the two at a time, so that automation stays common.
+            let trouble = self.pick(&[0], &[1, 2]);
+            requester.standing = match (trouble, self.below(3)) {
+                (1, _) => Some(StandingFacts::Unknown { reason: "the directory answered 503".to_owned() }),
+                (_, 0) => None,
+                (_, 1) => Some(StandingFacts::Listed),
+                _ => Some(StandingFacts::Answered { at: now }),
+            };
+            requester.rate = match (trouble, self.below(3)) {
+                (2, _) => Some(RequestRate { tickets_hour: 4, limit: 3 }),
+                (_, 0) => None,
+                (_, n) => Some(RequestRate { tickets_hour: 1 + n as u32, limit: 3 }),
+            };
         }
         if self.trouble() {
             facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Unhealthy { reason: "circuit open".to_owned() });
@@ -183,6 +197,9 @@ impl Dice {
             }
         }
         proposal.freeze_override = self.freeze_override(proposal, now);
+        if self.trouble() {
+            proposal.beneficiaries = BTreeSet::from([person(self.any(&["bo", "CY@example.com", "nobody"]))]);
+        }
         let template = proposal.pre_approvals[0].clone();
         let records = self.pick(&[1, 1, 2], &[0]);
         proposal.pre_approvals = (0..records).map(|n| self.pre_approval(&template, now, n)).collect();

@@ -12,6 +12,7 @@ use crate::{
         entry::{Entry, Event},
         id::{DeadLetterId, DeliveryId, TicketId},
         name::{SourceId, TenantId},
+        outcome::Outcome,
         principal::Actor,
         recommendation::RecommendationState,
         state::TicketState,
@@ -20,8 +21,9 @@ use crate::{
     },
     intake::Reading,
     pipeline::{
+        demotion,
         error::{ActionError, Result},
-        say,
+        outcome, say,
         service::Service,
         shape,
     },
@@ -161,8 +163,12 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
             });
         }
         change.writes.insert(0, Write::Delivery(delivery));
+        let reopened = outcomes(&change);
         match service.commit(change).await {
-            Ok(_) => return Ok(Accepted::Tickets { delivery: id, tickets: ids }),
+            Ok(_) => {
+                demotion::settle_all(service, reopened).await;
+                return Ok(Accepted::Tickets { delivery: id, tickets: ids });
+            }
             Err(StoreError::Conflict(Conflict::DuplicateDelivery { first, tickets })) => {
                 // Tickets that the delivery did not change are not noted with it; its reports name them.
                 let tickets = if tickets.len() < reports.len() { named(service, arrival, reports).await? } else { tickets };
@@ -177,6 +183,12 @@ async fn tickets(service: &Service, arrival: &Arrival, reports: &[Report]) -> Re
         }
     }
     Err(ActionError::Store(StoreError::Overloaded { waiting: reports.len() }))
+}
+
+/// The outcomes that the change records.
+fn outcomes(change: &Change) -> Vec<Outcome> {
+    let outcome = |write: &Write| if let Write::Outcome(outcome) = write { Some((**outcome).clone()) } else { None };
+    change.writes.iter().filter_map(outcome).collect()
 }
 
 /// The tickets that the reports are about.
@@ -261,6 +273,9 @@ async fn update(
     change.entries.push(Entry::new(arrival.tenant.clone(), now, Actor::Source(arrival.source.clone()), event));
     if target != known.state {
         change.entries.push(moved(arrival, now, &ticket, known.state));
+    }
+    if (known.state, target) == (TicketState::Resolved, TicketState::Received) {
+        outcome::reopened(service, known, report, now, change).await?;
     }
     supersede_open(service, &ticket, now, "the sender changed the ticket", change).await?;
     change.writes.push(Write::Ticket { shape: shape::of(&ticket.report), ticket: Box::new(ticket) });

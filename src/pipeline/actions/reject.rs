@@ -1,4 +1,6 @@
 //! A person refuses a proposal. The reason is mandatory: it is what the runbook's keeper learns from.
+//!
+//! The refusal is the proposal's outcome, and counts against the runbook.
 
 use crate::{
     domain::{
@@ -10,6 +12,7 @@ use crate::{
     },
     pipeline::{
         error::{ActionError, Result},
+        outcome::{Correction, Word, record},
         service::Service,
     },
     store::change::{Change, Expectation, Write},
@@ -17,12 +20,32 @@ use crate::{
 
 pub const LONGEST_REASON: usize = 2_000;
 
+/// Why, and what would have been right where the person knows it.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    pub reason: String,
+    pub correction: Correction,
+}
+
+impl From<&str> for Rejection {
+    fn from(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), correction: Correction::default() }
+    }
+}
+
 /// Rejects the recommendation that the caller saw at `revision`.
 ///
 /// # Errors
-/// Not found, wrong role, no reason, or no longer as the caller saw it.
-pub async fn reject(service: &Service, caller: &Principal, id: RecommendationId, revision: u64, reason: &str) -> Result<Recommendation> {
+/// Not found, wrong role, no reason, a correction that cannot be, or no longer as the caller saw it.
+pub async fn reject(
+    service: &Service,
+    caller: &Principal,
+    id: RecommendationId,
+    revision: u64,
+    rejection: impl Into<Rejection>,
+) -> Result<Recommendation> {
     service.require_any(caller, &[Role::Responder, Role::Approver])?;
+    let Rejection { reason, correction } = rejection.into();
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > LONGEST_REASON {
         return Err(ActionError::Invalid {
@@ -32,6 +55,7 @@ pub async fn reject(service: &Service, caller: &Principal, id: RecommendationId,
     }
     let mut recommendation = service.recommendation(&caller.tenant, id).await?;
     service.is_as_seen(&recommendation, revision)?;
+    correction.check(service, &recommendation)?;
     let mut ticket = service.ticket(&caller.tenant, recommendation.ticket).await?;
     let now = service.ambient.now();
     let from = ticket.state;
@@ -58,6 +82,9 @@ pub async fn reject(service: &Service, caller: &Principal, id: RecommendationId,
     let moved = Event::TicketMoved { ticket: ticket.id, from, to: ticket.state, version: ticket.version };
     change.entries = [rejected, moved].map(|event| Entry::new(caller.tenant.clone(), now, actor.clone(), event)).into();
     change.writes = vec![Write::Recommendation(Box::new(recommendation.clone())), service.write_ticket(ticket)];
+    let word = Word { kind: correction.kind(), correction, comment: Some(reason.to_owned()), by: actor };
+    // An open proposal has no run, so none was automatic.
+    record(service, &recommendation, false, word, now, &mut change).await?;
     service.commit(change).await?;
     Ok(recommendation)
 }

@@ -21,7 +21,9 @@ use crate::{
     pipeline::{
         circumstances,
         decider::{Decider, exactly},
+        demotion,
         error::{ActionError, Result},
+        outcome::{self, Word},
         say,
         service::Service,
         tell::{self, About},
@@ -75,6 +77,15 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
 }
 
 async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
+    let settled = (run.started_by == Actor::Engine).then(|| (run.tenant.clone(), run.runbook.clone(), run.runbook_digest));
+    to_its_end(service, run).await?;
+    match settled {
+        Some((tenant, runbook, digest)) => demotion::settle(service, &tenant, &runbook, &digest).await,
+        None => Ok(()),
+    }
+}
+
+async fn to_its_end(service: &Arc<Service>, run: Execution) -> Result<()> {
     let decider = service.decider();
     let surroundings = InService { service };
     let Some(runbook) = exactly(decider.library(), &run.runbook, &run.runbook_digest) else {
@@ -130,7 +141,7 @@ struct InService<'a> {
 }
 
 impl InService<'_> {
-    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<(), String>> {
+    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<Vec<Expectation>, String>> {
         let service = self.service;
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
@@ -141,7 +152,9 @@ impl InService<'_> {
         let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
         circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
-        Ok(allowed(&decider, &facts, execution))
+        // Modes hold the kill switch: one pulled after this look stops the step all the same.
+        let modes = Expectation::ModesRevision { tenant: execution.tenant.clone(), revision: circumstances.modes.revision };
+        Ok(allowed(&decider, &facts, execution).map(|()| vec![modes]))
     }
 }
 
@@ -158,7 +171,7 @@ fn allowed(decider: &Decider, facts: &gate::Facts, execution: &Execution) -> std
 
 #[async_trait]
 impl Surroundings for InService<'_> {
-    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<(), String> {
+    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<Vec<Expectation>, String> {
         // Not knowing is a no.
         self.permission(execution).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
     }
@@ -202,6 +215,10 @@ impl Surroundings for InService<'_> {
             tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
         }
         change.writes.push(service.write_ticket(ticket));
+        if let Some(kind) = outcome::of_run(execution.state) {
+            let automatic = execution.started_by == Actor::Engine;
+            outcome::record(service, &recommendation, automatic, Word::bare(kind, Actor::Engine), now, &mut change).await?;
+        }
         Ok(change)
     }
 }

@@ -15,5 +15,6 @@ pub mod problems;
 pub mod recommendation;
 pub mod runbook;
 pub mod schemas;
+pub mod shadow_report;
 pub mod ticket;
 pub mod token;

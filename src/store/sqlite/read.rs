@@ -21,7 +21,7 @@ use crate::{
     },
     store::{
         change::CAP_WINDOW,
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, StoreError, WouldAct},
+        interface::{AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, StoreError, WouldAct},
     },
 };
 
@@ -262,10 +262,16 @@ pub(super) fn automatic_outcomes(
     runbook: &RunbookId,
     digest: &Digest,
     since: Timestamp,
-) -> Result<Vec<bool>> {
-    let sql = "SELECT wrong FROM outcomes WHERE automatic = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND decided_at >= ?4
+) -> Result<Vec<AutomaticOutcome>> {
+    let sql =
+        "SELECT id, wrong FROM outcomes WHERE automatic = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND decided_at >= ?4
          ORDER BY decided_at, id";
-    rows(connection, sql, (tenant.as_str(), runbook.as_str(), digest.as_bytes(), since.as_millis()), |row| row.get(0))
+    rows(connection, sql, (tenant.as_str(), runbook.as_str(), digest.as_bytes(), since.as_millis()), |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?))
+    })?
+    .into_iter()
+    .map(|(key, wrong)| Ok(AutomaticOutcome { recommendation: id("recommendation", &key)?, wrong }))
+    .collect()
 }
 
 /// Would-be automatic decisions at or after `since`, by runbook version. Ids sort by the time of the decision.

@@ -47,7 +47,9 @@ use crate::{
     log::tree::TileId,
     store::{
         change::{Change, Committed},
-        interface::{CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct},
+        interface::{
+            AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
+        },
     },
 };
 
@@ -402,7 +404,13 @@ impl Store for SqliteStore {
         self.readers.read(move |connection| read::outcome_record(connection, &tenant, &runbook, &digest)).await
     }
 
-    async fn automatic_outcomes(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Result<Vec<bool>> {
+    async fn automatic_outcomes(
+        &self,
+        tenant: &TenantId,
+        runbook: &RunbookId,
+        digest: &Digest,
+        since: Timestamp,
+    ) -> Result<Vec<AutomaticOutcome>> {
         let (tenant, runbook, digest) = (tenant.clone(), runbook.clone(), *digest);
         self.readers.read(move |connection| read::automatic_outcomes(connection, &tenant, &runbook, &digest, since)).await
     }

@@ -1,4 +1,6 @@
 pub mod approve;
+pub mod judge;
 pub mod list;
+pub mod outcome;
 pub mod reject;
 pub mod show;

@@ -5,8 +5,11 @@ use serde::Deserialize;
 
 use super::show::RecommendationView;
 use crate::{
-    domain::id::RecommendationId,
-    pipeline::actions::reject,
+    domain::{id::RecommendationId, name::RunbookId},
+    pipeline::{
+        actions::reject::{self, Rejection},
+        outcome::Correction,
+    },
     server::{
         app::App,
         auth::Caller,
@@ -21,6 +24,10 @@ use crate::{
 pub struct RejectBody {
     /// 1 to 2,000 bytes: what the runbook's keeper learns from.
     pub reason: String,
+    /// The runbook that fits instead, when you know it.
+    pub another_runbook: Option<RunbookId>,
+    /// The right category, when triage's was wrong.
+    pub category: Option<String>,
     /// The revision read; or send it as `If-Match`.
     pub revision: Option<u64>,
 }
@@ -42,7 +49,8 @@ pub async fn reject(
     Checked(body): Checked<RejectBody>,
 ) -> Result<impl IntoResponse, Problem> {
     let seen = parameters::seen(&headers, body.revision)?;
-    let recommendation =
-        reject::reject(&app.service, &caller, id, seen.revision, &body.reason).await.map_err(|error| seen.problem(error))?;
+    let correction = Correction { another_runbook: body.another_runbook, category: body.category };
+    let rejection = Rejection { reason: body.reason, correction };
+    let recommendation = reject::reject(&app.service, &caller, id, seen.revision, rejection).await.map_err(|error| seen.problem(error))?;
     RecommendationView::answer(recommendation)
 }

@@ -181,9 +181,13 @@ pub async fn outcomes_of_one_version_are_counted_and_never_turn_right(store: Arc
 
     let wrong = OutcomeKind::ALL.map(OutcomeKind::is_wrong);
     let (digest, id, mine) = (version(), runbook(), tenant());
-    let since = |seconds| store.automatic_outcomes(&mine, &id, &digest, at(seconds));
-    assert_eq!(since(0).await.unwrap(), wrong, "in the order of the decisions, without the approved run");
-    assert_eq!(since(3).await.unwrap(), wrong[2..], "the instant itself counts");
+    let since = async |seconds| {
+        let found = store.automatic_outcomes(&mine, &id, &digest, at(seconds)).await.unwrap();
+        assert!(found.is_sorted_by_key(|one| one.recommendation), "ids sort by the time of the decision");
+        found.iter().map(|one| one.wrong).collect::<Vec<_>>()
+    };
+    assert_eq!(since(0).await, wrong, "in the order of the decisions, without the approved run");
+    assert_eq!(since(3).await, wrong[2..], "the instant itself counts");
     let would_act = store.would_act(&tenant(), at(0)).await.unwrap();
     assert_eq!(would_act.iter().map(|of| (of.digest, of.decisions)).collect::<Vec<_>>(), [(version(), 9), (Digest::of(b"old"), 1)]);
     assert_eq!(store.would_act(&tenant(), at(90)).await.unwrap().len(), 2, "one decision of each is left");
