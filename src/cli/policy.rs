@@ -27,9 +27,9 @@ pub fn run(command: &Command) -> Outcome {
         Command::Check(Args { folder }) => {
             let policies = PolicySet::load(folder)?;
             Calendar::load(&folder.join("freeze.toml"))?;
-            let findings = check::check(&policies);
+            let findings = check::check_folder(&policies, folder);
             for finding in &findings {
-                println!("{}: policy `{}`: {}", finding.place, finding.policy, finding.message);
+                println!("{finding}");
             }
             println!("policy set {}: {} finding(s)", policies.digest(), findings.len());
             Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -5,5 +5,5 @@ mod calendars;
 mod policies;
 mod properties;
 mod reference;
-mod specimen;
+pub(super) mod specimen;
 mod stored;

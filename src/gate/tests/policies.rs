@@ -18,12 +18,11 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn every_shipped_case_passes_and_no_shipped_policy_is_odd() {
+fn every_shipped_case_passes() {
     let results = cases::run_cases(&shipped(), &folder().join("tests")).unwrap();
     let failed: Vec<_> = results.iter().filter(|result| !result.passed()).map(|result| (&result.name, &result.failures)).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(results.len() >= 20);
-    assert_eq!(check::check(&shipped()), []);
 }
 
 /// Each shipped policy is the only refusal of some case, or permits in one: no case, no rule.
@@ -96,29 +95,6 @@ fn the_digest_names_files_and_bytes() {
     assert_eq!(one("a.cedar", text), one("a.cedar", text));
     assert_ne!(one("a.cedar", text), one("b.cedar", text));
     assert_ne!(one("a.cedar", text), one("a.cedar", &format!("{text} ")));
-}
-
-#[test]
-fn check_finds_rules_that_cannot_mean_what_they_say() {
-    let set = policies(
-        "@id(\"never\") @reason(\"x\")\nforbid (principal, action, resource) when { context.peak && !context.peak && false };\n\
-         @id(\"one\") @reason(\"x\")\npermit (principal, action, resource) when { context.peak };\n\
-         @id(\"two\") @reason(\"again\")\npermit (principal, action, resource)\nwhen { context.peak };\n",
-    );
-    let found: Vec<_> = check::check(&set).into_iter().map(|finding| (finding.place.line, finding.policy, finding.message)).collect();
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].0 == 1 && found[0].1 == "never" && found[0].2.contains("never apply"), "{found:?}");
-    assert!(found[1].0 == 5 && found[1].1 == "two" && found[1].2.contains("same rule as `one`"), "{found:?}");
-    let set = policies(
-        "@id(\"all\") @reason(\"x\")\npermit (principal, action, resource);\n@id(\"stop\") @reason(\"x\")\nforbid (principal, action in Action::\"execute\", resource);",
-    );
-    let found = check::check(&set);
-    assert!(
-        found.iter().any(|finding| finding.policy == "all" && finding.message.contains("`stop` forbids `execute_automatically` always")),
-        "{found:?}"
-    );
-    let set = policies("@id(\"lone\") @reason(\"x\")\nforbid (principal, action == Action::\"approve\", resource) when { context.peak };");
-    assert!(check::check(&set)[0].message.contains("nothing permits `approve`"));
 }
 
 #[test]

@@ -15,58 +15,58 @@ use crate::{
     gate::{PolicySet, facts::*},
 };
 
-pub(super) const BASELINE: &str = include_str!("../../../policies/tests/baseline.json");
+pub(in crate::gate) const BASELINE: &str = include_str!("../../../policies/tests/baseline.json");
 
-pub(super) fn baseline() -> Facts {
+pub(in crate::gate) fn baseline() -> Facts {
     static FACTS: LazyLock<Facts> = LazyLock::new(|| Facts::read(&serde_json::from_str(BASELINE).unwrap()).unwrap());
     FACTS.clone()
 }
 
 /// The shipped policies.
-pub(super) fn shipped() -> PolicySet {
+pub(in crate::gate) fn shipped() -> PolicySet {
     static SET: LazyLock<PolicySet> =
         LazyLock::new(|| PolicySet::load(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap());
     SET.clone()
 }
 
 /// One file of policies.
-pub(super) fn policies(text: &str) -> PolicySet {
+pub(in crate::gate) fn policies(text: &str) -> PolicySet {
     PolicySet::from_files([("p.cedar".to_owned(), text.to_owned())]).unwrap()
 }
 
 /// Cedar that refuses nothing, so that the invariants alone decide.
-pub(super) fn permissive() -> PolicySet {
+pub(in crate::gate) fn permissive() -> PolicySet {
     static SET: LazyLock<PolicySet> =
         LazyLock::new(|| policies("@id(\"all\") @reason(\"everything\") permit (principal, action, resource);"));
     SET.clone()
 }
 
-pub(super) fn person(name: &str) -> PersonId {
+pub(in crate::gate) fn person(name: &str) -> PersonId {
     PersonId::new(name).unwrap()
 }
 
-pub(super) fn digest(name: &str) -> Digest {
+pub(in crate::gate) fn digest(name: &str) -> Digest {
     Digest::of(name.as_bytes())
 }
 
-pub(super) fn approval(facts: &Facts, by: &str) -> ApprovalFacts {
+pub(in crate::gate) fn approval(facts: &Facts, by: &str) -> ApprovalFacts {
     let binding = facts.proposal.as_ref().map_or_else(|| digest("none"), |proposal| proposal.binding);
     ApprovalFacts { by: person(by), at: facts.now, binding, roles: BTreeSet::from([Role::Approver]) }
 }
 
 /// SplitMix64 (G. Steele et al., 2014): the same facts in every run.
-pub(super) struct Dice {
+pub(in crate::gate) struct Dice {
     state: u64,
     /// One attribute in so many is troubled.
     rarity: u64,
 }
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::gate) fn new(seed: u64) -> Self {
         Self { state: seed, rarity: 1 }
     }
 
-    pub(super) fn below(&mut self, sides: u64) -> u64 {
+    pub(in crate::gate) fn below(&mut self, sides: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -103,7 +103,7 @@ impl Dice {
     /// Facts in which every attribute that a check reads varies, on both sides of every threshold.
     ///
     /// In some most attributes are fine and in some few are, so that each decision is common.
-    pub(super) fn facts(&mut self) -> Facts {
+    pub(in crate::gate) fn facts(&mut self) -> Facts {
         self.rarity = self.any(&[6, 25, 80]);
         let mut facts = baseline();
         let now = facts.now;
