@@ -18,8 +18,7 @@ use miette::Diagnostic;
 
 use super::{
     GateError, Place, context,
-    facts::{Facts, ProposalFacts},
-    invariants,
+    invariants::{self, Seen},
 };
 use crate::domain::{digest::Digest, name::PersonId, principal::Role};
 
@@ -81,8 +80,15 @@ struct Inner {
 
 struct Asked {
     action: EntityUid,
-    /// Only the policies whose scope has this action; the others could never speak.
+    /// Only the policies whose scope has this action, each as [`stripped`]; the others could never speak.
     policies: cedar_policy::PolicySet,
+}
+
+/// One proposal as the policies see it.
+pub(crate) struct Situation {
+    /// Cheap to clone.
+    context: Result<Context, String>,
+    runbook: EntityUid,
 }
 
 /// Cedar's answer to one question.
@@ -155,14 +161,14 @@ impl PolicySet {
             info.actions =
                 Action::ALL.iter().zip(&scopes).filter(|(_, uid)| covers(policy, uid, &entities)).map(|(a, _)| a.as_str()).collect();
         }
-        let set = |wanted: &dyn Fn(&PolicyInfo) -> bool| {
-            cedar_policy::PolicySet::from_policies(policies.values().filter(|(_, info)| wanted(info)).map(|(policy, _)| policy.clone()))
-                .map_err(|why| broken_schema(&why))
-        };
-        let all = set(&|_| true)?;
+        let all = cedar_policy::PolicySet::from_policies(policies.values().map(|(policy, _)| policy.clone()));
+        let all = all.map_err(|why| broken_schema(&why))?;
         validate(&schema, &all, &policies, &files)?;
         let asked = |action: Action| {
-            Ok::<_, GateError>(Asked { action: action_uid(action)?, policies: set(&|info| info.actions.contains(&action.as_str()))? })
+            let covering = policies.values().filter(|(_, info)| info.actions.contains(&action.as_str()));
+            let policies = covering.map(|(policy, _)| stripped(policy)).collect::<Result<Vec<_>, _>>()?;
+            let policies = cedar_policy::PolicySet::from_policies(policies).map_err(|why| broken_schema(&why))?;
+            Ok::<_, GateError>(Asked { action: action_uid(action)?, policies })
         };
         let asked = [asked(Action::ExecuteAutomatically)?, asked(Action::ExecuteWithApproval)?, asked(Action::Approve)?];
         Ok(Self(Arc::new(Inner {
@@ -201,46 +207,37 @@ impl PolicySet {
         &self.0.schema
     }
 
-    /// May the engine do each of `actions` with the runbook of `proposal`? One situation serves all.
-    pub(crate) fn ask_engine<const N: usize>(&self, actions: [Action; N], facts: &Facts, proposal: &ProposalFacts) -> [Answer; N] {
-        let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
-        actions.map(|action| self.ask(action, self.0.engine.clone(), &self.0.entities, situation.clone(), proposal))
+    /// What is asked about, built once for all questions about one proposal.
+    pub(crate) fn situation(&self, seen: &Seen<'_>) -> Situation {
+        Situation {
+            context: context::situation(seen).map_err(|why| why.to_string()),
+            runbook: EntityUid::from_type_name_and_id(self.0.runbook.clone(), EntityId::new(seen.proposal.runbook.as_str())),
+        }
     }
 
-    /// May `person` approve a run of the runbook of `proposal`?
-    pub(crate) fn ask_approver<'r>(
-        &self,
-        person: &PersonId,
-        roles: impl IntoIterator<Item = &'r Role>,
-        facts: &Facts,
-        proposal: &ProposalFacts,
-    ) -> Answer {
+    /// May the engine do `action`?
+    pub(crate) fn ask_engine(&self, action: Action, situation: &Situation) -> Answer {
+        self.ask(action, self.0.engine.clone(), &self.0.entities, situation)
+    }
+
+    /// May `person` approve a run of the runbook of `situation`?
+    pub(crate) fn ask_approver<'r>(&self, person: &PersonId, roles: impl IntoIterator<Item = &'r Role>, situation: &Situation) -> Answer {
         let principal = EntityUid::from_type_name_and_id(self.0.person.clone(), EntityId::new(person.as_str()));
         let roles = RestrictedExpression::new_set(roles.into_iter().map(|role| RestrictedExpression::new_string(role.as_str().to_owned())));
         let entities = Entity::new(principal.clone(), HashMap::from([("roles".to_owned(), roles)]), HashSet::new())
             .map_err(|why| why.to_string())
             .and_then(|entity| self.0.entities.clone().add_entities([entity], None).map_err(|why| why.to_string()));
         match entities {
-            Ok(entities) => {
-                let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
-                self.ask(Action::Approve, principal, &entities, situation, proposal)
-            }
+            Ok(entities) => self.ask(Action::Approve, principal, &entities, situation),
             Err(why) => Answer::unanswered(why),
         }
     }
 
-    fn ask(
-        &self,
-        action: Action,
-        principal: EntityUid,
-        entities: &Entities,
-        situation: Result<Context, String>,
-        proposal: &ProposalFacts,
-    ) -> Answer {
+    fn ask(&self, action: Action, principal: EntityUid, entities: &Entities, situation: &Situation) -> Answer {
         let asked = &self.0.asked[action as usize];
-        let runbook = EntityUid::from_type_name_and_id(self.0.runbook.clone(), EntityId::new(proposal.runbook.as_str()));
-        let request = situation
-            .and_then(|context| Request::new(principal, asked.action.clone(), runbook, context, None).map_err(|why| why.to_string()));
+        let request = situation.context.clone().and_then(|context| {
+            Request::new(principal, asked.action.clone(), situation.runbook.clone(), context, None).map_err(|why| why.to_string())
+        });
         let request = match request {
             Ok(request) => request,
             Err(why) => return Answer::unanswered(why),
@@ -296,6 +293,20 @@ fn covers(policy: &Policy, action: &EntityUid, entities: &Entities) -> bool {
         ActionConstraint::Eq(named) => &named == action,
         ActionConstraint::In(named) => named.iter().any(|group| group == action || entities.is_ancestor_of(group, action)),
     }
+}
+
+/// The policy as it is asked: without annotations, without the places in its text, and for any action.
+///
+/// Cedar carries the place of every expression through its evaluation and compares the action once a policy, which
+/// together is a third of a decision's time. A set holds only what covers its action, so that comparison is always
+/// true there. Answers stay the same (`a_stripped_policy_answers_as_it_was_written`).
+fn stripped(policy: &Policy) -> Result<Policy, GateError> {
+    let mut rule = policy.to_json().map_err(|why| broken_schema(&why))?;
+    if let Some(members) = rule.as_object_mut() {
+        members.remove("annotations");
+        members.insert("action".to_owned(), serde_json::json!({"op": "All"}));
+    }
+    Policy::from_json(Some(policy.id().clone()), rule).map_err(|why| broken_schema(&why))
 }
 
 /// The policies of one file under their own ids, or everything that is wrong with the file.

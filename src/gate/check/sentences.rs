@@ -13,6 +13,7 @@ use crate::{
     domain::principal::Role,
     gate::{
         PolicySet, context,
+        invariants::Seen,
         policy::{Action, SCHEMA},
         tests::specimen::{Dice, policies, shipped},
     },
@@ -70,8 +71,8 @@ fn every_situation_is_inside_the_ranges() {
     let mut dice = Dice::new(71);
     for _ in 0..300 {
         let facts = dice.facts();
-        let Some(proposal) = &facts.proposal else { continue };
-        let context = context::situation(&facts, proposal).unwrap();
+        let Some(seen) = Seen::new(&facts) else { continue };
+        let context = context::situation(&seen).unwrap();
         let text = |name: &str| match context.get(name) {
             Some(cedar_policy::EvalResult::String(text)) => text,
             other => panic!("{name}: {other:?}"),
@@ -296,7 +297,7 @@ impl World {
     fn new(policies: &PolicySet) -> Self {
         let base = {
             let facts = crate::gate::tests::specimen::baseline();
-            context::situation(&facts, facts.proposal.as_ref().unwrap()).unwrap()
+            context::situation(&Seen::new(&facts).unwrap()).unwrap()
         };
         let mut contexts = Vec::new();
         for bits in 0..32u32 {

@@ -6,6 +6,7 @@ use super::specimen::{self, Dice, baseline, policies, shipped};
 use crate::gate::{
     GateError, PolicySet, backtest, cases, check, context, evaluate,
     facts::{Facts, PerMillion},
+    invariants::Seen,
     policy::{Action, SCHEMA},
 };
 
@@ -117,8 +118,8 @@ fn every_situation_has_the_schemas_type() {
     let mut checked = 0;
     for _ in 0..500 {
         let facts = dice.facts();
-        let Some(proposal) = &facts.proposal else { continue };
-        context::situation(&facts, proposal).unwrap().validate(&schema, &action).unwrap();
+        let Some(seen) = Seen::new(&facts) else { continue };
+        context::situation(&seen).unwrap().validate(&schema, &action).unwrap();
         checked += 1;
     }
     assert!(checked > 400);
@@ -148,4 +149,41 @@ fn a_backtest_groups_what_would_change_and_counts_what_it_cannot_read() {
     assert_eq!((report.evaluated, report.unchanged, report.unreadable), (40, 30, 1));
     let [group] = &report.groups[..] else { panic!("{report:?}") };
     assert_eq!((group.count, &group.because[..], group.examples.len()), (10, &["known-only".to_owned()][..], 5));
+}
+
+#[test]
+fn a_stripped_policy_answers_as_it_was_written() {
+    // One that fails to evaluate now and then, so that errors are compared too.
+    let text = std::fs::read_to_string(folder().join("automation.cedar")).unwrap();
+    let sum = "@id(\"sum\") @reason(\"x\") forbid (principal, action in Action::\"execute\", resource) when { context.fit * (9223372036854775807 - context.similar_tickets) > 0 };";
+    let set = policies(&format!("{text}\n{sum}"));
+    let entities = set.schema().action_entities().unwrap();
+    let authorizer = cedar_policy::Authorizer::new();
+    let mut dice = Dice::new(4);
+    let mut failed = 0;
+    for _ in 0..300 {
+        let facts = dice.facts();
+        let Some(seen) = Seen::new(&facts) else { continue };
+        for action in [Action::ExecuteAutomatically, Action::ExecuteWithApproval] {
+            let answer = set.ask_engine(action, &set.situation(&seen));
+            let runbook = format!("Runbook::\"{}\"", seen.proposal.runbook).parse().unwrap();
+            let uid = format!("Action::\"{}\"", action.as_str()).parse().unwrap();
+            let context = context::situation(&seen).unwrap();
+            let request = cedar_policy::Request::new("Engine::\"sluicegate\"".parse().unwrap(), uid, runbook, context, None).unwrap();
+            let response = authorizer.is_authorized(&request, set.cedar(), &entities);
+            let mut reasons: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+            reasons.sort();
+            let errors: Vec<(String, String)> = response
+                .diagnostics()
+                .errors()
+                .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
+                    (error.policy_id().to_string(), error.inner().to_string())
+                })
+                .collect();
+            failed += errors.len();
+            assert_eq!((&answer.determining, &answer.errors), (&reasons, &errors));
+            assert_eq!(answer.allowed, response.decision() == cedar_policy::Decision::Allow && errors.is_empty());
+        }
+    }
+    assert!(failed > 100, "{failed}");
 }
