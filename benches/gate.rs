@@ -5,8 +5,11 @@
 
 use std::{hint::black_box, path::Path, time::Instant};
 
+use sluicegate::domain::verdict::Decision;
 use sluicegate::gate::{
-    Facts, PolicySet, backtest, evaluate,
+    Facts, PolicySet,
+    backtest::{Again, Backtest},
+    evaluate,
     facts::{ApprovalFacts, Phase},
     freeze::Calendar,
     may_execute,
@@ -73,13 +76,21 @@ fn main() {
     assert!(may_execute(&set, &approved).granted());
     measure("may_execute with two approvals, 50 policies", 200, || drop(black_box(may_execute(&set, black_box(&approved)))));
 
-    let past = evaluate(&set, &facts);
     let stored = serde_json::to_value(&facts).expect("facts are JSON");
     println!("{:<48} {:>9} bytes", "facts as stored", stored.to_string().len());
-    let per = measure("backtest, one receipt, one core", 200, || {
-        drop(black_box(backtest::backtest(&set, [("a", black_box(&stored), &past)])));
-    });
-    println!("{:<48} {:>9.0} receipts/s and core", "backtest", 1e6 / per);
+    let refused_by = std::collections::BTreeSet::new();
+    let again: Vec<Again<'_>> = (0..1_000)
+        .map(|n| Again { name: n.to_string(), runbook: None, facts: &stored, past: Some((Decision::AutoExecute, &refused_by)) })
+        .collect();
+    for threads in [1, std::thread::available_parallelism().map_or(1, usize::from)] {
+        let per = measure(&format!("backtest of 1,000 receipts on {threads} cores"), 1, || {
+            let mut backtest = Backtest::new(&set, threads);
+            backtest.take(black_box(&again));
+            let report = backtest.report();
+            assert_eq!((report.evaluated, report.unchanged), (1_000, 1_000));
+        });
+        println!("{:<48} {:>9.0} receipts/s", "", 1e9 / per);
+    }
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     measure("load and validate the shipped policies", 2, || drop(black_box(PolicySet::load(&folder))));

@@ -49,7 +49,7 @@ impl Action {
 }
 
 /// One policy as people see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PolicyInfo {
     pub id: String,
     /// The `@reason`.
@@ -58,6 +58,14 @@ pub struct PolicyInfo {
     /// The actions it speaks about.
     pub actions: Vec<&'static str>,
     pub place: Place,
+    /// As written, with its annotations.
+    pub source: String,
+}
+
+impl PolicyInfo {
+    pub const fn effect(&self) -> &'static str {
+        if self.forbids { "forbid" } else { "permit" }
+    }
 }
 
 /// All policies in force. Cheap to clone.
@@ -199,6 +207,13 @@ impl PolicySet {
         self.0.info.get(id)
     }
 
+    /// The policy alone in Cedar's JSON form, which has no layout, comments or annotations.
+    pub(crate) fn rule(&self, id: &str) -> Option<serde_json::Value> {
+        let mut rule = self.0.all.policy(&PolicyId::new(id))?.to_json().ok()?;
+        rule.as_object_mut()?.remove("annotations");
+        Some(rule)
+    }
+
     pub(crate) fn cedar(&self) -> &cedar_policy::PolicySet {
         &self.0.all
     }
@@ -302,6 +317,7 @@ fn covers(policy: &Policy, action: &EntityUid, entities: &Entities) -> bool {
 /// true there. Answers stay the same (`a_stripped_policy_answers_as_it_was_written`).
 fn stripped(policy: &Policy) -> Result<Policy, GateError> {
     let mut rule = policy.to_json().map_err(|why| broken_schema(&why))?;
+    // This keeps the scope's principal and resource, which do tell policies of one action apart.
     if let Some(members) = rule.as_object_mut() {
         members.remove("annotations");
         members.insert("action".to_owned(), serde_json::json!({"op": "All"}));
@@ -326,7 +342,14 @@ fn read_file(file: &str, text: &str) -> Result<Vec<(Policy, PolicyInfo)>, Vec<Ga
         match (identified(policy), policy.annotation("reason").map(str::trim).filter(|reason| !reason.is_empty())) {
             (Ok(id), Some(reason)) => {
                 let forbids = policy.effect() == Effect::Forbid;
-                let info = PolicyInfo { id: id.clone(), reason: reason.to_owned(), forbids, actions: Vec::new(), place };
+                let info = PolicyInfo {
+                    id: id.clone(),
+                    reason: reason.to_owned(),
+                    forbids,
+                    actions: Vec::new(),
+                    place,
+                    source: policy.to_string(),
+                };
                 found.push((policy.new_id(PolicyId::new(id)), info));
             }
             (Err(message), _) => errors.push(GateError::Policy { place, message }),

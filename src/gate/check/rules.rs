@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use cedar_policy::{PolicyId, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{ValidationMode, ValidationWarning, Validator};
 
 use super::{
     condition::{self, Condition, Subject, Test},
@@ -129,8 +129,7 @@ struct Asked {
 /// The rules in the order of their places, without those that cover no action.
 fn read(policies: &PolicySet) -> Vec<Rule<'_>> {
     fn rule<'p>(policies: &PolicySet, info: &'p PolicyInfo) -> Option<Rule<'p>> {
-        let policy = policies.cedar().policy(&PolicyId::new(&info.id))?;
-        let json = policy.to_json().ok()?;
+        let json = policies.rule(&info.id)?;
         let mut may_fail = false;
         let asked = Action::ALL.into_iter().filter(|action| info.actions.contains(&action.as_str())).map(|action| {
             let read = condition::read(&json, action);
@@ -202,15 +201,9 @@ fn known_values(condition: &Condition) -> String {
 impl Rule<'_> {
     /// The same rule under an earlier id: changing one of them changes nothing.
     fn is_twin(&self, policies: &PolicySet, find: &mut impl FnMut(&str, Kind, String)) -> bool {
-        // The JSON form has no layout and no comments; without annotations it is the rule alone.
-        let alone = |id: &str| {
-            let mut rule = policies.cedar().policy(&PolicyId::new(id))?.to_json().ok()?;
-            rule.as_object_mut()?.remove("annotations");
-            Some(rule)
-        };
-        let mine = alone(&self.info.id);
+        let mine = policies.rule(&self.info.id);
         let earlier = policies.policies().filter(|other| (&other.place, &other.id) < (&self.info.place, &self.info.id));
-        let twin = earlier.filter(|other| alone(&other.id) == mine).min_by_key(|other| (&other.place, &other.id));
+        let twin = earlier.filter(|other| policies.rule(&other.id) == mine).min_by_key(|other| (&other.place, &other.id));
         if let Some(twin) = twin {
             find(&self.info.id, Kind::SameRule, format!("it is the same rule as `{}`: remove one", twin.id));
         }

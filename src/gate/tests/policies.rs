@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::specimen::{self, Dice, baseline, policies, shipped};
+use super::specimen::{self, Dice, policies, shipped};
 use crate::gate::{
-    GateError, PolicySet, backtest, cases, check, context, evaluate,
-    facts::{Facts, PerMillion},
+    GateError, PolicySet, cases, check, context,
     invariants::Seen,
     policy::{Action, SCHEMA},
 };
@@ -123,32 +122,6 @@ fn every_situation_has_the_schemas_type() {
         checked += 1;
     }
     assert!(checked > 400);
-}
-
-#[test]
-fn a_backtest_groups_what_would_change_and_counts_what_it_cannot_read() {
-    let before: Vec<(Facts, _)> = (0..40u32)
-        .map(|n| {
-            let mut facts = baseline();
-            facts.requester.as_mut().unwrap().known = n % 4 != 0;
-            facts.proposal.as_mut().unwrap().fit = PerMillion::new(950_000 + n);
-            let verdict = evaluate(&shipped(), &facts);
-            (facts, verdict)
-        })
-        .collect();
-    let receipts: Vec<_> =
-        before.iter().enumerate().map(|(n, (facts, past))| (format!("rec-{n}"), serde_json::to_value(facts).unwrap(), past)).collect();
-    let stricter = policies(
-        "@id(\"all\") @reason(\"x\") permit (principal, action, resource);\n@id(\"known-only\") @reason(\"x\") forbid (principal, action == Action::\"execute_automatically\", resource) unless { context.requester_known };",
-    );
-    let odd = ("odd".to_owned(), serde_json::json!({"form": 2}), &before[0].1);
-    let given = || receipts.iter().chain([&odd]).map(|(name, facts, past)| (name.as_str(), facts, *past));
-    let same = backtest::backtest(&shipped(), given());
-    assert_eq!((same.evaluated, same.unchanged, same.unreadable, same.groups.len()), (40, 40, 1, 0));
-    let report = backtest::backtest(&stricter, given());
-    assert_eq!((report.evaluated, report.unchanged, report.unreadable), (40, 30, 1));
-    let [group] = &report.groups[..] else { panic!("{report:?}") };
-    assert_eq!((group.count, &group.because[..], group.examples.len()), (10, &["known-only".to_owned()][..], 5));
 }
 
 #[test]
