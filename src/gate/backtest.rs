@@ -31,7 +31,7 @@ pub struct PastDecision {
     pub refused_by: BTreeSet<String>,
     /// The policy set that was asked.
     pub policies: Digest,
-    /// The gate's facts as it saw them; `null` when nothing was proposed.
+    /// The gate's facts as it saw them.
     pub facts: serde_json::Value,
 }
 
@@ -113,7 +113,7 @@ impl Group {
 pub struct Report {
     pub evaluated: u64,
     pub unchanged: u64,
-    /// Receipts that hold no facts: nothing was proposed.
+    /// Receipts that hold no facts.
     pub without_facts: u64,
     /// Facts of another form.
     pub unreadable: u64,

@@ -8,7 +8,7 @@ use crate::gate::backtest::{Group, Report};
 pub fn told(report: &Report, what: &str) -> String {
     let mut text = format!("{} {what} evaluated, {} verdict(s) change\n", report.evaluated, report.changed());
     if report.without_facts > 0 {
-        let _ = writeln!(text, "{} {what} hold no facts, because no runbook was proposed", report.without_facts);
+        let _ = writeln!(text, "{} {what} hold no facts and cannot be evaluated again", report.without_facts);
     }
     if report.unreadable > 0 {
         let _ = writeln!(text, "{} {what} cannot be read: another version of the program wrote their facts", report.unreadable);
