@@ -137,6 +137,8 @@ async fn a_decision_is_explained_from_the_service_and_from_its_answer() {
     let (file, json) = (file.to_str().unwrap(), ask(&app, &token, &["policy", "explain", id, "--json"]).await.json());
     assert_eq!(run(&["policy", "explain", "--file", file, "--policies", "policies", "--json"]).json(), json);
     assert_eq!(run(&["policy", "explain", "--file", file, "--policies", "policies"]).out, told.out);
+    let values = run(&["policy", "explain", "--file", file, "--values"]).out;
+    assert!(values.contains("size = 1") && !told.out.contains("size = 1"), "{values}");
     let bare = run(&["policy", "explain", "--file", file]);
     assert!(bare.code == 0 && !bare.out.contains("does not apply here"), "{bare:?}");
 

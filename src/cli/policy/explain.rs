@@ -34,7 +34,10 @@ pub struct Args {
     /// With `--file`, the folder of the policies that were asked: says which of them did not apply.
     #[arg(long, requires = "file", value_name = "FOLDER")]
     policies: Option<PathBuf>,
-    /// Print the explanation as JSON.
+    /// Show the values of the checks that hold, too.
+    #[arg(long)]
+    values: bool,
+    /// Print the explanation, with all values, as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -57,7 +60,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&explanation)?);
     } else {
-        print!("{}", screen(&explanation));
+        print!("{}", screen(&explanation, args.values));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,15 +74,15 @@ fn lines(folder: &Path) -> Result<PolicyLines, crate::gate::GateError> {
     Ok(PolicyLines { digest: policies.digest(), items: policies.policies().map(PolicyLine::from).collect() })
 }
 
-fn screen(explanation: &Explanation) -> String {
+fn screen(explanation: &Explanation, all_values: bool) -> String {
     let runbook = explanation.runbook.as_ref().map_or_else(|| "no runbook".to_owned(), |runbook| format!("runbook {runbook}"));
     let mut text = format!("{} {}: {runbook}\n{}\n", explanation.ticket, explanation.recommendation, decided(explanation));
     let _ = writeln!(text, "policy set {}", explanation.policies);
     if let Some(other) = explanation.other_set {
         let _ = writeln!(text, "another set is at hand, {other}: what is said below of policies that did not apply is of that one");
     }
-    section(&mut text, "refuses", &explanation.refuses, "✗");
-    section(&mut text, "holds", &explanation.holds, "✓");
+    section(&mut text, "refuses", &explanation.refuses, "✗", true);
+    section(&mut text, "holds", &explanation.holds, "✓", all_values);
     listed(&mut text, "does not apply here", explanation.silent.as_deref());
     listed(&mut text, "asked when a person approves", explanation.of_approvers.as_deref());
     text
@@ -100,7 +103,7 @@ fn decided(explanation: &Explanation) -> String {
     }
 }
 
-fn section(text: &mut String, title: &str, reasons: &[Reason], sign: &str) {
+fn section(text: &mut String, title: &str, reasons: &[Reason], sign: &str, with_values: bool) {
     if reasons.is_empty() {
         return;
     }
@@ -113,7 +116,7 @@ fn section(text: &mut String, title: &str, reasons: &[Reason], sign: &str) {
         let leaves = if reason.passed { String::new() } else { format!(" [leaves {}]", reason.allows.as_str()) };
         let _ = writeln!(text, "  {sign} {layer:<6} {:<26} {}{leaves}", reason.id, reason.message);
         let values: Vec<String> = reason.values.iter().map(|(name, value)| format!("{name} = {}", plain(value))).collect();
-        if !values.is_empty() {
+        if with_values && !values.is_empty() {
             let _ = writeln!(text, "           {}", values.join(", "));
         }
     }

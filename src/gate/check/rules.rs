@@ -13,7 +13,7 @@ use std::{
 use cedar_policy::{ValidationMode, ValidationWarning, Validator};
 
 use super::{
-    condition::{self, Condition, Subject, Test},
+    condition::{self, Condition, Subject},
     example::{Answer, can_hold, example, range},
     situation::Range,
 };
@@ -87,7 +87,7 @@ pub fn check(policies: &PolicySet) -> Vec<Finding> {
     let impossible = warned(policies, &mut find);
     let mut rules = read(policies);
     rules.retain(|rule| !never_applies(rule, impossible.contains(&rule.info.id), &mut find));
-    rules.retain(|rule| !rule.is_twin(policies, &mut find));
+    written_twice(&mut rules, &mut find);
     impossible_values(&rules, &mut find);
     pointless(&mut rules, &mut find);
     dead_actions(&rules, &mut find);
@@ -116,7 +116,8 @@ pub fn check_folder(policies: &PolicySet, dir: &Path) -> Vec<Finding> {
 /// A policy with its condition for each action it covers.
 struct Rule<'p> {
     info: &'p PolicyInfo,
-    /// Never empty.
+    /// Its JSON form.
+    written: String,
     asked: BTreeMap<Action, Asked>,
     may_fail: bool,
 }
@@ -126,7 +127,7 @@ struct Asked {
     all: Condition,
 }
 
-/// The rules in the order of their places, without those that cover no action.
+/// The rules in the order of their places.
 fn read(policies: &PolicySet) -> Vec<Rule<'_>> {
     fn rule<'p>(policies: &PolicySet, info: &'p PolicyInfo) -> Option<Rule<'p>> {
         let json = policies.rule(&info.id)?;
@@ -137,7 +138,7 @@ fn read(policies: &PolicySet) -> Vec<Rule<'_>> {
             (action, Asked { all: Condition::All(read.parts.clone()), parts: read.parts })
         });
         let asked = asked.collect();
-        Some(Rule { info, asked, may_fail })
+        Some(Rule { info, written: json.to_string(), asked, may_fail })
     }
     let mut rules: Vec<_> = policies.policies().filter_map(|info| rule(policies, info)).collect();
     rules.sort_by(|one, other| one.info.place.cmp(&other.info.place));
@@ -198,17 +199,16 @@ fn known_values(condition: &Condition) -> String {
     }
 }
 
-impl Rule<'_> {
-    /// The same rule under an earlier id: changing one of them changes nothing.
-    fn is_twin(&self, policies: &PolicySet, find: &mut impl FnMut(&str, Kind, String)) -> bool {
-        let mine = policies.rule(&self.info.id);
-        let earlier = policies.policies().filter(|other| (&other.place, &other.id) < (&self.info.place, &self.info.id));
-        let twin = earlier.filter(|other| policies.rule(&other.id) == mine).min_by_key(|other| (&other.place, &other.id));
-        if let Some(twin) = twin {
-            find(&self.info.id, Kind::SameRule, format!("it is the same rule as `{}`: remove one", twin.id));
+/// The same rule under two ids: changing one of them changes nothing.
+fn written_twice(rules: &mut Vec<Rule<'_>>, find: &mut impl FnMut(&str, Kind, String)) {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    rules.retain(|rule| match seen.get(&rule.written) {
+        Some(first) => {
+            find(&rule.info.id, Kind::SameRule, format!("it is the same rule as `{first}`: remove one"));
+            false
         }
-        twin.is_some()
-    }
+        None => seen.insert(rule.written.clone(), &rule.info.id).is_none(),
+    });
 }
 
 /// Comparisons with a value that the attribute never has, most of them misspelt.
@@ -217,7 +217,7 @@ fn impossible_values(rules: &[Rule<'_>], find: &mut impl FnMut(&str, Kind, Strin
         match condition {
             Condition::Not(inner) => visit(inner, found),
             Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| visit(part, found)),
-            Condition::Is(subject, test) if *test != Test::Exactly(Vec::new()) && can_hold(subject, test) == Some(false) => {
+            Condition::Is(subject, test) if can_hold(subject, test) == Some(false) => {
                 found.push(format!("`{condition}` is never true{}: correct the value", known_values(condition)));
             }
             Condition::Is(..) | Condition::Always(_) => {}
@@ -287,7 +287,7 @@ fn pointless_for(rules: &[Rule<'_>], place: usize, action: Action) -> Option<(Ki
         let rest = Condition::Not(Box::new(any(&alike)));
         return example(&[mine, &permitted, &rest])
             .is_never()
-            .then(|| (Kind::Shadowed, format!("{} other rules refuse too (`{}`): remove it, or narrow one of them", case(), ids(&alike))));
+            .then(|| (Kind::Shadowed, format!("{} one of `{}` forbids too: remove it, or narrow one of them", case(), needed(&[mine, &permitted], &alike))));
     }
     if let Some((other, _)) = forbids.iter().find(|(_, other)| covers(other)) {
         return Some((Kind::PermitsNothing, format!("`{other}` forbids everything that it permits: remove it, or narrow `{other}`")));
@@ -297,11 +297,13 @@ fn pointless_for(rules: &[Rule<'_>], place: usize, action: Action) -> Option<(Ki
     }
     if covers(&any(&forbids)) {
         let message =
-            format!("the forbids `{}` together refuse everything that it permits: remove it, or narrow one of them", ids(&forbids));
+            format!("one of `{}` forbids whatever it permits: remove it, or narrow one of them", needed(&[mine], &forbids));
         return Some((Kind::PermitsNothing, message));
     }
-    covers(&Condition::Any(vec![any(&forbids), any(&alike)])).then(|| {
-        (Kind::Shadowed, format!("{} other rules permit or forbid already (`{}`): remove it, or narrow one of them", case(), ids(&alike)))
+    let all = [forbids, alike].concat();
+    covers(&any(&all)).then(|| {
+        let message = format!("{} one of `{}` decides already: remove it, or narrow one of them", case(), needed(&[mine], &all));
+        (Kind::Shadowed, message)
     })
 }
 
@@ -316,8 +318,17 @@ fn any(rules: &[(&str, &Condition)]) -> Condition {
     Condition::Any(rules.iter().map(|(_, condition)| (*condition).clone()).collect())
 }
 
-fn ids(rules: &[(&str, &Condition)]) -> String {
-    rules.iter().map(|(id, _)| *id).collect::<Vec<_>>().join("`, `")
+/// The ids of a smallest choice of `rules` of which one speaks wherever all of `mine` hold.
+fn needed(mine: &[&Condition], rules: &[(&str, &Condition)]) -> String {
+    let mut kept = rules.to_vec();
+    for (id, _) in rules {
+        let without: Vec<_> = kept.iter().filter(|(other, _)| other != id).copied().collect();
+        let rest = Condition::Not(Box::new(any(&without)));
+        if example(&[mine, &[&rest]].concat()).is_never() {
+            kept = without;
+        }
+    }
+    kept.iter().map(|(id, _)| *id).collect::<Vec<_>>().join("`, `")
 }
 
 /// Actions that permits speak of and that can still never be allowed.
@@ -331,7 +342,8 @@ fn dead_actions(rules: &[Rule<'_>], find: &mut impl FnMut(&str, Kind, String)) {
             continue;
         }
         for (permit, _) in &permits {
-            let (action, forbids) = (action.as_str(), ids(&forbids));
+            let forbids = needed(&[&any(&permits)], &forbids);
+            let action = action.as_str();
             let message = format!("for `{action}` it permits nothing, because `{forbids}` forbids all of it: narrow one of them");
             find(permit, Kind::PermitsNothing, message);
         }

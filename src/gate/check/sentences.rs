@@ -67,6 +67,22 @@ fn the_table_of_ranges_is_the_schemas_situation() {
 }
 
 #[test]
+fn the_reference_has_every_attribute_with_its_range() {
+    let reference = include_str!("../../../docs/policies.md");
+    for (name, range) in SITUATION {
+        let row = reference.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/policies.md has no row for `{name}`"));
+        match range {
+            Range::OneOf(known) => assert!(known.iter().all(|value| row.contains(&format!("`{value}`"))), "{row}"),
+            Range::Whole(low, high) => assert!(row.contains(&format!("| number | {low} to {high}")), "{row}"),
+            Range::Truth => assert!(row.contains("| truth |"), "{row}"),
+            Range::AnyText => assert!(row.contains("| text |"), "{row}"),
+            Range::Texts | Range::SetOf(_) => assert!(row.contains("| set of texts |"), "{row}"),
+        }
+    }
+}
+
+#[test]
 fn every_situation_is_inside_the_ranges() {
     let mut dice = Dice::new(71);
     for _ in 0..300 {
@@ -205,7 +221,7 @@ fn several_rules_together_can_shadow_one() {
         )
     };
     assert_eq!(kinds(&three("when { context.priority == 1 }")), [("p1".to_owned(), Kind::Shadowed)]);
-    assert!(found(&three("when { context.priority == 1 }"))[0].message.contains("`peak`, `calm`"));
+    assert!(found(&three("when { context.priority == 1 }"))[0].message.contains("one of `peak`, `calm` forbids too"));
     assert_eq!(kinds(&three("when { context.priority == 3 }")), []);
 }
 
