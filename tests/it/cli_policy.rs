@@ -184,7 +184,7 @@ async fn a_backtest_reads_the_service_page_by_page_and_its_kept_receipts_say_the
     // By the wall clock all of it is long ago.
     let none = ask(&app, &token, &["policy", "backtest", "--since", "30d", "--json"]).await.json();
     assert_eq!(none["evaluated"], 0, "{none:#}");
-    let odd = run(&["policy", "backtest", "--since", "-3d"]);
+    let odd = run(&["policy", "backtest", "--since=-3d"]);
     assert!(odd.code == 2 && odd.err.contains("write `30d`"), "{odd:?}");
     let missing = run(&["policy", "backtest"]);
     assert!(missing.code == 1 && missing.err.contains("--url"), "{missing:?}");

@@ -285,9 +285,12 @@ fn pointless_for(rules: &[Rule<'_>], place: usize, action: Action) -> Option<(Ki
             return Some((Kind::Shadowed, format!("{} `{other}` forbids too: remove it, or narrow `{other}`", case())));
         }
         let rest = Condition::Not(Box::new(any(&alike)));
-        return example(&[mine, &permitted, &rest])
-            .is_never()
-            .then(|| (Kind::Shadowed, format!("{} one of `{}` forbids too: remove it, or narrow one of them", case(), needed(&[mine, &permitted], &alike))));
+        return example(&[mine, &permitted, &rest]).is_never().then(|| {
+            (
+                Kind::Shadowed,
+                format!("{} one of `{}` forbids too: remove it, or narrow one of them", case(), needed(&[mine, &permitted], &alike)),
+            )
+        });
     }
     if let Some((other, _)) = forbids.iter().find(|(_, other)| covers(other)) {
         return Some((Kind::PermitsNothing, format!("`{other}` forbids everything that it permits: remove it, or narrow `{other}`")));
@@ -296,8 +299,7 @@ fn pointless_for(rules: &[Rule<'_>], place: usize, action: Action) -> Option<(Ki
         return Some((Kind::Shadowed, format!("{} `{other}` permits too: remove it, or narrow `{other}`", case())));
     }
     if covers(&any(&forbids)) {
-        let message =
-            format!("one of `{}` forbids whatever it permits: remove it, or narrow one of them", needed(&[mine], &forbids));
+        let message = format!("one of `{}` forbids whatever it permits: remove it, or narrow one of them", needed(&[mine], &forbids));
         return Some((Kind::PermitsNothing, message));
     }
     let all = [forbids, alike].concat();
