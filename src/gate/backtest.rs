@@ -94,7 +94,7 @@ impl<'a> From<&'a PastDecision> for Again<'a> {
 pub struct Group {
     pub before: Decision,
     pub after: Decision,
-    /// Ids that refuse now and did not then, or the reverse when more is allowed.
+    /// Less is allowed: ids that now leave less than was decided. More: ids that refused and no longer do.
     pub because: BTreeSet<String>,
     pub count: u64,
     /// How many of them propose which runbook.
@@ -200,8 +200,11 @@ impl<'p> Backtest<'p> {
         if after.decision == before {
             return Outcome::Same;
         }
-        let now = refusing(&after);
-        let because = if after.decision < before { &now - &then } else { &then - &now };
+        let because = if after.decision < before {
+            after.refusals().filter(|reason| reason.allows < before).map(|reason| reason.id.clone()).collect()
+        } else {
+            &then - &refusing(&after)
+        };
         Outcome::Changed((before, after.decision, because))
     }
 

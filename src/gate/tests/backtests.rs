@@ -69,6 +69,18 @@ fn a_backtest_groups_what_would_change_and_counts_what_it_cannot_read() {
 }
 
 #[test]
+fn a_new_refusal_that_leaves_what_was_decided_is_not_the_cause() {
+    let mut facts = baseline();
+    facts.ticket.risk = crate::domain::priority::Risk::Medium;
+    let stored = [Stored::of(&facts)];
+    assert_eq!(stored[0].decision, Decision::NeedsApproval);
+    let stricter = policies(
+        "@id(\"all\") @reason(\"x\") permit (principal, action, resource);\n@id(\"ask\") @reason(\"x\") forbid (principal, action == Action::\"execute_automatically\", resource);\n@id(\"stop\") @reason(\"x\") forbid (principal, action in Action::\"execute\", resource);",
+    );
+    assert_eq!(report(&stricter, &stored, 1).groups[0].because, BTreeSet::from(["stop".to_owned()]));
+}
+
+#[test]
 fn the_report_does_not_depend_on_the_number_of_threads() {
     let mut dice = Dice::new(12);
     let stored: Vec<Stored> = (0..150).map(|_| Stored::of(&dice.facts())).collect();
