@@ -19,7 +19,7 @@ mod runbook_import;
 mod runbook_new;
 mod runbook_show;
 mod serve;
-mod shadow_report;
+mod since;
 mod stdin_password;
 mod switches;
 mod token;

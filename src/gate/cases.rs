@@ -57,6 +57,35 @@ impl CaseResult {
 /// # Errors
 /// A file that cannot be read, or a case that is no case. A case that fails is no error: see [`CaseResult`].
 pub fn run_cases(policies: &PolicySet, dir: &Path) -> Result<Vec<CaseResult>, GateError> {
+    let mut results = Vec::new();
+    each_file(dir, |baseline, file, text| {
+        results.extend(run_file(policies, baseline, file, text)?);
+        Ok(())
+    })?;
+    if results.is_empty() {
+        return Err(GateError::File {
+            file: dir.display().to_string(),
+            message: "no cases: write `[[case]]` tables in `.toml` files there".to_owned(),
+        });
+    }
+    Ok(results)
+}
+
+/// The facts of every case of `dir`, each with the name of its file and its own.
+///
+/// # Errors
+/// As [`run_cases`], but for a folder with no cases.
+pub fn facts_of(dir: &Path) -> Result<Vec<(String, Facts)>, GateError> {
+    let mut found = Vec::new();
+    each_file(dir, |baseline, file, text| {
+        found.extend(read_file(baseline, file, text)?.into_iter().map(|(case, facts)| (format!("{file}: {}", case.name), facts)));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Gives the baseline, the name and the text of every `.toml` file of `dir`, in the order of their names.
+fn each_file(dir: &Path, mut take: impl FnMut(&serde_json::Value, &str, &str) -> Result<(), GateError>) -> Result<(), GateError> {
     let file_name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|why| GateError::Unreadable { path: path.display().to_string(), why: why.to_string() })
@@ -68,17 +97,7 @@ pub fn run_cases(policies: &PolicySet, dir: &Path) -> Result<Vec<CaseResult>, Ga
         .map_err(|why| GateError::Unreadable { path: dir.display().to_string(), why: why.to_string() })?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    let mut results = Vec::new();
-    for path in &paths {
-        results.extend(run_file(policies, &baseline, &file_name(path), &read(path)?)?);
-    }
-    if results.is_empty() {
-        return Err(GateError::File {
-            file: dir.display().to_string(),
-            message: "no cases: write `[[case]]` tables in `.toml` files there".to_owned(),
-        });
-    }
-    Ok(results)
+    paths.iter().try_for_each(|path| take(&baseline, &file_name(path), &read(path)?))
 }
 
 /// Runs the cases of one file.
@@ -86,6 +105,11 @@ pub fn run_cases(policies: &PolicySet, dir: &Path) -> Result<Vec<CaseResult>, Ga
 /// # Errors
 /// As [`run_cases`].
 pub fn run_file(policies: &PolicySet, baseline: &serde_json::Value, file: &str, text: &str) -> Result<Vec<CaseResult>, GateError> {
+    let judged = |(case, facts): (Case, Facts)| judge(file, case, evaluate(policies, &facts));
+    Ok(read_file(baseline, file, text)?.into_iter().map(judged).collect())
+}
+
+fn read_file(baseline: &serde_json::Value, file: &str, text: &str) -> Result<Vec<(Case, Facts)>, GateError> {
     let fail = |message: String| GateError::File { file: file.to_owned(), message };
     let read: CaseFile = toml::from_str(text).map_err(|why| fail(why.to_string()))?;
     read.cases
@@ -95,7 +119,7 @@ pub fn run_file(policies: &PolicySet, baseline: &serde_json::Value, file: &str, 
             let mut patched = baseline.clone();
             merge(&mut patched, patch);
             let facts = Facts::read(&patched).map_err(|why| fail(format!("case `{}`: {why}", case.name)))?;
-            Ok(judge(file, case, evaluate(policies, &facts)))
+            Ok((case, facts))
         })
         .collect()
 }

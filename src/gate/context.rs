@@ -8,21 +8,21 @@
 use cedar_policy::{Context, ContextCreationError, RestrictedExpression as Value};
 
 use super::{
-    facts::{Facts, Phase, ProposalFacts, WindowKind},
+    facts::{Phase, WindowKind},
     invariants::Seen,
 };
 use crate::domain::ticket::TicketKind;
 
 const UNKNOWN: &str = "unknown";
 
-/// The situation of `facts` with the runbook `proposal`.
+/// The situation of a proposal.
 ///
 /// # Errors
 /// None for these pairs; Cedar's signature has an error for repeated names.
-pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Context, Box<ContextCreationError>> {
+pub(crate) fn situation(seen: &Seen<'_>) -> Result<Context, Box<ContextCreationError>> {
+    let (facts, proposal) = (seen.facts, seen.proposal);
     let (ticket, requester) = (&facts.ticket, facts.requester.as_ref());
     let now = jiff::tz::TimeZone::UTC.to_datetime(facts.now.as_jiff());
-    let pre_approved = Seen::new(facts, proposal).pre_approval.is_ok();
     let category = ticket.category.as_ref();
     let pairs = [
         ("tenant", text(facts.tenant.as_str())),
@@ -68,7 +68,7 @@ pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Conte
         ("requester_tickets_hour", long(requester.and_then(|requester| requester.rate).map_or(0, |rate| rate.tickets_hour))),
         ("runbook_reversible", flag(proposal.reversible)),
         ("runbook_idempotent", flag(proposal.idempotent)),
-        ("pre_approved", flag(pre_approved)),
+        ("pre_approved", flag(seen.pre_approval.is_ok())),
         ("fit", long(proposal.fit.millionths())),
         ("mode", text(facts.modes.lowest().as_str())),
         ("windows", set(facts.windows.iter().map(|window| &window.name))),

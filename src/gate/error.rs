@@ -27,7 +27,7 @@ pub enum GateError {
 }
 
 /// Where in a text something stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Place {
     pub file: String,
     /// From 1; 0 when it is the whole file.

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     approval::{self, Refusal},
-    facts::{Facts, Phase, ProposalFacts},
-    invariants,
-    policy::{Action, Answer, PolicySet},
+    facts::{Facts, Phase},
+    invariants::{self, Seen},
+    policy::{Action, Answer, PolicySet, Situation},
 };
 use crate::domain::{
     digest::Digest,
@@ -29,9 +29,15 @@ pub const EVALUATION_ERROR: &str = "evaluation_error";
 
 /// What the gate says of the facts under the policies.
 pub fn evaluate(policies: &PolicySet, facts: &Facts) -> Verdict {
-    let mut reasons = invariants::reasons(facts);
-    if let Some(proposal) = &facts.proposal {
-        reasons.extend(policy_reasons(policies, facts, proposal));
+    let seen = Seen::new(facts);
+    let situation = seen.as_ref().map(|seen| policies.situation(seen));
+    evaluated(policies, facts, seen.as_ref(), situation.as_ref())
+}
+
+fn evaluated(policies: &PolicySet, facts: &Facts, seen: Option<&Seen<'_>>, situation: Option<&Situation>) -> Verdict {
+    let mut reasons = invariants::reasons(facts, seen);
+    if let Some(situation) = situation {
+        reasons.extend(policy_reasons(policies, situation));
     }
     verdict(policies, facts, reasons)
 }
@@ -66,7 +72,9 @@ impl Permission {
 /// a run that enough persons approved; one that leaves less (kill switch, freeze, storm, changed content, a
 /// connector that is down, mode `shadow`, a policy) does.
 pub fn may_execute(policies: &PolicySet, facts: &Facts) -> Permission {
-    let mut verdict = evaluate(policies, facts);
+    let seen = Seen::new(facts);
+    let situation = seen.as_ref().map(|seen| policies.situation(seen));
+    let mut verdict = evaluated(policies, facts, seen.as_ref(), situation.as_ref());
     if facts.phase != Phase::Execution {
         let message = "the facts were gathered for a proposal: gather them again right before the step".to_owned();
         let reason = Reason {
@@ -84,7 +92,7 @@ pub fn may_execute(policies: &PolicySet, facts: &Facts) -> Permission {
         Decision::AutoExecute => Permission { verdict, basis: Some(Basis::Automatic) },
         Decision::NeedsApproval => {
             let needed = approval::needed(facts.risk());
-            let (by, refused) = counted(policies, facts);
+            let (by, refused) = counted(policies, facts, situation.as_ref());
             let enough = by.len() >= usize::from(needed);
             verdict.reasons.push(sufficient(enough, needed, &by, &refused));
             let verdict = self::verdict(policies, facts, verdict.reasons);
@@ -100,23 +108,25 @@ pub fn may_execute(policies: &PolicySet, facts: &Facts) -> Permission {
 /// Every reason why not; never empty. [`Refusal::Changed`] means: show it again.
 pub fn may_approve(policies: &PolicySet, facts: &Facts, person: &Principal, seen: &Digest) -> Result<(), Vec<Refusal>> {
     let mut refusals = approval::may_approve(facts, person, seen).err().unwrap_or_default();
-    let decision = evaluate(policies, facts).decision;
+    let seen_facts = Seen::new(facts);
+    let situation = seen_facts.as_ref().map(|seen| policies.situation(seen));
+    let decision = evaluated(policies, facts, seen_facts.as_ref(), situation.as_ref()).decision;
     if decision < Decision::NeedsApproval {
         refusals.push(Refusal::NotApprovable { decision });
     }
-    if let Some(proposal) = &facts.proposal {
-        refusals.extend(refused_by_policy(policies, policies.ask_approver(&person.person, &person.roles, facts, proposal)));
+    if let Some(situation) = &situation {
+        refusals.extend(refused_by_policy(policies, policies.ask_approver(&person.person, &person.roles, situation)));
     }
     if refusals.is_empty() { Ok(()) } else { Err(refusals) }
 }
 
 /// The persons whose yes counts now, and why the other yeses do not.
-fn counted(policies: &PolicySet, facts: &Facts) -> (Vec<PersonId>, Vec<Refusal>) {
+fn counted(policies: &PolicySet, facts: &Facts, situation: Option<&Situation>) -> (Vec<PersonId>, Vec<Refusal>) {
     let approval::Tally { valid, mut refused } = approval::tally(facts);
     let mut by = Vec::new();
-    if let Some(proposal) = &facts.proposal {
+    if let Some(situation) = situation {
         for approval in valid {
-            let refusals = refused_by_policy(policies, policies.ask_approver(&approval.by, &approval.roles, facts, proposal));
+            let refusals = refused_by_policy(policies, policies.ask_approver(&approval.by, &approval.roles, situation));
             if refusals.is_empty() {
                 by.push(approval.by.clone());
             }
@@ -159,7 +169,7 @@ fn sufficient(enough: bool, needed: u8, by: &[PersonId], refused: &[Refusal]) ->
 }
 
 /// One reason a policy, the least it allows over both actions, and one for each action that nothing permits.
-fn policy_reasons(policies: &PolicySet, facts: &Facts, proposal: &ProposalFacts) -> Vec<Reason> {
+fn policy_reasons(policies: &PolicySet, situation: &Situation) -> Vec<Reason> {
     const ASKED: [(Action, Decision, &str); 2] = [
         (Action::ExecuteAutomatically, Decision::NeedsApproval, "default_deny_automatic"),
         (Action::ExecuteWithApproval, Decision::RecommendOnly, "default_deny_approval"),
@@ -184,8 +194,8 @@ fn policy_reasons(policies: &PolicySet, facts: &Facts, proposal: &ProposalFacts)
         }
     };
     let mut failed = BTreeSet::new();
-    let answers = policies.ask_engine(ASKED.map(|(action, ..)| action), facts, proposal);
-    for ((action, otherwise, default_deny), answer) in ASKED.into_iter().zip(answers) {
+    for (action, otherwise, default_deny) in ASKED {
+        let answer = policies.ask_engine(action, situation);
         for (policy, why) in &answer.errors {
             add(policy, false, otherwise, action, unanswered(why));
             failed.insert(policy.clone());

@@ -18,8 +18,8 @@ use miette::Diagnostic;
 
 use super::{
     GateError, Place, context,
-    facts::{Facts, ProposalFacts},
-    invariants,
+    grouped::Grouped,
+    invariants::{self, Seen},
 };
 use crate::domain::{digest::Digest, name::PersonId, principal::Role};
 
@@ -50,7 +50,7 @@ impl Action {
 }
 
 /// One policy as people see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PolicyInfo {
     pub id: String,
     /// The `@reason`.
@@ -59,6 +59,14 @@ pub struct PolicyInfo {
     /// The actions it speaks about.
     pub actions: Vec<&'static str>,
     pub place: Place,
+    /// As written, with its annotations.
+    pub source: String,
+}
+
+impl PolicyInfo {
+    pub const fn effect(&self) -> &'static str {
+        if self.forbids { "forbid" } else { "permit" }
+    }
 }
 
 /// All policies in force. Cheap to clone.
@@ -81,8 +89,15 @@ struct Inner {
 
 struct Asked {
     action: EntityUid,
-    /// Only the policies whose scope has this action; the others could never speak.
-    policies: cedar_policy::PolicySet,
+    /// Only the policies whose scope has this action, each as [`stripped`]; the others could never speak.
+    policies: Grouped,
+}
+
+/// One proposal as the policies see it.
+pub(crate) struct Situation {
+    /// Cheap to clone.
+    context: Result<Context, String>,
+    runbook: EntityUid,
 }
 
 /// Cedar's answer to one question.
@@ -155,14 +170,14 @@ impl PolicySet {
             info.actions =
                 Action::ALL.iter().zip(&scopes).filter(|(_, uid)| covers(policy, uid, &entities)).map(|(a, _)| a.as_str()).collect();
         }
-        let set = |wanted: &dyn Fn(&PolicyInfo) -> bool| {
-            cedar_policy::PolicySet::from_policies(policies.values().filter(|(_, info)| wanted(info)).map(|(policy, _)| policy.clone()))
-                .map_err(|why| broken_schema(&why))
-        };
-        let all = set(&|_| true)?;
+        let all = cedar_policy::PolicySet::from_policies(policies.values().map(|(policy, _)| policy.clone()));
+        let all = all.map_err(|why| broken_schema(&why))?;
         validate(&schema, &all, &policies, &files)?;
         let asked = |action: Action| {
-            Ok::<_, GateError>(Asked { action: action_uid(action)?, policies: set(&|info| info.actions.contains(&action.as_str()))? })
+            let covering = policies.values().filter(|(_, info)| info.actions.contains(&action.as_str()));
+            let policies = covering.map(|(policy, _)| stripped(policy)).collect::<Result<Vec<_>, _>>()?;
+            let policies = Grouped::new(policies).map_err(|why| broken_schema(&why))?;
+            Ok::<_, GateError>(Asked { action: action_uid(action)?, policies })
         };
         let asked = [asked(Action::ExecuteAutomatically)?, asked(Action::ExecuteWithApproval)?, asked(Action::Approve)?];
         Ok(Self(Arc::new(Inner {
@@ -193,6 +208,13 @@ impl PolicySet {
         self.0.info.get(id)
     }
 
+    /// The policy alone in Cedar's JSON form, which has no layout, comments or annotations.
+    pub(crate) fn rule(&self, id: &str) -> Option<serde_json::Value> {
+        let mut rule = self.0.all.policy(&PolicyId::new(id))?.to_json().ok()?;
+        rule.as_object_mut()?.remove("annotations");
+        Some(rule)
+    }
+
     pub(crate) fn cedar(&self) -> &cedar_policy::PolicySet {
         &self.0.all
     }
@@ -201,60 +223,75 @@ impl PolicySet {
         &self.0.schema
     }
 
-    /// May the engine do each of `actions` with the runbook of `proposal`? One situation serves all.
-    pub(crate) fn ask_engine<const N: usize>(&self, actions: [Action; N], facts: &Facts, proposal: &ProposalFacts) -> [Answer; N] {
-        let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
-        actions.map(|action| self.ask(action, self.0.engine.clone(), &self.0.entities, situation.clone(), proposal))
+    /// What is asked about, built once for all questions about one proposal.
+    pub(crate) fn situation(&self, seen: &Seen<'_>) -> Situation {
+        Situation {
+            context: context::situation(seen).map_err(|why| why.to_string()),
+            runbook: EntityUid::from_type_name_and_id(self.0.runbook.clone(), EntityId::new(seen.proposal.runbook.as_str())),
+        }
     }
 
-    /// May `person` approve a run of the runbook of `proposal`?
-    pub(crate) fn ask_approver<'r>(
-        &self,
-        person: &PersonId,
-        roles: impl IntoIterator<Item = &'r Role>,
-        facts: &Facts,
-        proposal: &ProposalFacts,
-    ) -> Answer {
+    /// May the engine do `action`?
+    pub(crate) fn ask_engine(&self, action: Action, situation: &Situation) -> Answer {
+        self.ask(action, self.0.engine.clone(), &self.0.entities, situation)
+    }
+
+    /// May `person` approve a run of the runbook of `situation`?
+    pub(crate) fn ask_approver<'r>(&self, person: &PersonId, roles: impl IntoIterator<Item = &'r Role>, situation: &Situation) -> Answer {
         let principal = EntityUid::from_type_name_and_id(self.0.person.clone(), EntityId::new(person.as_str()));
         let roles = RestrictedExpression::new_set(roles.into_iter().map(|role| RestrictedExpression::new_string(role.as_str().to_owned())));
         let entities = Entity::new(principal.clone(), HashMap::from([("roles".to_owned(), roles)]), HashSet::new())
             .map_err(|why| why.to_string())
             .and_then(|entity| self.0.entities.clone().add_entities([entity], None).map_err(|why| why.to_string()));
         match entities {
-            Ok(entities) => {
-                let situation = context::situation(facts, proposal).map_err(|why| why.to_string());
-                self.ask(Action::Approve, principal, &entities, situation, proposal)
-            }
+            Ok(entities) => self.ask(Action::Approve, principal, &entities, situation),
             Err(why) => Answer::unanswered(why),
         }
     }
 
-    fn ask(
-        &self,
-        action: Action,
-        principal: EntityUid,
-        entities: &Entities,
-        situation: Result<Context, String>,
-        proposal: &ProposalFacts,
-    ) -> Answer {
+    fn ask(&self, action: Action, principal: EntityUid, entities: &Entities, situation: &Situation) -> Answer {
         let asked = &self.0.asked[action as usize];
-        let runbook = EntityUid::from_type_name_and_id(self.0.runbook.clone(), EntityId::new(proposal.runbook.as_str()));
-        let request = situation
-            .and_then(|context| Request::new(principal, asked.action.clone(), runbook, context, None).map_err(|why| why.to_string()));
+        let request = situation.context.clone().and_then(|context| {
+            Request::new(principal, asked.action.clone(), situation.runbook.clone(), context, None).map_err(|why| why.to_string())
+        });
         let request = match request {
             Ok(request) => request,
             Err(why) => return Answer::unanswered(why),
         };
-        let response = self.0.authorizer.is_authorized(&request, &asked.policies, entities);
-        let diagnostics = response.diagnostics();
-        let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
+        let first = self.0.authorizer.is_authorized(&request, &asked.policies.first, entities);
+        let (mut forbidding, mut permitting, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let allowed = first.decision() == Decision::Allow;
+        let failed = |error: &AuthorizationError| {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            (error.policy_id().to_string(), error.inner().to_string())
+        };
+        let mut one_by_one = |members: &cedar_policy::PolicySet, errors: &mut Vec<(String, String)>| {
+            let response = self.0.authorizer.is_authorized(&request, members, entities);
+            forbidding.extend(response.diagnostics().reason().map(ToString::to_string));
+            errors.extend(response.diagnostics().errors().map(failed));
+        };
+        for id in first.diagnostics().reason() {
+            match asked.policies.members(id) {
+                Some(members) => one_by_one(members, &mut errors),
+                None => permitting.push(id.to_string()),
+            }
+        }
+        for error in first.diagnostics().errors() {
+            let AuthorizationError::PolicyEvaluationError(inner) = error;
+            match asked.policies.members(inner.policy_id()) {
+                Some(members) => one_by_one(members, &mut errors),
+                None => errors.push(failed(error)),
+            }
+        }
+        if !allowed {
+            forbidding.append(&mut permitting);
+        }
+        // Forbids alone determine when there is one, as in Cedar's own answer.
+        let allowed = allowed && forbidding.is_empty();
+        let mut determining = if allowed { permitting } else { forbidding };
         determining.sort_unstable();
-        let mut errors: Vec<(String, String)> = diagnostics
-            .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| (error.policy_id().to_string(), error.inner().to_string()))
-            .collect();
         errors.sort_unstable();
-        Answer { allowed: response.decision() == Decision::Allow && errors.is_empty(), determining, errors }
+        Answer { allowed: allowed && errors.is_empty(), determining, errors }
     }
 }
 
@@ -298,6 +335,21 @@ fn covers(policy: &Policy, action: &EntityUid, entities: &Entities) -> bool {
     }
 }
 
+/// The policy as it is asked: without annotations, without the places in its text, and for any action.
+///
+/// Cedar carries the place of every expression through its evaluation and compares the action once a policy, which
+/// together is a third of a decision's time. A set holds only what covers its action, so that comparison is always
+/// true there. Answers stay the same (`a_grouped_set_answers_as_its_policies_one_by_one`).
+fn stripped(policy: &Policy) -> Result<Policy, GateError> {
+    let mut rule = policy.to_json().map_err(|why| broken_schema(&why))?;
+    // This keeps the scope's principal and resource, which do tell policies of one action apart.
+    if let Some(members) = rule.as_object_mut() {
+        members.remove("annotations");
+        members.insert("action".to_owned(), serde_json::json!({"op": "All"}));
+    }
+    Policy::from_json(Some(policy.id().clone()), rule).map_err(|why| broken_schema(&why))
+}
+
 /// The policies of one file under their own ids, or everything that is wrong with the file.
 fn read_file(file: &str, text: &str) -> Result<Vec<(Policy, PolicyInfo)>, Vec<GateError>> {
     let parsed: cedar_policy::PolicySet = text
@@ -315,7 +367,14 @@ fn read_file(file: &str, text: &str) -> Result<Vec<(Policy, PolicyInfo)>, Vec<Ga
         match (identified(policy), policy.annotation("reason").map(str::trim).filter(|reason| !reason.is_empty())) {
             (Ok(id), Some(reason)) => {
                 let forbids = policy.effect() == Effect::Forbid;
-                let info = PolicyInfo { id: id.clone(), reason: reason.to_owned(), forbids, actions: Vec::new(), place };
+                let info = PolicyInfo {
+                    id: id.clone(),
+                    reason: reason.to_owned(),
+                    forbids,
+                    actions: Vec::new(),
+                    place,
+                    source: policy.to_string(),
+                };
                 found.push((policy.new_id(PolicyId::new(id)), info));
             }
             (Err(message), _) => errors.push(GateError::Policy { place, message }),

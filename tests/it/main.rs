@@ -5,11 +5,13 @@
 
 mod api_intake;
 mod api_log;
+mod api_receipts;
 mod api_roles;
 mod api_service;
 mod api_tickets;
 mod app;
 mod architecture;
+mod cli_policy;
 mod cli_runbook;
 mod kill;
 mod races;

@@ -39,7 +39,9 @@ pub(crate) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub(crate) fn new(facts: &'a Facts, proposal: &'a ProposalFacts) -> Self {
+    /// `None` when nothing is proposed.
+    pub(crate) fn new(facts: &'a Facts) -> Option<Self> {
+        let proposal = facts.proposal.as_ref()?;
         let asked = pre_approval::Asked {
             tenant: &facts.tenant,
             runbook: &proposal.runbook,
@@ -52,7 +54,7 @@ impl<'a> Seen<'a> {
         // Any one with caps left is enough. So one record less never allows more, whichever it is.
         let pre_approval = pre_approval::all_in_force(&proposal.pre_approvals, asked, facts.now)
             .map(|found| found.iter().find(|record| limits::caps_left(&record.caps, &facts.usage)).copied().unwrap_or(found[0]));
-        Self { facts, proposal, pre_approval }
+        Some(Self { facts, proposal, pre_approval })
     }
 }
 
@@ -60,8 +62,7 @@ impl<'a> Seen<'a> {
 ///
 /// Whoever starts an automatic run commits it under these caps, so that the count is exact.
 pub fn caps_in_force(facts: &Facts) -> Option<Caps> {
-    let proposal = facts.proposal.as_ref()?;
-    Seen::new(facts, proposal).pre_approval.ok().map(|record| record.caps)
+    Seen::new(facts)?.pre_approval.ok().map(|record| record.caps)
 }
 
 /// One check.
@@ -109,10 +110,9 @@ pub(crate) const ALL: [Invariant; 25] = [
 
 /// Every check that applies, in the order of [`ALL`]. Without a proposal `runbook_fits` refuses and the
 /// checks of the proposal have nothing to look at.
-pub(crate) fn reasons(facts: &Facts) -> Vec<Reason> {
-    let seen = facts.proposal.as_ref().map(|proposal| Seen::new(facts, proposal));
+pub(crate) fn reasons(facts: &Facts, seen: Option<&Seen<'_>>) -> Vec<Reason> {
     ALL.iter()
-        .filter_map(|invariant| match (&invariant.check, &seen) {
+        .filter_map(|invariant| match (&invariant.check, seen) {
             (Check::Ticket(check), _) => Some(reason(invariant.id, check(facts))),
             (Check::Requester(check), _) => facts.requester.as_ref().and_then(check).map(|came| reason(invariant.id, came)),
             (Check::Proposal(check), Some(seen)) => Some(reason(invariant.id, check(seen))),

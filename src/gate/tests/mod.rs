@@ -1,7 +1,9 @@
 //! The room as a whole: the verdict against a second evaluator, its properties, and its policies.
 
 mod approvals;
+mod backtests;
 mod calendars;
+mod differences;
 mod hours;
 mod policies;
 mod properties;

@@ -4,10 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-use super::{Outcome, remote::OptionalRemote};
+use super::Outcome;
 use crate::{
-    config::span::Span,
-    domain::{ambient::Ambient as _, name::RunbookId, principal::Actor, time::Timestamp},
+    cli::{assemble::System, remote::OptionalRemote, since::Since},
+    domain::{ambient::Ambient as _, name::RunbookId, principal::Actor},
     gate::agreement::{Disagreement, ShadowReport, VersionAgreement},
 };
 
@@ -16,7 +16,7 @@ pub struct Args {
     #[command(flatten)]
     remote: OptionalRemote,
     /// How far back to look: `30d`, `12h`, or an RFC 3339 time.
-    #[arg(long, default_value = "30d", value_parser = since)]
+    #[arg(long, default_value = "30d")]
     since: Since,
     /// Only this runbook.
     #[arg(long)]
@@ -29,24 +29,9 @@ pub struct Args {
     svg: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
-    Ago(Span),
-    At(Timestamp),
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    let ago = text.parse().map(Since::Ago);
-    ago.or_else(|_| text.parse().map(Since::At))
-        .map_err(|_| format!("`{text}` is neither a length of time like `30d` nor an RFC 3339 time"))
-}
-
 pub fn run(args: &Args) -> Outcome {
     let remote = args.remote.require()?;
-    let since = match args.since {
-        Since::Ago(span) => super::assemble::System.now().minus(span.get()),
-        Since::At(at) => at,
-    };
+    let since = args.since.instant(System.now());
     let mut query = format!("?since={since}");
     if let Some(runbook) = &args.runbook {
         query += &format!("&runbook={runbook}");
@@ -132,16 +117,4 @@ fn of_disagreement(disagreement: &Disagreement) -> String {
         line += &format!(": {}", comment.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     format!("{line}\n{:20}{} {}", "", disagreement.link, disagreement.recommendation)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn since_is_a_length_of_time_or_a_time() {
-        assert_eq!(since("30d"), Ok(Since::Ago(Span::secs(30 * 86_400))));
-        assert!(matches!(since("2026-11-01T00:00:00Z"), Ok(Since::At(_))));
-        assert!(since("last week").unwrap_err().contains("`last week`"));
-    }
 }
