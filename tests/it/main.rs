@@ -18,5 +18,6 @@ mod way_changes;
 mod way_faults;
 mod way_outcomes;
 mod way_switches;
+mod way_trust;
 mod way_whole;
 mod way_world;
