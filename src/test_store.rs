@@ -156,6 +156,10 @@ impl Store for TestStore {
         self.inner.expired_recommendations(now, limit).await
     }
 
+    async fn standing_pre_approvals(&self) -> Result<Vec<PreApproval>> {
+        self.inner.standing_pre_approvals().await
+    }
+
     async fn release_ticket(&self, ticket: TicketId) -> Result<()> {
         self.inner.release_ticket(ticket).await
     }

@@ -48,7 +48,7 @@ pub fn run(command: &Command) -> Outcome {
             check("directories", Directories::from_config(&config.directories).map(drop).map_err(|why| why.to_string()));
             let decider = Decider::load(&config);
             let missing = decider.as_ref().map(|decider| decider.missing_connectors(&config)).unwrap_or_default();
-            check("model, signals, runbooks, policies", decider.map(drop).map_err(|why| why.to_string()));
+            check("model, signals, runbooks, policies, requesters", decider.map(drop).map_err(|why| why.to_string()));
             for (connector, runbooks) in missing {
                 println!(
                     "note connector `{connector}` is not configured: {} runbook(s) that use it are recommended and never run",

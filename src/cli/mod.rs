@@ -9,7 +9,9 @@ mod evaluate;
 mod init;
 mod log;
 mod openapi;
+mod person;
 mod policy;
+mod pre_approval;
 mod remote;
 mod replay;
 mod runbook;
@@ -18,6 +20,8 @@ mod runbook_new;
 mod runbook_show;
 mod serve;
 mod shadow_report;
+mod stdin_password;
+mod switches;
 mod token;
 mod train;
 mod triage;
@@ -65,8 +69,21 @@ enum Command {
     /// Make API tokens.
     #[command(subcommand)]
     Token(token::Command),
-    /// Pre-approve one version of a runbook as a standard change, through a running service.
-    PreApprove(remote::PreApproveArgs),
+    /// Make a runbook a standard change, list those that are, or take one back; through a running service.
+    #[command(subcommand)]
+    PreApproval(pre_approval::Command),
+    /// Set people's passwords.
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Show and set how far Sluicegate may go, through a running service.
+    #[command(subcommand)]
+    Mode(switches::ModeCommand),
+    /// Stop every run before its next step, or let runs start again, through a running service.
+    #[command(subcommand)]
+    KillSwitch(switches::KillSwitchCommand),
+    /// Let people approve a proposal although a freeze is in force, through a running service.
+    #[command(subcommand)]
+    FreezeOverride(switches::FreezeOverrideCommand),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -88,7 +105,11 @@ pub fn main() -> ExitCode {
         Command::Log(command) => log::run(&command),
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
-        Command::PreApprove(args) => remote::pre_approve(&args),
+        Command::PreApproval(command) => pre_approval::run(&command),
+        Command::Person(command) => person::run(&command),
+        Command::Mode(command) => switches::mode(&command),
+        Command::KillSwitch(command) => switches::kill_switch(&command),
+        Command::FreezeOverride(command) => switches::freeze_override(&command),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),
     };

@@ -1,12 +1,7 @@
 //! Commands that ask a running service through its API.
 
-use std::process::ExitCode;
-
-use clap::{Args, Parser};
+use clap::Args;
 use serde_json::Value;
-
-use super::Outcome;
-use crate::domain::{approval::Mode, name::RunbookId, time::Timestamp};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -55,6 +50,10 @@ impl Remote {
         self.ask(reqwest::Method::GET, path, None, async |answer| Ok(answer.text().await?))
     }
 
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(reqwest::Method::PUT, path, Some(body))
+    }
+
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         self.ask(method, path, body, async |answer| Ok(answer.json().await.unwrap_or(Value::Null)))
     }
@@ -83,40 +82,4 @@ impl Remote {
             Err(format!("{status}: {}", problem["detail"].as_str().unwrap_or("no reason given")).into())
         })
     }
-}
-
-#[derive(Debug, Parser)]
-pub struct PreApproveArgs {
-    #[command(flatten)]
-    remote: OptionalRemote,
-    runbook: RunbookId,
-    /// The digest you read; without it, the one in force is shown and nothing is approved.
-    #[arg(long)]
-    digest: Option<String>,
-    #[arg(long, default_value = "auto", value_parser = mode)]
-    mode: Mode,
-    /// RFC 3339 time at which the pre-approval ends.
-    #[arg(long)]
-    expires: Timestamp,
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    [Mode::Shadow, Mode::Suggest, Mode::Auto]
-        .into_iter()
-        .find(|mode| mode.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is not a mode: shadow, suggest or auto"))
-}
-
-pub fn pre_approve(args: &PreApproveArgs) -> Outcome {
-    let remote = args.remote.require()?;
-    let Some(digest) = &args.digest else {
-        let runbook = remote.get(&format!("/v1/runbooks/{}", args.runbook))?;
-        println!("runbook `{}` is at {}", args.runbook, runbook["digest"].as_str().unwrap_or("?"));
-        println!("read it, then run this again with --digest");
-        return Ok(ExitCode::FAILURE);
-    };
-    let body = serde_json::json!({"runbook": args.runbook, "digest": digest, "mode": args.mode, "expires_at": args.expires});
-    let made = remote.post("/v1/pre-approvals", &body)?;
-    println!("{}", serde_json::to_string_pretty(&made)?);
-    Ok(ExitCode::SUCCESS)
 }

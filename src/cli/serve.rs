@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::{Outcome, assemble};
-use crate::{pipeline::workers, server::Application, telemetry};
+use crate::{
+    pipeline::{self, workers},
+    server::Application,
+    telemetry,
+};
 
 #[derive(Debug, Parser)]
 pub struct Args {
@@ -19,6 +23,7 @@ pub fn run(args: &Args) -> Outcome {
     telemetry::init(config.telemetry.format.as_str(), &config.telemetry.level)?;
     super::runtime()?.block_on(async {
         let service = assemble::service(config)?;
+        pipeline::reload::mark_void(&service).await;
         let application = Application::bind(service.clone()).await?;
         let workers = workers::start(&service);
         tracing::info!(

@@ -150,6 +150,7 @@ impl Loading {
             triage: self.section(&mut table, "triage").unwrap_or(default.triage),
             runbooks: self.section(&mut table, "runbooks").unwrap_or(default.runbooks),
             gate: self.section(&mut table, "gate").unwrap_or(default.gate),
+            requesters: self.section(&mut table, "requesters").unwrap_or(default.requesters),
             pipeline: self.section(&mut table, "pipeline").unwrap_or(default.pipeline),
             telemetry: self.section(&mut table, "telemetry").unwrap_or(default.telemetry),
             sources: self.sections(&mut table, "sources"),
@@ -214,7 +215,8 @@ fn relative_to(folder: &Path, config: &mut Config) {
         &mut config.runbooks.vectors,
         &mut config.gate.policies,
     ];
-    for path in paths.into_iter().chain(&mut config.runbooks.alert_rules) {
+    let list = Some(&mut config.requesters.file).filter(|file| !file.as_os_str().is_empty());
+    for path in paths.into_iter().chain(&mut config.runbooks.alert_rules).chain(list) {
         // `join` leaves an absolute path as it is.
         *path = folder.join(&*path);
     }

@@ -9,6 +9,7 @@ mod environment;
 mod finding;
 pub mod gate;
 mod load;
+pub mod requesters;
 mod schema;
 pub mod secret;
 mod secret_file;
@@ -37,13 +38,14 @@ pub struct Config {
     pub triage: triage::Triage,
     pub runbooks: triage::Runbooks,
     pub gate: gate::Gate,
+    pub requesters: requesters::Requesters,
     pub pipeline: gate::Pipeline,
     pub telemetry: server::Telemetry,
     /// Who sends tickets.
     pub sources: Vec<source::Source>,
     /// What runbook steps may call.
     pub connectors: Vec<connector::Connector>,
-    /// Where values of parameters are looked up.
+    /// Where values of parameters, and requesters, are looked up.
     pub directories: Vec<directory::Directory>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,

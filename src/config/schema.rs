@@ -71,6 +71,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("flagged", Texts),
         ]),
     ),
+    ("requesters", Table(&[("file", Text), ("directory", Text), ("rate_limit", Integer)])),
     ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("execution_lease", Text), ("executions", Integer), ("poll", Text)])),
     ("telemetry", Table(&[("format", Text), ("level", Text)])),
     (

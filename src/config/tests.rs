@@ -208,6 +208,7 @@ fn rules_over_the_whole_are_checked_together() {
         server = { public_url = "ftp://x", body_limit = 1 }
         gate = { least_fit = 1.5, error_confidence = 1.0, storm_size = 0 }
         pipeline = { batch = 0, lease = "off" }
+        requesters = { file = "r.csv", directory = "people" }
         [[connectors]]
         name = "a-b"
         kind = "http"
@@ -239,6 +240,8 @@ fn rules_over_the_whole_are_checked_together() {
             "gate.storm_size",
             "pipeline.batch",
             "pipeline.lease",
+            "requesters.directory",
+            "requesters.directory",
             "server.body_limit",
             "server.public_url",
             "webhooks.0.secret",
@@ -248,4 +251,24 @@ fn rules_over_the_whole_are_checked_together() {
         findings.iter().filter(|finding| finding.severity == Severity::Error).all(|finding| matches!(finding.place, Place::File { .. }))
     );
     assert_eq!(validate(&Config::default()), []);
+}
+
+#[test]
+fn requesters_come_from_a_file_beside_the_configuration_or_from_a_directory_asked_for_one() {
+    let file = Folder::new(&[("c.toml", "[requesters]\nfile = \"people.csv\"\nrate_limit = 3\n")]);
+    let config = file.load(&[]).unwrap().config;
+    assert_eq!((config.requesters.file(), config.requesters.directory()), (Some(file.path("people.csv").as_path()), None));
+    assert_eq!(Config::default().requesters.file(), None);
+    let directory = |path: &str| {
+        let text = format!(
+            "[requesters]\ndirectory = \"people\"\n[[directories]]\nname = \"people\"\nkind = \"http\"\nbase_url = \"https://d.example.com\"\n{path}\n"
+        );
+        Folder::new(&[("c.toml", &text)])
+    };
+    let config = directory("path = \"/people/*\"").load(&[]).unwrap().config;
+    assert_eq!((config.requesters.file(), config.requesters.directory()), (None, Some("people")));
+    let search = directory("path = \"/search\"\nquery = \"q\"\nfield = \"/0/id\"").findings(&[]);
+    assert!(texts(&search)[0].starts_with("2:1: `requesters.directory` names `people`, which is a search"), "{search:?}");
+    let negative = Folder::new(&[("c.toml", "[requesters]\nrate_limit = -1\n")]).findings(&[]);
+    assert!(texts(&negative)[0].starts_with("2:1: `requesters.rate_limit`"), "{negative:?}");
 }

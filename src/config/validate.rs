@@ -15,6 +15,7 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     let mut checks = Checks { findings: Vec::new() };
     checks.server(config);
     checks.gate(config);
+    checks.requesters(config);
     checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
     checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
     checks.names("webhooks", config.webhooks.iter().map(|webhook| webhook.name.as_str()));
@@ -126,6 +127,21 @@ impl Checks {
         }
         for (key, value) in [("pipeline.lease", pipeline.lease), ("pipeline.poll", pipeline.poll)] {
             self.require(!value.get().is_zero(), key, "is zero");
+        }
+    }
+
+    fn requesters(&mut self, config: &Config) {
+        let Some(name) = config.requesters.directory() else { return };
+        let key = "requesters.directory";
+        self.require(config.requesters.file().is_none(), key, "is set, and `requesters.file` too: keep one");
+        match config.directories.iter().find(|directory| directory.name == name) {
+            // A search answers with a list, and whose record is whose would be guessed.
+            Some(directory) => self.require(
+                directory.query.is_none(),
+                key,
+                format!("names `{name}`, which is a search: it takes a directory with one path a requester, like `/people/*`"),
+            ),
+            None => self.require(false, key, format!("is `{name}`, which is no entry of `directories`")),
         }
     }
 

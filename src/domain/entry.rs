@@ -166,6 +166,9 @@ pub enum Event {
         digest: Digest,
         mode: Mode,
         expires_at: Timestamp,
+        /// Digest of the whole record: caps, sources, categories, hours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<Digest>,
     },
     PreApprovalRevoked {
         pre_approval: PreApprovalId,

@@ -19,7 +19,7 @@ pub struct NotAName {
 const SLUG: &str = "a-z, 0-9, `-` and `_`, not starting with a sign";
 const IDENTITY: &str = "letters, digits and `.-_@:+`";
 
-fn is_slug(text: &str) -> bool {
+pub(crate) fn is_slug(text: &str) -> bool {
     !text.starts_with(['-', '_']) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 

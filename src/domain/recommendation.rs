@@ -8,7 +8,7 @@ use super::{
     approval::Approval,
     classification::{Classification, Span},
     digest::Digest,
-    id::{RecommendationId, TicketId},
+    id::{DualAuthorizationId, RecommendationId, TicketId},
     name::{ParameterName, PersonId, RunbookId, TenantId},
     receipt::Receipt,
     time::Timestamp,
@@ -139,6 +139,10 @@ pub struct Recommendation {
     #[serde(default)]
     pub would_act: bool,
     pub receipt: Receipt,
+    /// Two persons' word, by which people may approve it in spite of a freeze. The verdict and its receipt stay as they
+    /// were decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_override: Option<DualAuthorizationId>,
     pub state: RecommendationState,
     pub approvals: Vec<Approval>,
     /// Grows with every change; compare-and-set binds to it.

@@ -41,10 +41,14 @@ pub trait Surroundings: Send + Sync {
     /// Asked before the first call and before each later precheck, change and rollback. Verify steps only look
     /// and are not asked for: after a change the truth is worth a look.
     ///
+    /// What the yes rests on comes back as conditions: the line that begins the step commits only while they hold,
+    /// and otherwise the question is asked again. So a kill switch that is in the log stops the step that was
+    /// allowed a moment before.
+    ///
     /// # Errors
     /// Stop, with the reason for people. Before any change the run ends `Refused`; after one, rollbacks begin,
     /// and each of them is asked for in turn; a rollback that is stopped ends the run `Failed`.
-    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<(), String>;
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, String>;
 
     /// What else must be committed together with the final state of the execution (ticket move, messages, entries).
     ///
@@ -130,26 +134,35 @@ impl Engine {
         loop {
             match plan::next(runbook, &execution) {
                 Next::Call { step, attempt } => {
-                    if let Err(reason) = self.may_call(&execution, step, surroundings).await {
-                        let reason = Some(format!("stopped before step `{}`: {reason}", step.id));
-                        execution = if execution.state == ExecutionState::Running && plan::has_changed_something(runbook, &execution) {
-                            self.move_to(execution, ExecutionState::RollingBack, reason).await?
-                        } else {
-                            let to = stopped(runbook, &execution);
-                            return self.finish(execution, to, reason, surroundings).await;
-                        };
-                        continue;
-                    }
-                    if execution.state == ExecutionState::Pending {
-                        execution = self.move_to(execution, ExecutionState::Running, None).await?;
-                    }
+                    // Waits first and asks then: a yes is as old as the question.
                     if attempt > 1 {
                         tokio::time::sleep(self.pace.retry * 2u32.saturating_pow(attempt - 2)).await;
+                    }
+                    let rests_on = match self.may_call(&execution, step, surroundings).await {
+                        Ok(rests_on) => rests_on,
+                        Err(reason) => {
+                            let reason = Some(format!("stopped before step `{}`: {reason}", step.id));
+                            execution = if execution.state == ExecutionState::Running && plan::has_changed_something(runbook, &execution) {
+                                self.move_to(execution, ExecutionState::RollingBack, reason).await?
+                            } else {
+                                let to = stopped(runbook, &execution);
+                                return self.finish(execution, to, reason, surroundings).await;
+                            };
+                            continue;
+                        }
+                    };
+                    if execution.state == ExecutionState::Pending {
+                        execution = self.move_to(execution, ExecutionState::Running, None).await?;
                     }
                     let Some(ready) = ready.get(&step.id) else {
                         return Err(ExecuteError::Step { step: step.id.clone(), why: "was not made ready".to_owned() });
                     };
-                    execution = self.perform(execution, step, attempt, ready).await?;
+                    execution = match self.begin(execution.clone(), step, attempt, ready, rests_on).await {
+                        Ok(begun) => self.perform(begun, step, ready).await?,
+                        // Something that the yes rested on changed; nothing was sent.
+                        Err(ExecuteError::Store(StoreError::Conflict(_))) => execution,
+                        Err(error) => return Err(error),
+                    };
                 }
                 Next::Move { to, reason } if to.is_final() => {
                     if execution.state == ExecutionState::Pending && to != ExecutionState::Refused {
@@ -179,19 +192,28 @@ impl Engine {
             .collect()
     }
 
-    async fn may_call(&self, execution: &Execution, step: &Step, surroundings: &dyn Surroundings) -> Result<(), String> {
+    /// What must still hold when the step begins.
+    async fn may_call(&self, execution: &Execution, step: &Step, surroundings: &dyn Surroundings) -> Result<Vec<Condition>, String> {
         if step.kind == StepKind::Verify {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        surroundings.may_proceed(execution, step).await?;
+        let rests_on = surroundings.may_proceed(execution, step).await?;
         // A rollback is tried even on a failing connector: leaving the change in place is worse.
         if step.kind != StepKind::Rollback && !self.connectors.lets_through(&step.connector, self.ambient.now()) {
             return Err(format!("connector `{}` failed several times in a row and rests", step.connector));
         }
-        Ok(())
+        Ok(rests_on)
     }
 
-    async fn perform(&self, mut execution: Execution, step: &Step, attempt: u32, ready: &Ready) -> Result<Execution, ExecuteError> {
+    /// Commits the line of the intent log that says the step is about to be sent.
+    async fn begin(
+        &self,
+        mut execution: Execution,
+        step: &Step,
+        attempt: u32,
+        ready: &Ready,
+        rests_on: Vec<Condition>,
+    ) -> Result<Execution, ExecuteError> {
         execution.steps.push(StepRun {
             step: step.id.clone(),
             kind: step.kind,
@@ -203,24 +225,27 @@ impl Engine {
             status: None,
             detail: None,
         });
-        let execution = self.record(execution, ready).await?;
+        self.record(execution, ready, rests_on).await
+    }
+
+    /// Sends the step that has begun and commits what came of it.
+    async fn perform(&self, mut execution: Execution, step: &Step, ready: &Ready) -> Result<Execution, ExecuteError> {
         let outcome = match step.kind {
             StepKind::Precheck => self.look(step, ready, None).await,
             StepKind::Verify => self.poll(step, ready).await,
             StepKind::Change | StepKind::Rollback => self.act(&execution, step, ready).await,
         };
-        let mut execution = execution;
         if let Some(run) = execution.steps.last_mut() {
             run.outcome = outcome.outcome;
             run.finished_at = Some(self.ambient.now());
             run.status = outcome.status;
             run.detail = outcome.detail.map(|detail| detail.chars().take(LONGEST_DETAIL).collect());
         }
-        self.record(execution, ready).await
+        self.record(execution, ready, Vec::new()).await
     }
 
-    /// Commits the newest line of the intent log.
-    async fn record(&self, mut execution: Execution, ready: &Ready) -> Result<Execution, ExecuteError> {
+    /// Commits the newest line of the intent log, while `conditions` hold.
+    async fn record(&self, mut execution: Execution, ready: &Ready, conditions: Vec<Condition>) -> Result<Execution, ExecuteError> {
         let request = canonical::digest(&ready.prepared.preview)?;
         let Some(run) = execution.steps.last() else { return Ok(execution) };
         let event = Event::StepRecorded {
@@ -233,7 +258,8 @@ impl Engine {
             status: run.status,
             request,
         };
-        let change = self.change(&mut execution, event);
+        let mut change = self.change(&mut execution, event);
+        change.expect.extend(conditions);
         self.commit(&execution, change).await?;
         Ok(execution)
     }

@@ -152,8 +152,8 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<(), String> {
-        Ok(())
+    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, String> {
+        Ok(Vec::new())
     }
 
     async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
@@ -166,13 +166,43 @@ struct StopsBefore(&'static [&'static str]);
 
 #[async_trait]
 impl Surroundings for StopsBefore {
-    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<(), String> {
-        if self.0.contains(&next.id.as_str()) { Err("the kill switch is on".to_owned()) } else { Ok(()) }
+    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
+        if self.0.contains(&next.id.as_str()) { Err("the kill switch is on".to_owned()) } else { Ok(Vec::new()) }
     }
 
     async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
         Ok(Change::default())
     }
+}
+
+/// Says yes to each step once under modes that are no longer, then no.
+#[derive(Default)]
+struct StaleYes(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Surroundings for StaleYes {
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
+        let mut asked = self.0.lock().unwrap();
+        asked.push(next.id.to_string());
+        if asked.len() > 1 {
+            return Err("the kill switch is on".to_owned());
+        }
+        Ok(vec![Condition::ModesRevision { tenant: execution.tenant.clone(), revision: 7 }])
+    }
+
+    async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
+        Ok(Change::default())
+    }
+}
+
+#[tokio::test]
+async fn a_yes_whose_ground_changed_before_the_step_began_sends_nothing_and_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let (runbook, stale) = (runbook(true), StaleYes::default());
+    let ended = bench.engine.run(bench.stored(&runbook).await, &runbook, &stale).await.unwrap();
+    assert_eq!((ended.state, ended.steps.len(), bench.world.paths().len()), (ExecutionState::Refused, 0, 0));
+    assert_eq!(*stale.0.lock().unwrap(), ["look", "look"]);
+    bench.check_log().await;
 }
 
 fn step(id: &str, kind: StepKind, idempotent: bool, rollback: Option<&str>) -> Step {

@@ -3,7 +3,7 @@
 //! Purely the engine's part, which no policy can loosen; policies may only refuse more
 //! (`action approve`). Never reads the clock: `now` is in the facts.
 // INVARIANT: a yes counts for exactly one binding digest; anything changed since is another digest.
-// INVARIANT: the requester, whoever benefits, and the runbook's authors never count, under any spelling of
+// INVARIANT: the requester, whoever benefits (the account or address that the run is for), and the runbook's authors never count, under any spelling of
 // their identity.
 
 use std::collections::BTreeSet;
@@ -53,23 +53,44 @@ pub fn same_person(a: &PersonId, b: &PersonId) -> bool {
     a.as_str().eq_ignore_ascii_case(b.as_str())
 }
 
+/// True when `person` may be the one that `named` is: the same identity, or the account name before the `@` of it.
+///
+/// Directories call one account `bo` here and `bo@example.com` there. A person too many only approves less.
+pub fn may_be(named: &PersonId, person: &PersonId) -> bool {
+    let account = |id: &PersonId| id.as_str().split_once('@').map(|(account, _)| account.to_owned());
+    let bare = |id: &PersonId| account(id).is_none();
+    let alike = |bare: &PersonId, full: &PersonId| account(full).is_some_and(|account| account.eq_ignore_ascii_case(bare.as_str()));
+    same_person(named, person) || (bare(named) && alike(named, person)) || (bare(person) && alike(person, named))
+}
+
 /// The identities under which a requester could sign in: the sender's stable id and the e-mail address, each
 /// also without a `+tag`.
 ///
 /// An identity too many only keeps one more person from approving; what cannot be an identity is left out.
 pub fn identities(requester: &Requester) -> BTreeSet<PersonId> {
     let written = [Some(&requester.id), requester.email.as_ref()];
-    let mut identities = BTreeSet::new();
-    for text in written.into_iter().flatten() {
-        let text = text.as_untrusted().trim().to_ascii_lowercase();
-        if let Some((local, domain)) = text.split_once('@')
-            && let Some((plain, _)) = local.split_once('+')
-        {
-            identities.extend(PersonId::new(format!("{plain}@{domain}")));
-        }
-        identities.extend(PersonId::new(text));
+    written.into_iter().flatten().flat_map(|text| spellings(text.as_untrusted())).collect()
+}
+
+/// The identities that `text` names: itself in lower case, and without a `+tag`.
+pub fn spellings(text: &str) -> BTreeSet<PersonId> {
+    let text = text.trim().to_ascii_lowercase();
+    let untagged = text.split_once('@').and_then(|(local, domain)| Some(format!("{}@{domain}", local.split_once('+')?.0)));
+    untagged.into_iter().chain([text]).flat_map(PersonId::new).collect()
+}
+
+/// Why `person` may have no say in this proposal: they asked for it, benefit from it, or wrote the runbook.
+pub fn too_close(facts: &Facts, person: &PersonId) -> Vec<Refusal> {
+    let is_me = |other: &PersonId| same_person(other, person);
+    let mut refusals = Vec::new();
+    let benefits = facts.proposal.iter().flat_map(|proposal| &proposal.beneficiaries).any(|named| may_be(named, person));
+    if benefits || facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
+        refusals.push(Refusal::IsRequester { by: person.clone() });
     }
-    identities
+    if facts.proposal.iter().flat_map(|proposal| &proposal.authors).any(is_me) {
+        refusals.push(Refusal::IsAuthor { by: person.clone() });
+    }
+    refusals
 }
 
 /// How many different persons must say yes at this risk.
@@ -127,12 +148,7 @@ fn refuse(facts: &Facts, approval: &ApprovalFacts, counted: &[&ApprovalFacts]) -
     if !approval.roles.contains(&Role::Approver) {
         refusals.push(Refusal::NotAnApprover { by: by() });
     }
-    if facts.requester.iter().flat_map(|requester| &requester.identities).any(is_me) {
-        refusals.push(Refusal::IsRequester { by: by() });
-    }
-    if proposal.authors.iter().any(is_me) {
-        refusals.push(Refusal::IsAuthor { by: by() });
-    }
+    refusals.extend(too_close(facts, &approval.by));
     if counted.iter().any(|other| is_me(&other.by)) {
         refusals.push(Refusal::Twice { by: by() });
     }

@@ -64,6 +64,8 @@ pub(crate) fn situation(facts: &Facts, proposal: &ProposalFacts) -> Result<Conte
                 None => UNKNOWN,
             }),
         ),
+        ("requester_groups", set(requester.iter().flat_map(|requester| &requester.groups))),
+        ("requester_tickets_hour", long(requester.and_then(|requester| requester.rate).map_or(0, |rate| rate.tickets_hour))),
         ("runbook_reversible", flag(proposal.reversible)),
         ("runbook_idempotent", flag(proposal.idempotent)),
         ("pre_approved", flag(pre_approved)),

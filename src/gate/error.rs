@@ -12,6 +12,8 @@ pub enum GateError {
     NoPolicies { dir: String },
     #[error("{place}: {message}")]
     Policy { place: Place, message: String },
+    #[error("{place}: {message}")]
+    Requesters { place: Place, message: String },
     #[error("{}", lines(.0))]
     Several(Vec<GateError>),
     #[error("the facts cannot be read: {0}")]

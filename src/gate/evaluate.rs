@@ -5,7 +5,7 @@
 // of rules matters.
 // INVARIANT: a person-approved run goes on only while the gate, asked again, would still let it be approved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     approval::{self, Refusal},
@@ -23,6 +23,9 @@ use crate::domain::{
 /// Ids of reasons that are neither an invariant's of the list nor a policy's.
 pub(crate) const RESERVED: [&str; 5] =
     ["default_deny_automatic", "default_deny_approval", "policy_request", "approvals_sufficient", "facts_of_execution"];
+
+/// The value by which a reason says that its policy could not be evaluated.
+pub const EVALUATION_ERROR: &str = "evaluation_error";
 
 /// What the gate says of the facts under the policies.
 pub fn evaluate(policies: &PolicySet, facts: &Facts) -> Verdict {
@@ -180,10 +183,12 @@ fn policy_reasons(policies: &PolicySet, facts: &Facts, proposal: &ProposalFacts)
             actions.push(action.as_str().into());
         }
     };
+    let mut failed = BTreeSet::new();
     let answers = policies.ask_engine(ASKED.map(|(action, ..)| action), facts, proposal);
     for ((action, otherwise, default_deny), answer) in ASKED.into_iter().zip(answers) {
         for (policy, why) in &answer.errors {
             add(policy, false, otherwise, action, unanswered(why));
+            failed.insert(policy.clone());
         }
         for policy in answer.determining.iter().filter_map(|id| policies.policy(id)) {
             let allows = if policy.forbids { otherwise } else { Decision::AutoExecute };
@@ -192,6 +197,9 @@ fn policy_reasons(policies: &PolicySet, facts: &Facts, proposal: &ProposalFacts)
         if !answer.allowed && answer.determining.is_empty() && answer.errors.is_empty() {
             add(default_deny, false, otherwise, action, format!("no policy permits `{}`", action.as_str()));
         }
+    }
+    for reason in reasons.values_mut().filter(|reason| failed.contains(&reason.id)) {
+        reason.values.insert(EVALUATION_ERROR.to_owned(), true.into());
     }
     reasons.into_values().collect()
 }

@@ -183,6 +183,21 @@ pub struct RequesterFacts {
     /// `None` when no rate is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<RequestRate>,
+    /// Whether all of this could be learned; `None` when there is no list and no directory to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<StandingFacts>,
+}
+
+/// Where the requester's standing comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StandingFacts {
+    /// The list in force.
+    Listed,
+    /// The directory service; the oldest of its answers is from then.
+    Answered { at: Timestamp },
+    /// It could not be learned in whole: what is not said may still be so.
+    Unknown { reason: String },
 }
 
 /// Tickets of one requester in the last hour, this one included.
@@ -213,6 +228,9 @@ pub struct ProposalFacts {
     pub stale: bool,
     /// Who wrote and edited this version.
     pub authors: BTreeSet<PersonId>,
+    /// Whom the run is for, by its parameters of type `username` and `email`: they benefit, whoever asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub beneficiaries: BTreeSet<PersonId>,
     /// Probability that the runbook fits the ticket; make it with [`PerMillion::at_most`].
     pub fit: PerMillion,
     /// Automation needs at least this fit.
@@ -341,7 +359,7 @@ pub struct ApprovalFacts {
 }
 
 impl Facts {
-    /// 2 added the requester's groups and rate, freeze overrides, and pre-approvals of form 2.
+    /// 2 added the requester's groups, rate and standing, beneficiaries, freeze overrides, and pre-approvals of form 2.
     pub const FORM: u32 = 2;
 
     /// The facts in a receipt, of this form or an older one; what that did not know is as if nobody had said it.

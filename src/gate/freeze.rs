@@ -4,8 +4,10 @@
 //! The rule is worked out on the wall clock and each occurrence is then placed in time by the one zone
 //! database of the program, so a recurrence keeps its local hours over a change of the clocks.
 //! Never reads a clock; reads a file in `load` only.
-// INVARIANT: where the clocks make a border ambiguous or leave it out, the window takes the longest reading.
-// INVARIANT: a ticket that does not name its environment or service is inside every window.
+// INVARIANT: where the clocks make a border ambiguous or leave it out, a freeze or peak takes the longest reading and
+// hours, which allow, the shortest.
+// INVARIANT: a ticket that does not name its environment or service is inside every freeze and peak. Hours are for
+// all tickets alike, so none slips into them by saying nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -139,6 +141,11 @@ impl Calendar {
         &self.windows
     }
 
+    /// True when a window of kind `hours` has this name.
+    pub fn has_hours(&self, name: &str) -> bool {
+        self.windows.iter().any(|window| window.kind == WindowKind::Hours && window.name == name)
+    }
+
     /// As [`in_force`].
     pub fn in_force(&self, now: Timestamp, environment: Option<&str>, service: Option<&str>) -> Vec<WindowInForce> {
         in_force(&self.windows, now, environment, service)
@@ -175,6 +182,9 @@ impl FreezeWindow {
         if lasts > jiff::SignedDuration::from_hours(24 * LONGEST_DAYS) {
             return Err(format!("it lasts longer than {LONGEST_DAYS} days: check the years of `from` and `until`"));
         }
+        if file.kind == WindowKind::Hours && !(file.environments.is_empty() && file.services.is_empty()) {
+            return Err("hours are for all tickets alike: leave `environments` and `services` out".to_owned());
+        }
         let repeat = file.repeat.as_deref().map(|rule| recurrence(rule, from, &zone)).transpose()?;
         Ok(Self { name: file.name, kind: file.kind, zone, from, lasts, repeat, environments: file.environments, services: file.services })
     }
@@ -193,10 +203,11 @@ impl FreezeWindow {
         self.starts_around(wall)
             .into_iter()
             .filter_map(|start| {
-                let (from, until) = (
-                    self.instant(start, Disambiguation::Earlier)?,
-                    self.instant(start.checked_add(self.lasts).ok()?, Disambiguation::Later)?,
-                );
+                let (first, last) = match self.kind {
+                    WindowKind::Freeze | WindowKind::Peak => (Disambiguation::Earlier, Disambiguation::Later),
+                    WindowKind::Hours => (Disambiguation::Later, Disambiguation::Earlier),
+                };
+                let (from, until) = (self.instant(start, first)?, self.instant(start.checked_add(self.lasts).ok()?, last)?);
                 (from <= now && now < until).then_some(until)
             })
             .max()

@@ -19,11 +19,13 @@ pub mod freeze;
 mod invariants;
 pub mod policy;
 pub mod pre_approval;
+pub mod requesters;
 pub mod sequential;
 pub mod shadow;
+pub mod standing;
 
 pub use error::{GateError, Place};
-pub use evaluate::{Basis, Permission, evaluate, may_approve, may_execute};
+pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute};
 pub use facts::Facts;
 pub use invariants::caps_in_force;
 pub use policy::PolicySet;

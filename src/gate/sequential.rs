@@ -113,68 +113,6 @@ impl Watch {
 mod tests {
     use super::*;
 
-    /// SplitMix64 (G. Steele et al., 2014): the simulation is the same in every run.
-    struct Streams(u64);
-
-    impl Streams {
-        fn wrong(&mut self, rate: f64) -> bool {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64 <= rate
-        }
-    }
-
-    fn watch() -> Watch {
-        Watch::new(PerMillion::new(50_000), PerMillion::new(50_000))
-    }
-
-    /// Outcomes until demotion, or `None` within `most`; the rate changes from `before` to `after` at `at`.
-    fn demotion(streams: &mut Streams, before: f64, at: u64, after: f64, most: u64) -> Option<u64> {
-        let mut watch = watch();
-        (0..most).find(|&i| {
-            watch.observe(streams.wrong(if i < at { before } else { after }));
-            watch.demoted()
-        })
-    }
-
-    #[test]
-    fn a_runbook_exactly_at_its_limit_is_demoted_no_more_often_than_promised() {
-        const STREAMS: usize = 2_000;
-        let mut streams = Streams(1);
-        let demoted = (0..STREAMS).filter(|_| demotion(&mut streams, 0.05, 0, 0.05, 1_000).is_some()).count();
-        // α = 5 % of 2,000 is 100; four standard deviations above the promise would be 139.
-        assert!(demoted <= 100, "{demoted} of {STREAMS}");
-    }
-
-    #[test]
-    fn a_doubled_error_rate_is_found_and_a_fivefold_one_soon() {
-        const STREAMS: usize = 300;
-        let mut streams = Streams(2);
-        let mut median = |rate: f64| {
-            let mut found: Vec<u64> =
-                (0..STREAMS).map(|_| demotion(&mut streams, 0.05, 0, rate, 20_000).expect("a rate above the limit is found")).collect();
-            found.sort_unstable();
-            found[STREAMS / 2]
-        };
-        let (doubled, fivefold) = (median(0.10), median(0.25));
-        assert!(doubled < 400, "{doubled}");
-        assert!(fivefold < 40, "{fivefold}");
-    }
-
-    #[test]
-    fn a_long_good_past_does_not_hide_a_bad_present() {
-        let mut streams = Streams(3);
-        let mut late: Vec<u64> = (0..200)
-            .filter_map(|_| demotion(&mut streams, 0.01, 2_000, 0.25, 4_000))
-            .filter(|at| *at >= 2_000)
-            .map(|at| at - 2_000)
-            .collect();
-        late.sort_unstable();
-        assert!(late.len() >= 195 && late[late.len() / 2] < 120, "{} found, median {}", late.len(), late[late.len() / 2]);
-    }
-
     #[test]
     fn demotion_is_final_and_extreme_limits_do_what_they_say() {
         let certain = PerMillion::new(50_000);

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{demotion, error::Result, service::Service, shape};
+use super::{demotion, error::Result, service::Service, shape, standing};
 use crate::{
     domain::{
         approval::{Modes, PreApproval},
@@ -19,7 +19,11 @@ use crate::{
         time::Timestamp,
     },
     execute::connectors::Health,
-    gate::facts::{ConnectorHealth, FreezeOverride},
+    gate::{
+        approval::same_person,
+        facts::{ConnectorHealth, FreezeOverride, RequestRate},
+        standing::Said,
+    },
     store::interface::{CapUse, OutcomeRecord},
 };
 
@@ -40,6 +44,10 @@ pub struct Circumstances {
     pub connectors: BTreeMap<ConnectorName, ConnectorHealth>,
     /// The roles that the tenant's people hold now, from their live tokens.
     pub roles: BTreeMap<PersonId, BTreeSet<Role>>,
+    /// What the directory says of the requester's identities; `None` when it was not asked.
+    pub said_of_requester: Option<BTreeMap<String, Said>>,
+    /// `None` when no rate is limited.
+    pub requester_rate: Option<RequestRate>,
 }
 
 impl Circumstances {
@@ -57,6 +65,8 @@ impl Circumstances {
             storm_size: 1,
             connectors: runbook.into_iter().flat_map(|runbook| &runbook.steps).map(|step| (step.connector.clone(), unasked())).collect(),
             roles: BTreeMap::new(),
+            said_of_requester: None,
+            requester_rate: None,
         }
     }
 
@@ -84,6 +94,9 @@ pub async fn gather(
     runbook: Option<(&Runbook, Digest)>,
     running: Option<&Execution>,
 ) -> Result<Circumstances> {
+    // First, because it may take seconds: what the store says must not grow old meanwhile. With no runbook nothing
+    // can run, and nobody is asked.
+    let said_of_requester = if runbook.is_some() { standing::said(service, ticket).await } else { None };
     let now = service.ambient.now();
     let tenant = &ticket.tenant;
     let since = now.minus(service.config.gate.storm_window.get());
@@ -99,6 +112,8 @@ pub async fn gather(
         storm_size,
         connectors: BTreeMap::new(),
         roles: roles(service, tenant, now).await?,
+        said_of_requester,
+        requester_rate: standing::rate(service, ticket, running, now).await?,
     };
     if let Some((runbook, target)) = runbook {
         circumstances.pre_approvals = service.store.pre_approvals(tenant, Some(&runbook.id)).await?;
@@ -148,6 +163,19 @@ fn seen(health: Option<&Health>) -> ConnectorHealth {
         Some(Health::Failing) => ConnectorHealth::Unhealthy { reason: "it failed several times in a row and rests".to_owned() },
         None => ConnectorHealth::Unhealthy { reason: "it is not configured".to_owned() },
     }
+}
+
+/// The roles that a person holds now, under any spelling.
+///
+/// # Errors
+/// The store failed.
+pub async fn roles_of(service: &Service, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<BTreeSet<Role>> {
+    Ok(roles(service, tenant, now)
+        .await?
+        .into_iter()
+        .filter(|(other, _)| same_person(other, person))
+        .flat_map(|(_, roles)| roles)
+        .collect())
 }
 
 async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<BTreeMap<PersonId, BTreeSet<Role>>> {

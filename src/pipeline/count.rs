@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{entry::Event, verdict::Verdict},
+    gate::EVALUATION_ERROR,
     telemetry::Metrics,
 };
 
@@ -25,10 +26,14 @@ pub fn entry(metrics: &Metrics, event: &Event) {
 pub fn verdict(metrics: &Metrics, verdict: &Verdict) {
     let first = verdict.refusals().next().map_or("none", |reason| reason.id.as_str());
     metrics.verdicts.with_label_values(&[verdict.decision.as_str(), first]).inc();
+    let failed = verdict.refusals().filter(|reason| reason.values.contains_key(EVALUATION_ERROR)).count();
+    metrics.gate_errors.inc_by(failed as u64);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::domain::{
         digest::Digest,
@@ -36,7 +41,25 @@ mod tests {
         name::RunbookId,
         outcome::OutcomeKind,
         time::Timestamp,
+        verdict::{Decision, Layer, Reason},
     };
+
+    #[test]
+    fn each_policy_that_could_not_be_evaluated_is_counted() {
+        let metrics = Metrics::new("0.0.0-test", 0.0);
+        let reason = |id: &str, values: &[&str]| Reason {
+            id: id.to_owned(),
+            layer: Layer::Policy,
+            passed: false,
+            allows: Decision::NeedsApproval,
+            message: "it refuses".to_owned(),
+            values: values.iter().map(|name| ((*name).to_owned(), true.into())).collect::<BTreeMap<_, _>>(),
+        };
+        let reasons = vec![reason("a", &[EVALUATION_ERROR]), reason("b", &["actions"]), reason("c", &[EVALUATION_ERROR])];
+        verdict(&metrics, &Verdict { decision: Decision::NeedsApproval, reasons, policies: Digest::of(b""), approvals_needed: 1 });
+        assert_eq!(metrics.gate_errors.get(), 2);
+        assert_eq!(metrics.verdicts.with_label_values(&["needs_approval", "a"]).get(), 1);
+    }
 
     #[test]
     fn outcomes_and_demotions_are_counted_as_they_are_logged() {

@@ -9,10 +9,9 @@ use std::{
 };
 
 use super::{
-    actions::submit::{API_SOURCE, SUBMITTED_BY},
     circumstances::{Circumstances, target_of},
     error::Result,
-    vectors,
+    standing, vectors,
 };
 use crate::{
     config::{
@@ -29,18 +28,19 @@ use crate::{
         name::{ConnectorName, DirectoryName, PersonId, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
-        runbook::{Runbook, StepKind},
+        runbook::{ParameterType, Runbook, StepKind},
         ticket::Ticket,
         untrusted::Untrusted,
         verdict::{Decision, Verdict},
     },
     gate::{
-        self, GateError, PolicySet, approval,
+        self, GateError, PolicySet,
         facts::{
             ApprovalFacts, CategoryFacts, ErrorRecord, Facts, KillSwitch, Modes, PerMillion, Phase, ProposalFacts, RequesterFacts,
             StormFacts, TicketFacts, Usage, WindowInForce,
         },
         freeze::{self, Calendar},
+        standing::{Requesters, Wanted},
     },
     runbook::{Finding, Known, Library, Meaning, Query},
     text::{
@@ -82,6 +82,7 @@ pub struct Decider {
     library: Arc<Library>,
     policies: Arc<PolicySet>,
     calendar: Arc<Calendar>,
+    requesters: Arc<Requesters>,
     settings: Gate,
     fit_limit: PerMillion,
     error_limit: PerMillion,
@@ -112,16 +113,19 @@ pub enum Part {
     Runbooks,
     /// Policies and freeze calendar.
     Policies,
+    /// The list of requesters. By itself, because an export of people goes wrong more often than a policy does.
+    Requesters,
 }
 
 impl Part {
-    pub const ALL: [Self; 3] = [Self::Model, Self::Runbooks, Self::Policies];
+    pub const ALL: [Self; 4] = [Self::Model, Self::Runbooks, Self::Policies, Self::Requesters];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Runbooks => "runbooks",
             Self::Policies => "policies",
+            Self::Requesters => "requesters",
         }
     }
 }
@@ -141,6 +145,7 @@ impl Decider {
         Ok(Self {
             policies,
             calendar,
+            requesters: load_requesters(config)?,
             fit_limit: limit("least_fit", config.gate.least_fit)?,
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
@@ -165,9 +170,13 @@ impl Decider {
             refused.insert(Part::Policies, why);
             (Arc::clone(&self.policies), Arc::clone(&self.calendar))
         });
+        let requesters = load_requesters(config).unwrap_or_else(|why| {
+            refused.insert(Part::Requesters, why);
+            Arc::clone(&self.requesters)
+        });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
-        (Self { triage, library, policies, calendar, settings, fit_limit, error_limit, error_confidence }, refused)
+        (Self { triage, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
     }
 
     pub fn library(&self) -> &Library {
@@ -189,6 +198,10 @@ impl Decider {
 
     pub fn policies(&self) -> &PolicySet {
         &self.policies
+    }
+
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     pub fn triage(&self) -> &Triage {
@@ -289,6 +302,7 @@ impl Decider {
                 look_ups: proposal.look_ups,
                 outcome: Digest::of(b""),
             },
+            freeze_override: None,
             state: RecommendationState::Open,
             approvals: Vec::new(),
             revision: 1,
@@ -336,20 +350,7 @@ impl Decider {
                 environment,
                 service,
             },
-            requester: ticket.report.requester.as_ref().map(|requester| {
-                let mut identities = approval::identities(requester);
-                // Whoever posted it through the API asks too, whoever they say it is for.
-                identities.extend(submitter(ticket));
-                let listed = |list: &[String]| {
-                    let named = |text: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(text));
-                    named(requester.id.as_untrusted())
-                        || requester.email.as_ref().is_some_and(|email| named(email.as_untrusted()))
-                        // Without `+tag`, which anybody can add to their own address.
-                        || identities.iter().any(|identity| named(identity.as_str()))
-                };
-                let (vip, flagged) = (listed(&settings.vip), listed(&settings.flagged));
-                RequesterFacts { identities, known: false, vip, flagged, entitled: None, groups: BTreeSet::new(), rate: None }
-            }),
+            requester: self.requester_facts(ticket, recommendation, circumstances),
             proposal: self.proposal_facts(ticket, recommendation, circumstances)?,
             modes: Modes {
                 global: modes.global,
@@ -386,6 +387,39 @@ impl Decider {
         })
     }
 
+    /// What of the proposal is no longer as it was when it was made, in words; empty when all is.
+    ///
+    /// # Errors
+    /// Never for values this program makes.
+    pub fn changed_since(&self, ticket: &Ticket, recommendation: &Recommendation) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        if ticket.input_digest()? != recommendation.receipt.input {
+            changed.push("the sender changed the ticket".to_owned());
+        }
+        if let (Some(id), Some(then)) = (&recommendation.runbook, recommendation.runbook_digest) {
+            match self.library.get(id).map(|runbook| runbook.digest) {
+                Some(now) if now == then => {}
+                Some(now) => changed.push(format!("runbook `{id}` was at {then} and is at {now}")),
+                None => changed.push(format!("runbook `{id}` was withdrawn")),
+            }
+        }
+        let (then, now) = (recommendation.verdict.policies, self.policies.digest());
+        if then != now {
+            changed.push(format!("the policies were at {then} and are at {now}"));
+        }
+        Ok(changed)
+    }
+
+    fn requester_facts(&self, ticket: &Ticket, recommendation: &Recommendation, circumstances: &Circumstances) -> Option<RequesterFacts> {
+        let requester = ticket.report.requester.as_ref()?;
+        let runbook = recommendation.runbook.as_ref().and_then(|id| self.library.get(id));
+        let category = recommendation.classification.category.label.as_deref();
+        let wanted = runbook.map(|runbook| Wanted { runbook: &runbook.id, categories: &runbook.categories, category });
+        let submitter = standing::submitter(ticket);
+        let facts = self.requesters.facts(requester, submitter.as_ref(), circumstances.said_of_requester.as_ref(), wanted);
+        Some(RequesterFacts { rate: circumstances.requester_rate, ..facts })
+    }
+
     fn proposal_facts(
         &self,
         ticket: &Ticket,
@@ -409,6 +443,7 @@ impl Decider {
             executable: in_force.is_some_and(Runbook::is_executable),
             stale: in_force.is_none_or(|runbook| runbook.is_stale(today)),
             authors: in_force.map(|runbook| runbook.authors.clone()).unwrap_or_default(),
+            beneficiaries: in_force.map(|runbook| beneficiaries(runbook, recommendation)).unwrap_or_default(),
             fit: PerMillion::at_most(
                 recommendation.candidates.iter().find(|candidate| candidate.runbook == id).map_or(0.0, |candidate| candidate.fit),
             ),
@@ -422,6 +457,15 @@ impl Decider {
             runbook: id,
         }))
     }
+}
+
+/// Whom the run is for: the values of its parameters that name an account or an address.
+fn beneficiaries(runbook: &Runbook, recommendation: &Recommendation) -> BTreeSet<PersonId> {
+    let names_somebody = |parameter: &&FilledParameter| {
+        let declared = runbook.parameters.get(&parameter.name).map(|declared| &declared.kind);
+        matches!(declared, Some(ParameterType::Username | ParameterType::Email))
+    };
+    recommendation.parameters.iter().filter(names_somebody).flat_map(|parameter| gate::approval::spellings(&parameter.value)).collect()
 }
 
 /// The digest of what was decided; `replay` compares it.
@@ -449,12 +493,6 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
         Field::Title => &clean.title,
         Field::Body => &clean.body,
     }
-}
-
-/// The person who posted the ticket through the API, by the attribute that `submit` writes.
-fn submitter(ticket: &Ticket) -> Option<PersonId> {
-    let written = ticket.report.attributes.get(SUBMITTED_BY).filter(|_| ticket.source.as_str() == API_SOURCE)?;
-    PersonId::new(written.as_untrusted()).ok()
 }
 
 /// The first of the named attributes or labels that the ticket has.
@@ -517,6 +555,11 @@ fn load_library(config: &Config, triage: &Triage, before: Option<&Library>) -> s
 fn load_rules(config: &Config) -> std::result::Result<Rules, LoadError> {
     let folder = &config.gate.policies;
     Ok((Arc::new(PolicySet::load(folder)?), Arc::new(Calendar::load(&folder.join("freeze.toml"))?)))
+}
+
+fn load_requesters(config: &Config) -> std::result::Result<Arc<Requesters>, LoadError> {
+    let Config { requesters, gate, .. } = config;
+    Ok(Arc::new(Requesters::load(requesters.file(), requesters.directory().is_some(), &gate.vip, &gate.flagged)?))
 }
 
 /// What the matcher sees of a ticket.

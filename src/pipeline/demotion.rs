@@ -19,7 +19,7 @@ use crate::{
         error::{ActionError, Result},
         say,
         service::Service,
-        workers::triage::publish,
+        tell::{self, About},
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -108,7 +108,7 @@ pub(crate) async fn demote(
     let decider = service.decider();
     let owner = decider.library().get(runbook).map_or("", |runbook| runbook.owner.as_str());
     let event = say::demoted_event(runbook, digest, owner, &report, service.config.gate.error_limit);
-    publish(service, tenant, None, event, now, change);
+    tell::listeners(service, About::Nothing(tenant), now, change, event);
     Ok(true)
 }
 

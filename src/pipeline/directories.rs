@@ -1,8 +1,10 @@
-//! Directory services: is this value there? One `GET` a value through the guarded client, remembered for a while.
+//! Directory services: is this value there, and what is known of this requester? One `GET` a value through the
+//! guarded client, remembered for a while.
 //!
-//! Only values that passed the type and pattern of their slot come here. Never follows a redirect, and never takes
-//! silence, an error or another content for a yes.
+//! Only values that passed the type and pattern of their slot, and identities in the form in which the gate compares
+//! them, come here. Never follows a redirect, and never takes silence, an error or another content for a yes.
 // INVARIANT: `Listed` needs an answer of 200 with JSON whose field, when one is configured, is the value itself.
+// INVARIANT: a requester is known or not known only by an answer; everything else is `Said::Unknown`.
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +27,7 @@ use crate::{
         time::Timestamp,
     },
     execute::breaker::Breaker,
+    gate::{requesters::Record, standing::Said},
     outbound::{self, CallError, Client, Limits, Path, Request},
     telemetry::Metrics,
 };
@@ -35,6 +38,7 @@ const AT_ONCE: usize = 8;
 const REMEMBERED: usize = 10_000;
 /// What the look-ups of one ticket may take; its claim must not run out meanwhile.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LATE: &str = "no answer in time";
 
 /// Why a directory of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,15 +63,28 @@ struct Member {
     authorization: Option<Secret>,
     ttl: Duration,
     stale_limit: Duration,
-    remembered: Mutex<BTreeMap<String, Remembered>>,
+    listed: Mutex<Memory<bool>>,
+    /// Records of requesters; `None` for one that the directory does not know.
+    records: Mutex<Memory<Option<Record>>>,
     breaker: Mutex<Breaker>,
     permits: Semaphore,
 }
 
-#[derive(Clone, Copy)]
-struct Remembered {
-    listed: bool,
-    at: Timestamp,
+/// What was answered for each value, and when.
+type Memory<T> = BTreeMap<String, (T, Timestamp)>;
+
+/// What came of asking for one value.
+enum Heard<T> {
+    /// An answer of now, or one not older than `ttl`.
+    Answer { what: T, at: Timestamp, cached: bool },
+    /// None; with what was answered before, however old.
+    Nothing { why: String, before: Option<(T, Timestamp)> },
+}
+
+impl<T> Heard<T> {
+    const fn is_cached(&self) -> bool {
+        matches!(self, Self::Answer { cached: true, .. })
+    }
 }
 
 impl Directories {
@@ -94,9 +111,17 @@ impl Directories {
         for question in questions {
             let answer = match self.members.get(&question.directory) {
                 Some(member) => {
-                    let in_time = tokio::time::timeout_at(deadline, member.ask(&question.value, ambient)).await;
-                    let late = |_| (member.fallback(&question.value, ambient.now(), "no answer in time"), false);
-                    let (answer, cached) = in_time.unwrap_or_else(late);
+                    let asked = member.ask(
+                        &member.listed,
+                        &question.value,
+                        ambient,
+                        |body| Ok(member.lists(&question.value, body)),
+                        |listed| *listed,
+                    );
+                    let late = |_| member.nothing(&member.listed, &question.value, LATE);
+                    let heard = tokio::time::timeout_at(deadline, asked).await.unwrap_or_else(late);
+                    let cached = heard.is_cached();
+                    let answer = member.listing(heard, ambient.now());
                     metrics.directory_lookups.with_label_values(&[question.directory.as_str(), outcome(&answer, cached)]).inc();
                     answer
                 }
@@ -105,6 +130,34 @@ impl Directories {
             answered.push(LookUp { question, answer });
         }
         answered
+    }
+
+    /// What directory `name` says of each identity.
+    pub async fn standing<'a>(
+        &self,
+        name: &str,
+        identities: impl Iterator<Item = &'a str>,
+        ambient: &dyn Ambient,
+        metrics: &Metrics,
+    ) -> BTreeMap<String, Said> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        let mut said = BTreeMap::new();
+        for identity in identities {
+            let answer = match self.members.get(name) {
+                Some(member) => {
+                    let asked = member.ask(&member.records, identity, ambient, |body| member.record(identity, body), Option::is_some);
+                    let late = |_| member.nothing(&member.records, identity, LATE);
+                    let heard = tokio::time::timeout_at(deadline, asked).await.unwrap_or_else(late);
+                    let cached = heard.is_cached();
+                    let (answer, outcome) = member.said(name, heard, ambient.now());
+                    metrics.directory_lookups.with_label_values(&[name, if cached { "cached" } else { outcome }]).inc();
+                    answer
+                }
+                None => Said::Unknown { why: format!("directory `{name}` is not configured") },
+            };
+            said.insert(identity.to_owned(), answer);
+        }
+        said
     }
 }
 
@@ -136,66 +189,115 @@ impl Member {
             authorization: config.auth.as_ref().map(crate::config::connector::ConnectorAuth::header),
             ttl: config.ttl.get(),
             stale_limit: config.stale_limit.get(),
-            remembered: Mutex::default(),
+            listed: Mutex::default(),
+            records: Mutex::default(),
             breaker: Mutex::default(),
             permits: Semaphore::new(AT_ONCE),
         })
     }
 
-    /// The answer, and whether it was remembered.
-    async fn ask(&self, value: &str, ambient: &dyn Ambient) -> (Answer, bool) {
-        if let Some(answer) = self.fresh(value, ambient.now()) {
-            return (answer, true);
+    /// Asks for one value unless the answer in `memory` is young. `read` makes something of the JSON of a 200, or of
+    /// a 404; `is_there` tells answers that exist from those for values that somebody made up.
+    async fn ask<T: Clone>(
+        &self,
+        memory: &Mutex<Memory<T>>,
+        value: &str,
+        ambient: &dyn Ambient,
+        read: impl Fn(Option<serde_json::Value>) -> Result<T, String>,
+        is_there: impl Fn(&T) -> bool,
+    ) -> Heard<T> {
+        if let Some(heard) = self.fresh(memory, value, ambient.now()) {
+            return heard;
         }
+        // Before the breaker: what a ticket says must not count as a failure of the directory.
+        let request = match self.request(value) {
+            Ok(request) => request,
+            Err(why) => return self.nothing(memory, value, &why),
+        };
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await;
         // A storm asks the same thing many times; the first answer serves all who waited.
-        if let Some(answer) = self.fresh(value, ambient.now()) {
-            return (answer, true);
+        if let Some(heard) = self.fresh(memory, value, ambient.now()) {
+            return heard;
         }
         if !locked(&self.breaker).lets_through(ambient.now()) {
-            return (self.fallback(value, ambient.now(), "it rests after failures in a row"), false);
+            return self.nothing(memory, value, "it rests after failures in a row");
         }
-        let said = self.look_up(value).await;
-        let now = ambient.now();
+        let said = self.look_up(request).await.and_then(read);
+        let at = ambient.now();
         match said {
-            Ok(listed) => {
+            Ok(what) => {
                 locked(&self.breaker).succeeded();
-                self.remember(value, Remembered { listed, at: now });
-                (answer(Remembered { listed, at: now }), false)
+                remember(&mut locked(memory), value, (what.clone(), at), is_there);
+                Heard::Answer { what, at, cached: false }
             }
             Err(why) => {
-                locked(&self.breaker).failed(now);
-                (self.fallback(value, now, &why), false)
+                locked(&self.breaker).failed(at);
+                self.nothing(memory, value, &why)
             }
         }
     }
 
-    fn fresh(&self, value: &str, now: Timestamp) -> Option<Answer> {
-        let known = *locked(&self.remembered).get(value)?;
-        is_younger(known.at, now, self.ttl).then(|| answer(known))
+    fn fresh<T: Clone>(&self, memory: &Mutex<Memory<T>>, value: &str, now: Timestamp) -> Option<Heard<T>> {
+        let (what, at) = locked(memory).get(value).cloned()?;
+        is_younger(at, now, self.ttl).then_some(Heard::Answer { what, at, cached: true })
     }
 
-    /// What is known of the value when nobody can be asked.
-    fn fallback(&self, value: &str, now: Timestamp, why: &str) -> Answer {
-        match locked(&self.remembered).get(value) {
-            Some(known) if known.listed && is_younger(known.at, now, self.stale_limit) => Answer::ListedBefore { at: known.at },
-            _ => Answer::Unknown { why: why.to_owned() },
+    fn nothing<T: Clone>(&self, memory: &Mutex<Memory<T>>, value: &str, why: &str) -> Heard<T> {
+        Heard::Nothing { why: why.to_owned(), before: locked(memory).get(value).cloned() }
+    }
+
+    fn listing(&self, heard: Heard<bool>, now: Timestamp) -> Answer {
+        match heard {
+            Heard::Answer { what: true, at, .. } => Answer::Listed { at },
+            Heard::Answer { what: false, at, .. } => Answer::Unlisted { at },
+            Heard::Nothing { before: Some((true, at)), .. } if is_younger(at, now, self.stale_limit) => Answer::ListedBefore { at },
+            Heard::Nothing { why, .. } => Answer::Unknown { why },
         }
     }
 
-    fn remember(&self, value: &str, what: Remembered) {
-        let mut remembered = locked(&self.remembered);
-        if remembered.len() >= REMEMBERED && !remembered.contains_key(value) {
-            // Made-up values must not push out what exists.
-            let oldest = remembered.iter().min_by_key(|(_, known)| (known.listed, known.at)).map(|(value, _)| value.clone());
-            oldest.and_then(|value| remembered.remove(&value));
+    /// What is made of a requester's record, and the outcome by which it is counted.
+    fn said(&self, name: &str, heard: Heard<Option<Record>>, now: Timestamp) -> (Said, &'static str) {
+        match heard {
+            Heard::Answer { what: Some(record), at, .. } => (Said::Known { record, at }, "listed"),
+            Heard::Answer { what: None, at, .. } => (Said::NotKnown { at }, "unlisted"),
+            Heard::Nothing { before: Some((Some(record), at)), .. } if is_younger(at, now, self.stale_limit) => {
+                (Said::Known { record, at }, "listed_before")
+            }
+            Heard::Nothing { why, .. } => (Said::Unknown { why: format!("directory `{name}`: {why}") }, "unknown"),
         }
-        remembered.insert(value.to_owned(), what);
     }
 
-    /// Whether the value is there.
-    async fn look_up(&self, value: &str) -> Result<bool, String> {
+    fn lists(&self, value: &str, body: Option<serde_json::Value>) -> bool {
+        let is_value = |body: serde_json::Value| {
+            self.field.as_ref().is_none_or(|field| body.pointer(field).and_then(serde_json::Value::as_str) == Some(value))
+        };
+        body.is_some_and(is_value)
+    }
+
+    /// The record of `identity`, or `None` when there is none.
+    ///
+    /// # Errors
+    /// The answer is about somebody else, or is no record.
+    fn record(&self, identity: &str, body: Option<serde_json::Value>) -> Result<Option<Record>, String> {
+        let Some(body) = body else { return Ok(None) };
+        // Directories write addresses as their owners do; identities come here in lower case.
+        let is_identity = |named: &serde_json::Value| named.as_str().is_some_and(|named| named.eq_ignore_ascii_case(identity));
+        let about = match &self.field {
+            Some(field) => body.pointer(field).is_some_and(is_identity),
+            None => body.get("id").is_none_or(is_identity),
+        };
+        if !about {
+            return Err("it answered 200 with somebody else, or nobody".to_owned());
+        }
+        let why =
+            |why: String| format!("it answered 200 with something that is no requester: {}", why.chars().take(200).collect::<String>());
+        Record::from_json(&body).map(Some).map_err(why)
+    }
+
+    /// # Errors
+    /// The value cannot be one segment of a path.
+    fn request(&self, value: &str) -> Result<Request, String> {
         let refused = |why: outbound::Refusal| why.to_string();
         let path = match &self.path {
             (before, Some(after)) => {
@@ -211,13 +313,18 @@ impl Member {
             request = request.secret_header("authorization", authorization.expose()).map_err(refused)?;
         }
         request.query.extend(self.query.iter().map(|name| (name.clone(), value.to_owned())));
+        Ok(request)
+    }
+
+    /// The JSON of a 200, or `None` of a 404.
+    async fn look_up(&self, request: Request) -> Result<Option<serde_json::Value>, String> {
         let answer = self.client.send(request).await.map_err(|why| match why {
             CallError::Unreadable { status, why } => format!("it answered {status}, and the answer could not be read: {why}"),
             other => other.to_string(),
         })?;
         match answer.status {
             200 => {}
-            404 | 410 => return Ok(false),
+            404 | 410 => return Ok(None),
             status => return Err(format!("it answered {status}")),
         }
         let kind = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -225,14 +332,17 @@ impl Member {
         if kind != "application/json" && !kind.ends_with("+json") {
             return Err("it answered 200 with something that is not JSON".to_owned());
         }
-        let body: serde_json::Value =
-            serde_json::from_slice(&answer.body).map_err(|_| "it answered 200 with something that is not JSON".to_owned())?;
-        Ok(self.field.as_ref().is_none_or(|field| body.pointer(field).and_then(serde_json::Value::as_str) == Some(value)))
+        serde_json::from_slice(&answer.body).map(Some).map_err(|_| "it answered 200 with something that is not JSON".to_owned())
     }
 }
 
-fn answer(known: Remembered) -> Answer {
-    if known.listed { Answer::Listed { at: known.at } } else { Answer::Unlisted { at: known.at } }
+fn remember<T>(memory: &mut Memory<T>, value: &str, what: (T, Timestamp), is_there: impl Fn(&T) -> bool) {
+    if memory.len() >= REMEMBERED && !memory.contains_key(value) {
+        // Made-up values must not push out what exists.
+        let oldest = memory.iter().min_by_key(|(_, (what, at))| (is_there(what), *at)).map(|(value, _)| value.clone());
+        oldest.and_then(|value| memory.remove(&value));
+    }
+    memory.insert(value.to_owned(), what);
 }
 
 /// A clock that jumped back makes nothing young.

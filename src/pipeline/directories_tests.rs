@@ -158,3 +158,126 @@ async fn a_value_is_one_segment_or_one_field_and_an_unreachable_directory_is_lef
     }
     assert!(server.open.load(Ordering::SeqCst) <= 6, "after five failures in a row nobody is asked");
 }
+
+async fn standing(directories: &Directories, clock: &Clock, identity: &str) -> Said {
+    let metrics = Metrics::new("0", 0.0);
+    directories.standing("users", [identity].into_iter(), clock, &metrics).await.remove(identity).unwrap()
+}
+
+/// Status, content type, body, and what is made of them.
+type Told<'a> = (&'a str, &'a str, &'a str, &'a dyn Fn(&Said) -> bool);
+
+#[tokio::test]
+async fn a_requester_is_known_or_not_only_by_an_answer_and_everything_else_is_unknown() {
+    let (server, address) = Server::start().await;
+    let clock = Clock(AtomicI64::new(1_000_000));
+    let json = "application/json";
+    let huge = format!("{{\"id\":\"ana@x.io\",\"groups\":[\"{}\"]}}", "x".repeat(2_000));
+    let flagged = |said: &Said| matches!(said, Said::Known { record, .. } if record.flagged && !record.vip);
+    let known = |said: &Said| matches!(said, Said::Known { record, .. } if *record == Record::default());
+    let not_known = |said: &Said| matches!(said, Said::NotKnown { .. });
+    let unknown = |said: &Said| matches!(said, Said::Unknown { why } if why.starts_with("directory `users`: "));
+    let cases: [Told<'_>; 14] = [
+        ("200 OK", json, "{\"id\":\"ana@x.io\",\"flagged\":true}", &flagged),
+        ("200 OK", "application/scim+json; charset=utf-8", "{\"id\":\"Ana@X.io\"}", &known),
+        ("404 Not Found", "text/html", "no", &not_known),
+        ("410 Gone", json, "", &not_known),
+        ("200 OK", json, "{\"id\":\"bo@x.io\",\"flagged\":false}", &unknown),
+        ("200 OK", json, "{\"flagged\":false}", &unknown),
+        ("200 OK", json, "{\"id\":\"ana@x.io\",\"flaged\":true}", &unknown),
+        ("200 OK", json, "{\"id\":\"ana@x.io\",\"flagged\":\"yes\"}", &unknown),
+        ("200 OK", json, "<html>sign in</html>", &unknown),
+        ("200 OK", "text/html", "{\"id\":\"ana@x.io\"}", &unknown),
+        ("500 Oops", json, "{\"id\":\"ana@x.io\"}", &unknown),
+        ("403 No", json, "{\"id\":\"ana@x.io\"}", &unknown),
+        ("302 Found\r\nlocation: /api/users/ana@x.io", json, "", &unknown),
+        ("200 OK", json, &huge, &unknown),
+    ];
+    for (status, kind, body, wanted) in cases {
+        server.says(status, kind, body);
+        let said = standing(&directories(address, &serde_json::json!({})), &clock, "ana@x.io").await;
+        assert!(wanted(&said), "{status} {body:.40}: {said:?}");
+    }
+    server.says("200 OK", json, "{\"flagged\":true}");
+    let no_field = directories(address, &serde_json::json!({"field": null}));
+    assert!(flagged(&standing(&no_field, &clock, "ana@x.io").await), "the id may be left out where no field is configured");
+    server.says("200 OK", json, "{\"id\":\"bo@x.io\"}");
+    let no_field = directories(address, &serde_json::json!({"field": null}));
+    assert!(unknown(&standing(&no_field, &clock, "ana@x.io").await), "and is looked at where it is there");
+    server.answer.lock().unwrap().clear();
+    let slow = standing(&directories(address, &serde_json::json!({})), &clock, "ana@x.io").await;
+    assert!(matches!(&slow, Said::Unknown { why } if why.contains("in time")), "{slow:?}");
+    assert!(server.asked.lock().unwrap().iter().all(|line| line == "GET /api/users/ana%40x.io HTTP/1.1"));
+    let nowhere = Directories::from_config(&[]).unwrap();
+    assert!(matches!(standing(&nowhere, &clock, "ana@x.io").await, Said::Unknown { .. }));
+}
+
+#[tokio::test]
+async fn a_record_is_remembered_for_its_time_an_old_one_within_its_limit_and_an_old_absence_never() {
+    let (server, address) = Server::start().await;
+    let clock = Clock(AtomicI64::new(1_000_000));
+    let directories = directories(address, &serde_json::json!({"ttl": "5m", "stale_limit": "1h", "field": null}));
+    let then = Timestamp::from_millis(1_000_000);
+    server.says("200 OK", "application/json", "{\"vip\":true}");
+    let vip = Said::Known { record: Record { vip: true, ..Record::default() }, at: then };
+    for _ in 0..3 {
+        assert_eq!(standing(&directories, &clock, "ana").await, vip);
+    }
+    server.says("404 Not Found", "application/json", "");
+    assert_eq!(standing(&directories, &clock, "bo").await, Said::NotKnown { at: then });
+    assert_eq!(server.open.load(Ordering::SeqCst), 2, "each asked once");
+    server.says("503 Busy", "application/json", "");
+    clock.0.fetch_add(301_000, Ordering::SeqCst);
+    assert_eq!(standing(&directories, &clock, "ana").await, vip, "of then");
+    assert!(matches!(standing(&directories, &clock, "bo").await, Said::Unknown { .. }));
+    clock.0.fetch_add(3_600_000, Ordering::SeqCst);
+    assert!(matches!(standing(&directories, &clock, "ana").await, Said::Unknown { .. }), "too old");
+    for identity in ["c", "d", "e", "f", "g", "h"] {
+        assert!(matches!(standing(&directories, &clock, identity).await, Said::Unknown { .. }));
+    }
+    assert!(server.open.load(Ordering::SeqCst) <= 7, "after five failures in a row nobody is asked");
+}
+
+#[tokio::test]
+async fn no_identity_leads_to_another_place_than_one_segment_below_the_base() {
+    let (server, address) = Server::start().await;
+    let clock = Clock(AtomicI64::new(1_000_000));
+    server.says("200 OK", "application/json", "{}");
+    let directories = directories(address, &serde_json::json!({"field": null, "ttl": "off", "stale_limit": "off"}));
+    let hostile = [
+        "",
+        ".",
+        "..",
+        "../admin",
+        "a/../../x",
+        "/etc/passwd",
+        "//evil.example.com/x",
+        "http://evil.example.com/",
+        "a?admin=1",
+        "a#b",
+        "a%2f..%2fb",
+        "%2e%2e",
+        "%252e%252e%252fx",
+        "..;/x",
+        "a\\b",
+        "a\r\nHost: evil",
+        "a b",
+        "аna@x.io",
+        "a\u{202e}b",
+        "\u{ff0e}\u{ff0e}/x",
+        "ana@x.io",
+    ];
+    for identity in hostile {
+        let said = standing(&directories, &clock, identity).await;
+        let plain = !matches!(said, Said::Unknown { .. });
+        assert!(!identity.contains(['/', '\\', '\r']) || !plain, "{identity:?}: {said:?}");
+    }
+    let asked = server.asked.lock().unwrap();
+    for line in asked.iter() {
+        let path = line.strip_prefix("GET /api/users/").and_then(|rest| rest.strip_suffix(" HTTP/1.1"));
+        let segment = path.unwrap_or_else(|| panic!("outside the base: {line}"));
+        let encoded = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte));
+        assert!(encoded && !["", ".", ".."].contains(&segment), "{line}");
+    }
+    assert!(asked.iter().any(|line| line.contains("ana%40x.io")), "the check saw requests");
+}

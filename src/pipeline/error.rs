@@ -17,6 +17,13 @@ pub enum ActionError {
     /// Four eyes, expiry and the like: the caller may never do this to this object.
     #[error("{}", .0.join("; "))]
     Refused(Vec<String>),
+    /// The caller has the token and did not prove to be the person. Says the same for no account, a wrong password and
+    /// too many tries.
+    #[error("the password does not prove that you are who the token says")]
+    NotProven,
+    /// Too many wait for work that is done a few at a time.
+    #[error("too many wait for this: try again in {seconds} s")]
+    Busy { seconds: u64 },
     /// What the caller saw is not what is there now. Look again and decide again.
     #[error("this changed, review again: {0}")]
     Changed(String),

@@ -4,6 +4,8 @@
 //! may do; `workers/` has one file per thing that happens by itself; [`decider`] joins the pure rooms.
 
 pub mod actions;
+#[cfg(test)]
+mod adversarial_tests;
 mod announce;
 pub mod circumstances;
 mod count;
@@ -13,6 +15,7 @@ pub mod directories;
 pub mod error;
 pub mod look_up;
 pub mod outcome;
+pub mod passwords;
 pub mod reload;
 pub mod replay;
 pub mod say;
@@ -21,6 +24,9 @@ pub mod shadow_report;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+mod standing;
+mod tell;
 pub mod vectors;
+pub mod voids;
 pub mod wait;
 pub mod workers;

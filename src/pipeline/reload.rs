@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     decider::{LoadError, Part},
     service::Service,
+    voids,
 };
 use crate::{domain::time::Timestamp, runbook::Finding, telemetry::Metrics};
 
@@ -67,6 +68,13 @@ impl Loads {
     }
 }
 
+/// What changed voids its pre-approvals. The gate refuses them in any case, so a store that fails only delays the word.
+pub async fn mark_void(service: &Service) {
+    if let Err(error) = voids::mark(service, &service.decider()).await {
+        tracing::error!(%error, "void pre-approvals could not be marked; they are refused and marked at the next load");
+    }
+}
+
 /// Loads anew. True when every part is in force in its newest version.
 pub async fn reload(service: &Arc<Service>) -> bool {
     let (config, before) = (Arc::clone(&service.config), service.decider());
@@ -82,6 +90,7 @@ pub async fn reload(service: &Arc<Service>) -> bool {
         }
     };
     service.put_in_force(decider);
+    mark_void(service).await;
     let all = refused.is_empty();
     let now = service.ambient.now();
     for part in Part::ALL.into_iter().filter(|part| !refused.contains_key(part)) {

@@ -135,10 +135,8 @@ pub fn demoted_event(runbook: &RunbookId, digest: &Digest, owner: &str, report: 
 }
 
 /// A message put in the outbox.
-///
-/// `ticket` is `None` when the message is about none.
 pub fn queued(
-    tenant: &TenantId,
+    tenant: TenantId,
     ticket: Option<TicketId>,
     id: OutboxId,
     destination: Destination,
@@ -148,7 +146,7 @@ pub fn queued(
     OutboxMessage {
         form: OutboxMessage::FORM,
         id,
-        tenant: tenant.clone(),
+        tenant,
         ticket,
         destination,
         message,

@@ -12,6 +12,7 @@ use super::{
     decider::Decider,
     directories::Directories,
     error::{ActionError, Result},
+    passwords::Passwords,
     reload::Loads,
     shape,
 };
@@ -62,6 +63,7 @@ pub struct Service {
     /// Signs the action log's checkpoints.
     pub key: Signer,
     pub bells: Bells,
+    pub passwords: Passwords,
     /// How loading each part went.
     pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
@@ -117,6 +119,7 @@ impl Service {
             metrics,
             key,
             bells: Bells::default(),
+            passwords: Passwords::default(),
             loads,
             decider: RwLock::new(Arc::new(decider)),
         }
@@ -128,8 +131,8 @@ impl Service {
     }
 
     /// Puts newly loaded rooms in force; decisions under way keep the old ones.
-    pub fn put_in_force(&self, decider: Decider) {
-        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
+    pub fn put_in_force(&self, decider: impl Into<Arc<Decider>>) {
+        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = decider.into();
     }
 
     /// Applies one change. Whoever works for a change hears of it through [`Store::listen`].

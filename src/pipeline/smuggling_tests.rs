@@ -31,7 +31,7 @@ use crate::{
     execute::{Connectors, Engine, Surroundings},
     runbook::{Known, Library, Query, parse},
     store::{
-        change::{Change, Write},
+        change::{Change, Expectation, Write},
         interface::{Store, StoreError},
     },
     test_store::{TestStore, Turned},
@@ -157,8 +157,8 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _: &Execution, _: &Step) -> Result<(), String> {
-        Ok(())
+    async fn may_proceed(&self, _: &Execution, _: &Step) -> Result<Vec<Expectation>, String> {
+        Ok(Vec::new())
     }
 
     async fn closing(&self, _: &Execution) -> Result<Change, StoreError> {

@@ -52,6 +52,8 @@ kinds! {
         "Use a token with one of the roles that `detail` names.";
     REFUSED = "refused", 403, "this caller may not do this to this object",
         "`reasons` lists every check that refused, such as four eyes. Another person, or a new proposal, is needed.";
+    REAUTHENTICATION_FAILED = "reauthentication-failed", 403, "the password does not prove that you are who the token says",
+        "No password set, a wrong one and too many tries get this same answer. After 5 failures within 15 minutes every try fails until that time has passed; the log has each failure. Another person with the role `admin` sets a new password.";
     NOT_FOUND = "not-found", 404, "there is no such thing here",
         "It does not exist in the caller's tenant. Things of other tenants get this same answer.";
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, "this path does not take this method",
@@ -111,6 +113,7 @@ pub enum Problem {
         any_of: Vec<Role>,
     },
     Refused(Vec<String>),
+    ReauthenticationFailed,
     NotFound {
         detail: String,
     },
@@ -178,6 +181,7 @@ impl Problem {
             Self::UnprovenSender => &UNPROVEN_SENDER,
             Self::MissingRole { .. } => &MISSING_ROLE,
             Self::Refused(_) => &REFUSED,
+            Self::ReauthenticationFailed => &REAUTHENTICATION_FAILED,
             Self::NotFound { .. } => &NOT_FOUND,
             Self::MethodNotAllowed { .. } => &METHOD_NOT_ALLOWED,
             Self::TooSlow { .. } => &TOO_SLOW,
@@ -213,9 +217,12 @@ impl Problem {
             Self::UnsupportedMediaType { given } => format!("`{given}` is not `application/json`"),
             Self::IdempotencyMismatch { key } => format!("key `{key}` was used with a different request"),
             Self::TooManyRequests { retry_after } | Self::Overloaded { retry_after } => format!("try again in {retry_after} s"),
-            Self::Unauthenticated | Self::UnprovenSender | Self::PreconditionRequired | Self::Internal(_) | Self::Unavailable(_) => {
-                self.kind().title.to_owned()
-            }
+            Self::Unauthenticated
+            | Self::UnprovenSender
+            | Self::ReauthenticationFailed
+            | Self::PreconditionRequired
+            | Self::Internal(_)
+            | Self::Unavailable(_) => self.kind().title.to_owned(),
         }
     }
 
@@ -313,6 +320,8 @@ impl From<ActionError> for Problem {
             ActionError::NotFound { what, id } => Self::not_found(what, id),
             ActionError::MissingRole { needs } => Self::MissingRole { any_of: vec![needs] },
             ActionError::Refused(reasons) => Self::Refused(reasons),
+            ActionError::NotProven => Self::ReauthenticationFailed,
+            ActionError::Busy { seconds } => Self::TooManyRequests { retry_after: seconds },
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
             ActionError::NotATicket(NotATicket::Json(error)) => error.into(),
@@ -378,6 +387,7 @@ pub(super) fn of_bodies(takes_one: bool, access: &Access) -> &'static [Kind] {
         (true, Access::AnyOf(_)) => &[
             MALFORMED_JSON,
             REFUSED,
+            REAUTHENTICATION_FAILED,
             TOO_SLOW,
             CHANGED,
             PRECONDITION_FAILED,

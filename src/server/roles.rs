@@ -1,7 +1,7 @@
 //! Who may use which route: the one table. A route that is not in it answers nobody.
 //!
 //! The middleware asks it before any handler runs, the API document prints it, and the tests walk it. Actions
-//! may ask for more (`auto` needs an approver, four eyes need two people); no action asks for less.
+//! may ask for more (a matter its own role, four eyes two people); no action asks for less.
 
 use axum::http::Method;
 
@@ -41,6 +41,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/tickets", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/tickets/{id}", READ),
     route(Method::GET, "/v1/tickets/{id}/log", READ),
+    route(Method::POST, "/v1/tickets/{id}/triage", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/recommendations", READ),
     route(Method::GET, "/v1/recommendations/{id}", READ),
     route(Method::POST, "/v1/recommendations/{id}/approve", Access::AnyOf(&[Approver])),
@@ -60,6 +61,12 @@ pub const ROUTES: &[Route] = &[
     route(Method::PUT, "/v1/modes/global", Access::AnyOf(&[Approver, Operator])),
     route(Method::PUT, "/v1/modes/sources/{id}", Access::AnyOf(&[Approver, Operator])),
     route(Method::PUT, "/v1/modes/runbooks/{id}", Access::AnyOf(&[Approver, Operator])),
+    route(Method::GET, "/v1/dual-authorizations", READ),
+    route(Method::POST, "/v1/dual-authorizations", Access::AnyOf(&[Responder, Approver])),
+    route(Method::GET, "/v1/dual-authorizations/{id}", READ),
+    route(Method::POST, "/v1/dual-authorizations/{id}/confirm", Access::AnyOf(&[Approver])),
+    route(Method::POST, "/v1/dual-authorizations/{id}/withdraw", Access::AnyOf(&[Responder, Approver, Operator])),
+    route(Method::PUT, "/v1/people/{person}/password", Access::AnyOf(&[Responder, Approver, Operator, Admin])),
     route(Method::PUT, "/v1/kill-switch", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/dead-letters", WATCH),
     route(Method::POST, "/v1/dead-letters/{id}/replay", Access::AnyOf(&[Operator])),
@@ -136,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn an_auditor_changes_nothing_and_only_an_admin_makes_tokens() {
+    fn an_auditor_changes_nothing_and_an_admin_makes_tokens_and_passwords_only() {
         for route in ROUTES.iter().filter(|route| route.method != Method::GET) {
             let Access::AnyOf(roles) = route.access else { continue };
             assert!(!roles.contains(&Auditor), "{route:?}");
-            assert_eq!(roles.contains(&Admin), route.path.starts_with("/v1/tokens"), "{route:?}");
+            assert_eq!(roles.contains(&Admin), ["/v1/tokens", "/v1/people"].iter().any(|path| route.path.starts_with(path)), "{route:?}");
         }
     }
 

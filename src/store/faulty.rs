@@ -145,6 +145,7 @@ delegate! {
     claim_executions(now: Timestamp, lease: Duration, limit: usize) -> Vec<Execution>;
     claim_messages(now: Timestamp, lease: Duration, limit: usize) -> Vec<OutboxMessage>;
     expired_recommendations(now: Timestamp, limit: usize) -> Vec<Recommendation>;
+    standing_pre_approvals() -> Vec<PreApproval>;
     release_ticket(ticket: TicketId) -> ();
     release_execution(execution: ExecutionId) -> ();
     release_message(message: OutboxId) -> ();

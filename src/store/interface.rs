@@ -138,6 +138,8 @@ pub trait Store: Send + Sync + 'static {
     async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>>;
     /// Open recommendations that await approval and whose `expires_at` has passed.
     async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>>;
+    /// Pre-approvals neither revoked nor voided, of every tenant, expired ones too; oldest first.
+    async fn standing_pre_approvals(&self) -> Result<Vec<PreApproval>>;
     /// Ends the lease of a ticket so that it is claimed again at once.
     async fn release_ticket(&self, ticket: TicketId) -> Result<()>;
     async fn release_execution(&self, execution: ExecutionId) -> Result<()>;

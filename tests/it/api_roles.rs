@@ -10,7 +10,7 @@ use crate::app::{Answer, App, START};
 
 /// A path with something in every parameter; most of it does not exist, which only an allowed caller learns.
 fn concrete(path: &str) -> String {
-    path.replace("{*tile}", "0/000").replace("{index}", "0").replace("{source}", "desk").replace("{id}", "x")
+    path.replace("{*tile}", "0/000").replace("{index}", "0").replace("{source}", "desk").replace("{id}", "x").replace("{person}", "bo")
 }
 
 #[tokio::test]

@@ -195,16 +195,18 @@ async fn waiting_gives_the_decision_when_it_comes_and_the_ticket_when_it_does_no
 }
 
 #[tokio::test]
-async fn modes_change_for_whoever_saw_them_and_auto_needs_an_approver() {
+async fn modes_change_for_whoever_saw_them_and_nobody_sets_auto_alone() {
     let app = App::start().await;
     let operator = app.token(&[Operator]).await;
     let approver = app.token_of("default", "olu", &[Approver], None).await;
     let tag = app.get(&operator, "/v1/modes").await.json()["revision"].as_u64().unwrap();
-    app.send(&operator, "PUT", "/v1/modes/global", json!({ "mode": "auto", "revision": tag })).await.is(403, "missing-role");
+    app.send(&operator, "PUT", "/v1/modes/global", json!({ "mode": "auto", "revision": tag })).await.is(403, "refused");
     app.send(&operator, "PUT", "/v1/modes/sources/nobody", json!({ "mode": "shadow", "revision": tag })).await.is(404, "not-found");
     app.send(&operator, "PUT", "/v1/modes/runbooks/nothing", json!({ "mode": "shadow", "revision": tag })).await.is(404, "not-found");
-    let set = app.send(&approver, "PUT", "/v1/modes/runbooks/restart-spooler", json!({ "mode": "auto", "revision": tag })).await;
-    assert_eq!((set.status, &set.json()["runbooks"]["restart-spooler"]), (200, &json!("auto")), "{set:?}");
+    app.send(&approver, "PUT", "/v1/modes/runbooks/restart-spooler", json!({ "mode": "auto", "revision": tag })).await.is(403, "refused");
+    app.send(&approver, "PUT", "/v1/modes/global", json!({ "mode": "shadow", "revision": tag })).await.is(403, "missing-role");
+    let set = app.send(&operator, "PUT", "/v1/modes/runbooks/restart-spooler", json!({ "mode": "shadow", "revision": tag })).await;
+    assert_eq!((set.status, &set.json()["runbooks"]["restart-spooler"]), (200, &json!("shadow")), "{set:?}");
     app.send(&operator, "PUT", "/v1/modes/global", json!({ "mode": "shadow", "revision": tag })).await.is(409, "changed");
     let responder = app.token_of("default", "rea", &[Responder], None).await;
     let pulled = app.send(&responder, "PUT", "/v1/kill-switch", json!({ "on": true, "reason": "drill" })).await;

@@ -55,6 +55,10 @@ impl Manual {
     pub fn turn(&self, by: Duration) {
         self.millis.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
     }
+
+    pub fn set(&self, at: Timestamp) {
+        self.millis.store(at.as_millis(), Ordering::SeqCst);
+    }
 }
 
 impl Ambient for Manual {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -27,6 +27,7 @@ use sha2::Sha256;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 const SECRET: &str = "zendesk-kill-test-secret-5d1f";
+const PASSWORD: &str = "a password of this test";
 /// Kills in one run; `SLUICEGATE_TEST_KILLS` overrides it.
 const KILLS: u64 = 50;
 const TICKETS_A_ROUND: u64 = 6;
@@ -129,6 +130,8 @@ A printer does not print.
 struct Desk {
     folder: PathBuf,
     token: String,
+    /// Of a second person, who confirms.
+    second: String,
 }
 
 impl Desk {
@@ -182,13 +185,22 @@ allow_addresses = ["127.0.0.0/8"]
             root = shipped.display(),
         );
         std::fs::write(folder.join("sluicegate.toml"), config).unwrap();
-        let mut desk = Self { folder: folder.to_owned(), token: String::new() };
-        let config = desk.config();
-        let mut create = desk.command(&["token", "create", "--person", "ines@example.com", "--config"]);
-        let made = create.arg(config).args(["--role", "approver", "--role", "operator", "--role", "auditor"]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        desk.token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        let mut desk = Self { folder: folder.to_owned(), token: String::new(), second: String::new() };
+        desk.token = desk.person("ines@example.com", &["approver", "operator", "auditor"]);
+        desk.second = desk.person("olu@example.com", &["approver"]);
         desk
+    }
+
+    /// Makes a token and a password through the command line.
+    fn person(&self, name: &str, roles: &[&str]) -> String {
+        let mut create = self.command(&["token", "create", "--person", name, "--config"]);
+        let made = create.arg(self.config()).args(roles.iter().flat_map(|role| ["--role", role])).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut set = self.command(&["person", "set-password", name, "--config"]);
+        let mut set = set.arg(self.config()).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        writeln!(set.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+        assert!(set.wait().unwrap().success());
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -311,7 +323,7 @@ async fn kill_minus_nine_loses_no_acknowledged_ticket_and_repeats_no_action() {
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
 
     let mut running = desk.start().await;
-    allow_automation(&client, &running.url, &desk.token).await;
+    allow_automation(&client, &running.url, &desk).await;
 
     let (mut acknowledged, mut commented, mut waiting, mut next) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 1);
     let mut random = 7;
@@ -369,8 +381,9 @@ async fn kill_minus_nine_loses_no_acknowledged_ticket_and_repeats_no_action() {
     running.kill();
 }
 
-/// Pre-approves both runbooks and switches to automatic, through the API.
-async fn allow_automation(client: &reqwest::Client, url: &str, token: &str) {
+/// Pre-approves both runbooks and switches to automatic by two persons, through the API.
+async fn allow_automation(client: &reqwest::Client, url: &str, desk: &Desk) {
+    let token = &desk.token;
     for id in ["restart-printer", "restart-label-printer"] {
         let runbook = api(client, reqwest::Method::GET, format!("{url}/v1/runbooks/{id}"), token, None).await;
         let digest = runbook["digest"].as_str().unwrap();
@@ -381,9 +394,11 @@ async fn allow_automation(client: &reqwest::Client, url: &str, token: &str) {
         });
         api(client, reqwest::Method::POST, format!("{url}/v1/pre-approvals"), token, Some(asked)).await;
     }
-    let modes = api(client, reqwest::Method::GET, format!("{url}/v1/modes"), token, None).await;
-    let body = json!({"mode": "auto", "revision": modes["revision"]});
-    api(client, reqwest::Method::PUT, format!("{url}/v1/modes/global"), token, Some(body)).await;
+    let body = json!({"matter": "auto_mode", "scope": {"scope": "global"}, "reason": "a test of kill -9", "password": PASSWORD});
+    let asked = api(client, reqwest::Method::POST, format!("{url}/v1/dual-authorizations"), token, Some(body)).await;
+    let confirm = format!("{url}/v1/dual-authorizations/{}/confirm", asked["id"].as_str().unwrap());
+    let body = json!({"password": PASSWORD, "revision": asked["revision"]});
+    api(client, reqwest::Method::POST, confirm, &desk.second, Some(body)).await;
 }
 
 /// One run a ticket: every call of a host's action has the one key, and a step that must not be sent twice was not.

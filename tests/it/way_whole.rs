@@ -5,7 +5,6 @@ use std::time::Duration;
 use sluicegate::{
     domain::{
         ambient::Ambient as _,
-        approval::Mode,
         execution::ExecutionState,
         outbox::OutboxState,
         principal::Role::{Approver, Auditor},
@@ -18,7 +17,7 @@ use sluicegate::{
 
 use crate::{
     app::RUNBOOK,
-    way_world::{GENEROUS, World, does_not_print, pre_approve as pre_approved, refused_by, set_mode, tenant},
+    way_world::{GENEROUS, World, does_not_print, pre_approve as pre_approved, refused_by, switch_on, tenant, with_password},
 };
 
 #[tokio::test]
@@ -73,8 +72,8 @@ async fn a_signed_ticket_is_triaged_run_once_verified_and_written_back_and_the_l
 #[tokio::test]
 async fn without_a_pre_approval_in_force_nothing_runs_and_the_reason_is_said() {
     let world = World::new().await;
-    let olu = world.person("olu", &[Approver]).await;
-    set_mode(world.service(), &olu, Mode::Auto).await;
+    let olu = with_password(world.service(), "olu", &[Approver]).await;
+    switch_on(world.service(), &olu).await;
     let waits = async |external_id: &str, word: &str| {
         let id = world.tell(&does_not_print(external_id, "prn-00007")).await;
         world.work().await;

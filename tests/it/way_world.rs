@@ -19,10 +19,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sluicegate::{
-    config::Config,
+    config::{Config, secret::Secret},
     domain::{
         ambient::Ambient as _,
         approval::{Caps, Mode, PreApproval, Scope},
+        dual_authorization::DualAuthorization,
         entry::Event,
         execution::{Execution, ExecutionState, StepOutcome},
         id::{ExecutionId, RecommendationId, TicketId},
@@ -36,7 +37,8 @@ use sluicegate::{
         verdict::Decision,
     },
     pipeline::{
-        actions::{approve, modes, pre_approve, token},
+        actions::{approve, dual_authorization, modes, password, pre_approve, token},
+        error::ActionError,
         service::Service,
         workers,
     },
@@ -159,7 +161,8 @@ impl HelpDesk {
     }
 }
 
-async fn serve(router: Router) -> SocketAddr {
+/// On a free port of this machine, until the test ends.
+pub async fn serve(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -214,9 +217,38 @@ pub async fn person(service: &Service, name: &str, roles: &[Role]) -> Principal 
     Principal { person, tenant: tenant(), roles }
 }
 
+/// Shadow or suggest, by one operator.
 pub async fn set_mode(service: &Service, by: &Principal, mode: Mode) {
     let revision = service.store.modes(&tenant()).await.unwrap().revision;
     modes::set_mode(service, by, &Scope::Global, mode, revision).await.unwrap();
+}
+
+/// Of everybody here whom [`with_password`] gave one.
+pub fn password_of(person: &Principal) -> Secret {
+    Secret::new(format!("the password of {}", person.person))
+}
+
+/// As [`person`], with a password that they can prove themselves by.
+pub async fn with_password(service: &Service, name: &str, roles: &[Role]) -> Principal {
+    let principal = person(service, name, roles).await;
+    password::put(service, Actor::Engine, &tenant(), &principal.person, &password_of(&principal)).await.unwrap();
+    principal
+}
+
+pub async fn ask_auto(service: &Service, by: &Principal, scope: Scope) -> Result<DualAuthorization, ActionError> {
+    let asked = dual_authorization::Asked::AutoMode { scope, reason: "it has earned it".to_owned(), password: password_of(by) };
+    dual_authorization::request(service, by, asked).await
+}
+
+pub async fn confirm(service: &Service, by: &Principal, asked: &DualAuthorization) -> Result<DualAuthorization, ActionError> {
+    dual_authorization::confirm(service, by, asked.id, asked.revision, &password_of(by)).await
+}
+
+/// `auto` everywhere: `by`, who has a password, asks, and `vera` confirms.
+pub async fn switch_on(service: &Service, by: &Principal) {
+    let vera = with_password(service, "vera", &[Role::Approver]).await;
+    let asked = ask_auto(service, by, Scope::Global).await.unwrap();
+    confirm(service, &vera, &asked).await.unwrap();
 }
 
 pub async fn pre_approve(service: &Service, by: &Principal, caps: Caps) -> PreApproval {
@@ -293,10 +325,10 @@ impl World {
         person(self.service(), name, roles).await
     }
 
-    /// Automation in force: mode auto and a pre-approval, both by `olu`.
+    /// Automation in force: a pre-approval by `olu`, and mode auto, asked by `olu` and confirmed by `vera`.
     pub async fn automated(&self, caps: Caps) -> PreApproval {
-        let olu = self.person("olu", &[Role::Approver]).await;
-        set_mode(self.service(), &olu, Mode::Auto).await;
+        let olu = with_password(self.service(), "olu", &[Role::Approver]).await;
+        switch_on(self.service(), &olu).await;
         pre_approve(self.service(), &olu, caps).await
     }
 

@@ -41,7 +41,7 @@ use crate::{
         state::TicketState,
     },
     pipeline::{
-        actions::{approve, modes, pre_approve, token},
+        actions::{approve, dual_authorization, password, pre_approve, token},
         service::Service,
         workers,
     },
@@ -128,6 +128,7 @@ impl Demo {
         let on_call = person(&service, "olu.adeyemi@example.com", &[Role::Responder, Role::Approver]).await?;
         let approver = person(&service, "ines.duarte@example.com", &[Role::Approver]).await?;
         pre_approve_low_risk(&service, &approver).await?;
+        switch_on(&service, &approver, &on_call).await?;
         let token = token::create(&service, Actor::Engine, TenantId::default(), PersonId::new("demo")?, Role::ALL.into(), None).await?.text;
         let application = Application::on(listener, service.clone())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -251,8 +252,20 @@ async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result
         };
         pre_approve::make(service, approver, asked).await?;
     }
-    let revision = service.store.modes(&approver.tenant).await?.revision;
-    modes::set_mode(service, approver, &Scope::Global, Mode::Auto, revision).await?;
+    Ok(())
+}
+
+/// Two approvers let Sluicegate act on its own, each under their own password.
+async fn switch_on(service: &Service, asks: &Principal, confirms: &Principal) -> Result<(), Failure> {
+    let new = || Secret::new(format!("{:032x}", service.ambient.random()));
+    let (of_one, of_other) = (new(), new());
+    for (person, text) in [(asks, &of_one), (confirms, &of_other)] {
+        password::put(service, Actor::Engine, &person.tenant, &person.person, text).await?;
+    }
+    let reason = "a demo of standard changes that run on their own".to_owned();
+    let asked = dual_authorization::Asked::AutoMode { scope: Scope::Global, reason, password: of_one };
+    let asked = dual_authorization::request(service, asks, asked).await?;
+    dual_authorization::confirm(service, confirms, asked.id, asked.revision, &of_other).await?;
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use crate::{
         verdict::Decision::{Escalate, NeedsApproval, RecommendOnly},
     },
     gate::{
+        approval::{same_person, too_close},
         error_bound,
-        facts::{Facts, PerMillion, Usage, WindowKind},
+        facts::{Facts, FreezeOverride, PerMillion, Usage, WindowKind},
     },
 };
 
@@ -83,14 +84,34 @@ pub(super) fn no_storm(facts: &Facts) -> (Outcome, Values) {
     (outcome, values! {"size" => size, "limit" => limit})
 }
 
-/// A freeze stops approved runs too: the approver may not know the calendar.
+/// The two persons' word that lifts a freeze for exactly this proposal, while it holds.
+// INVARIANT: it counts for the binding that both persons saw, and neither of them is close to the proposal.
+fn lifted(facts: &Facts) -> Option<&FreezeOverride> {
+    let proposal = facts.proposal.as_ref()?;
+    let given = proposal.freeze_override.as_ref()?;
+    let as_seen = given.binding == proposal.binding && given.binding == proposal.binding_now;
+    let apart = [&given.requested_by, &given.confirmed_by].iter().all(|person| too_close(facts, person).is_empty());
+    (as_seen && apart && facts.now < given.expires_at && !same_person(&given.requested_by, &given.confirmed_by)).then_some(given)
+}
+
+/// A freeze stops approved runs too: the approver may not know the calendar. Two persons who do can leave it to approval.
 pub(super) fn no_freeze(facts: &Facts) -> (Outcome, Values) {
     let frozen: Vec<_> = facts.windows.iter().filter(|window| window.kind == WindowKind::Freeze).collect();
     let outcome = if frozen.is_empty() {
         holds("no freeze window is in force")
     } else {
         let named: Vec<String> = frozen.iter().map(|window| format!("`{}` until {}", window.name, window.until)).collect();
-        refuses(RecommendOnly, format!("frozen by {}", named.join(", ")))
+        let frozen_by = format!("frozen by {}", named.join(", "));
+        match lifted(facts) {
+            None => refuses(RecommendOnly, frozen_by),
+            Some(given) => refuses(
+                NeedsApproval,
+                format!(
+                    "{frozen_by}; `{}` asked and `{}` confirmed that people may approve it until {}: {}",
+                    given.requested_by, given.confirmed_by, given.expires_at, given.reason
+                ),
+            ),
+        }
     };
     let names: Vec<&str> = frozen.iter().map(|window| window.name.as_str()).collect();
     (outcome, values! {"windows" => names})

@@ -7,12 +7,13 @@
 
 mod limits;
 mod proposal;
+mod requester;
 mod switches;
 
 use std::collections::BTreeMap;
 
 use super::{
-    facts::{Facts, ProposalFacts},
+    facts::{Facts, ProposalFacts, RequesterFacts},
     pre_approval,
 };
 use crate::domain::{
@@ -72,18 +73,22 @@ pub(crate) struct Invariant {
 enum Check {
     /// Makes sense with no runbook proposed.
     Ticket(fn(&Facts) -> (Outcome, Values)),
+    /// Only with a requester; gives no reason where its fact was not asked for, as in receipts of form 1.
+    Requester(fn(&RequesterFacts) -> Option<(Outcome, Values)>),
     Proposal(fn(&Seen<'_>) -> (Outcome, Values)),
 }
 
 /// All of them, in the order the console lists equals.
-pub(crate) const ALL: [Invariant; 23] = [
+pub(crate) const ALL: [Invariant; 25] = [
     Invariant { id: "kill_switch_off", check: Check::Ticket(switches::kill_switch_off) },
     Invariant { id: "no_storm", check: Check::Ticket(limits::no_storm) },
     Invariant { id: "runbook_fits", check: Check::Ticket(proposal::runbook_fits) },
     Invariant { id: "no_freeze", check: Check::Ticket(limits::no_freeze) },
     Invariant { id: "mode_auto", check: Check::Ticket(switches::mode_auto) },
     Invariant { id: "category_known", check: Check::Ticket(switches::category_known) },
-    Invariant { id: "requester_unflagged", check: Check::Ticket(switches::requester_unflagged) },
+    Invariant { id: "requester_unflagged", check: Check::Ticket(requester::requester_unflagged) },
+    Invariant { id: "requester_standing_known", check: Check::Requester(requester::requester_standing_known) },
+    Invariant { id: "requester_rate", check: Check::Requester(requester::requester_rate) },
     Invariant { id: "runbook_executable", check: Check::Proposal(proposal::runbook_executable) },
     Invariant { id: "runbook_unchanged", check: Check::Proposal(proposal::runbook_unchanged) },
     Invariant { id: "proposal_current", check: Check::Proposal(proposal::proposal_current) },
@@ -109,6 +114,7 @@ pub(crate) fn reasons(facts: &Facts) -> Vec<Reason> {
     ALL.iter()
         .filter_map(|invariant| match (&invariant.check, &seen) {
             (Check::Ticket(check), _) => Some(reason(invariant.id, check(facts))),
+            (Check::Requester(check), _) => facts.requester.as_ref().and_then(check).map(|came| reason(invariant.id, came)),
             (Check::Proposal(check), Some(seen)) => Some(reason(invariant.id, check(seen))),
             (Check::Proposal(_), None) => None,
         })

@@ -1,4 +1,4 @@
-//! Checks of the surroundings: kill switch, mode, connectors, and whether ticket and requester are known quantities.
+//! Checks of the surroundings: kill switch, mode, connectors, and whether the category is known.
 
 use super::{Outcome, Seen, Values, holds, refuses, values};
 use crate::{
@@ -40,15 +40,6 @@ pub(super) fn category_known(facts: &Facts) -> (Outcome, Values) {
         ),
         None => (refuses(NeedsApproval, "the classifier is not sure of the category: a person decides"), Values::new()),
     }
-}
-
-pub(super) fn requester_unflagged(facts: &Facts) -> (Outcome, Values) {
-    let outcome = match &facts.requester {
-        Some(requester) if requester.flagged => refuses(NeedsApproval, "the requester is flagged: a person decides"),
-        Some(_) => holds("the requester is not flagged"),
-        None => holds("nobody asked, so there is no requester to look at"),
-    };
-    (outcome, Values::new())
 }
 
 /// A proposal may wait for a connector to heal; a run may not start, or go on, without it.

@@ -16,7 +16,7 @@ use crate::{
     gate::{
         Basis,
         approval::Refusal,
-        approval::identities,
+        approval::{identities, spellings},
         facts::*,
         may_approve, may_execute,
         pre_approval::{self, Asked},
@@ -205,4 +205,25 @@ fn a_pre_approval_is_void_for_each_reason_and_all_are_told() {
     assert!(told[0].starts_with("runbook `restart-print-spooler` changed since it was approved: approved sha256:"), "{}", told[0]);
     let none = pre_approval::in_force(&[], asked, facts.now).unwrap_err();
     assert!(none[0].to_string().contains("has no pre-approval"), "{none:?}");
+}
+
+#[test]
+fn whom_the_run_is_for_cannot_approve_it_under_any_spelling() {
+    let mut facts = waiting();
+    facts.requester = None;
+    let refused = |facts: &Facts, by: &str| may_approve(&shipped(), facts, &principal(by, &[Role::Approver]), &binding(facts)).is_err();
+    for (named, by, expected) in [
+        ("bo", "bo", true),
+        ("bo", "BO@example.com", true),
+        ("Bo@Example.com", "bo", true),
+        ("bo@example.com", "bo@example.com", true),
+        ("bo@example.com", "bo@other.example", false),
+        ("bo", "bob@example.com", false),
+        ("bo", "cy@bo", false),
+    ] {
+        facts.proposal.as_mut().unwrap().beneficiaries = spellings(named);
+        assert_eq!(refused(&facts, by), expected, "{named} and {by}");
+    }
+    assert_eq!(spellings(" Ana+home@Example.com "), ["ana+home@example.com", "ana@example.com"].map(person).into());
+    assert!(spellings("аna").is_empty(), "a Cyrillic letter is no identity here");
 }

@@ -2,8 +2,12 @@
 
 mod approvals;
 mod calendars;
+mod hours;
 mod policies;
 mod properties;
 mod reference;
+mod requesters;
+mod sequential;
 pub(super) mod specimen;
 mod stored;
+mod zones;

@@ -48,6 +48,12 @@ fn lower(facts: &Facts) -> Vec<Facts> {
         .collect()
 }
 
+fn shuffle<T>(list: &mut [T], dice: &mut Dice) {
+    for n in (1..list.len()).rev() {
+        list.swap(n, dice.below(n as u64 + 1) as usize);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
@@ -72,6 +78,56 @@ proptest! {
         let (given, sorted) = (evaluate(&rules(&chosen[..take]), &facts), evaluate(&rules(&sorted), &facts));
         prop_assert_eq!(given.decision, sorted.decision);
         prop_assert_eq!(given.reasons, sorted.reasons);
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_which_file_a_rule_is_in_or_how_the_files_are_called(
+        seed: u64, chosen in Just((0..RULES.len()).collect::<Vec<_>>()).prop_shuffle(), take in 1..RULES.len(), files in prop::collection::vec(0u8..4, RULES.len())
+    ) {
+        let facts = Dice::new(seed).facts();
+        let mut texts = std::collections::BTreeMap::<u8, String>::new();
+        for (rule, file) in chosen[..take].iter().zip(files) {
+            *texts.entry(file).or_default() += &format!("@id(\"r{rule}\") @reason(\"rule {rule}\") {}\n", RULES[*rule]);
+        }
+        let forwards = texts.iter().map(|(file, text)| (format!("{file}.cedar"), text.clone()));
+        let backwards = texts.iter().rev().map(|(file, text)| (format!("{}.cedar", 9 - file), text.clone()));
+        let sets = [rules(&chosen[..take]), PolicySet::from_files(forwards).unwrap(), PolicySet::from_files(backwards).unwrap()];
+        let [one, forwards, backwards] = sets.map(|set| evaluate(&set, &facts));
+        prop_assert_eq!((one.decision, &one.reasons), (forwards.decision, &forwards.reasons));
+        prop_assert_eq!((one.decision, &one.reasons), (backwards.decision, &backwards.reasons));
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_the_order_of_pre_approvals_approvals_and_windows(seed: u64, order: u64) {
+        let facts = Dice::new(seed).facts();
+        let mut shuffled = facts.clone();
+        let mut dice = Dice::new(order);
+        shuffle(&mut shuffled.approvals, &mut dice);
+        shuffle(&mut shuffled.windows, &mut dice);
+        if let Some(proposal) = &mut shuffled.proposal {
+            shuffle(&mut proposal.pre_approvals, &mut dice);
+        }
+        for set in [specimen::shipped(), specimen::permissive()] {
+            let (given, other) = (may_execute(&set, &facts), may_execute(&set, &shuffled));
+            prop_assert_eq!((given.verdict.decision, given.verdict.approvals_needed), (other.verdict.decision, other.verdict.approvals_needed));
+            // Messages name records in the order they are stored; which checks passed does not change.
+            let checks = |permission: &crate::gate::Permission| -> Vec<(String, bool, Decision)> {
+                permission.verdict.reasons.iter().map(|reason| (reason.id.clone(), reason.passed, reason.allows)).collect()
+            };
+            prop_assert_eq!(checks(&given), checks(&other));
+            prop_assert_eq!(given.basis, other.basis);
+        }
+    }
+
+    #[test]
+    fn what_no_rule_permits_does_not_run_whoever_approved_it(seed: u64, chosen in prop::collection::btree_set(0..RULES.len(), 1..8)) {
+        let forbids: Vec<usize> = chosen.into_iter().filter(|rule| is_forbid(*rule)).collect();
+        prop_assume!(!forbids.is_empty());
+        let mut facts = Dice::new(seed).facts();
+        facts.phase = Phase::Execution;
+        let permission = may_execute(&rules(&forbids), &facts);
+        prop_assert!(!permission.granted());
+        prop_assert!(permission.verdict.decision < Decision::NeedsApproval);
     }
 
     #[test]
@@ -113,6 +169,57 @@ proptest! {
     }
 
     #[test]
+    fn a_freeze_override_never_makes_anything_automatic_and_without_a_freeze_changes_nothing(seed: u64) {
+        let mut facts = Dice::new(seed).facts();
+        prop_assume!(facts.proposal.is_some());
+        let now = facts.now;
+        let proposal = facts.proposal.as_mut().unwrap();
+        let given = specimen::freeze_override(proposal, now);
+        for set in [specimen::shipped(), specimen::permissive()] {
+            let with = |facts: &Facts, given: Option<FreezeOverride>| {
+                let mut facts = facts.clone();
+                facts.proposal.as_mut().unwrap().freeze_override = given;
+                (evaluate(&set, &facts), may_execute(&set, &facts))
+            };
+            let (without, lifted) = (with(&facts, None), with(&facts, Some(given.clone())));
+            let frozen = facts.windows.iter().any(|window| window.kind == WindowKind::Freeze);
+            if frozen {
+                prop_assert!(lifted.0.decision <= Decision::NeedsApproval);
+                prop_assert!(lifted.1.basis != Some(crate::gate::Basis::Automatic));
+            } else {
+                prop_assert_eq!(&lifted, &without);
+            }
+        }
+    }
+
+    #[test]
+    fn an_override_that_is_late_or_of_something_else_or_of_the_wrong_persons_is_as_none(seed: u64, flaw in 0usize..8) {
+        let mut facts = Dice::new(seed).facts();
+        prop_assume!(facts.proposal.is_some());
+        let until = facts.now.plus(std::time::Duration::from_secs(60));
+        facts.windows.push(WindowInForce { name: "window".to_owned(), kind: WindowKind::Freeze, until });
+        facts.requester = specimen::baseline().requester;
+        let now = facts.now;
+        let proposal = facts.proposal.as_mut().unwrap();
+        let mut given = specimen::freeze_override(proposal, now);
+        match flaw {
+            0 => given.binding = specimen::digest("other"),
+            1 => given.expires_at = now,
+            2 => given.confirmed_by = given.requested_by.clone(),
+            3 => given.confirmed_by = specimen::person("BO@Example.com"),
+            4 => given.requested_by = specimen::person("ANA@example.com"),
+            5 => given.confirmed_by = specimen::person("Ana@example.com"),
+            6 => given.requested_by = specimen::person("wren@example.com"),
+            _ => given.confirmed_by = specimen::person("Wren@Example.com"),
+        }
+        proposal.freeze_override = None;
+        let without = evaluate(&specimen::permissive(), &facts);
+        facts.proposal.as_mut().unwrap().freeze_override = Some(given);
+        prop_assert_eq!(evaluate(&specimen::permissive(), &facts), without.clone());
+        prop_assert!(without.decision < Decision::NeedsApproval);
+    }
+
+    #[test]
     fn every_verdict_lists_refusals_first_and_is_their_minimum(seed: u64) {
         let facts = Dice::new(seed).facts();
         let verdict = evaluate(&specimen::shipped(), &facts);
@@ -146,6 +253,14 @@ fn a_policy_that_cannot_be_evaluated_refuses_with_its_own_reason() {
         assert!(!reason.passed && reason.layer == Layer::Policy, "{reason:?}");
         assert!(reason.message.contains("could not be evaluated") && reason.message.contains("overflow"), "{}", reason.message);
         assert!(verdict.decision < Decision::AutoExecute);
+        // By this value the failures are counted as a metric.
+        let marked: Vec<&str> = verdict
+            .reasons
+            .iter()
+            .filter(|reason| reason.values.contains_key(crate::gate::EVALUATION_ERROR))
+            .map(|reason| reason.id.as_str())
+            .collect();
+        assert_eq!(marked, [format!("r{broken}")]);
     }
 }
 
@@ -183,6 +298,27 @@ fn a_verdict_names_every_invariant_and_every_determining_policy() {
     assert_eq!(ids, expected.into());
     assert_eq!(verdict.reasons.len(), ids.len(), "no id twice");
     assert_eq!(verdict.policies, specimen::shipped().digest());
+}
+
+#[test]
+fn a_lifted_freeze_names_both_persons_and_the_reason_and_waits_for_approval() {
+    let mut facts = specimen::baseline();
+    let until = facts.now.plus(std::time::Duration::from_secs(60));
+    facts.windows.push(WindowInForce { name: "year-end".to_owned(), kind: WindowKind::Freeze, until });
+    assert_eq!(evaluate(&specimen::shipped(), &facts).decision, Decision::RecommendOnly);
+    let now = facts.now;
+    let proposal = facts.proposal.as_mut().unwrap();
+    proposal.freeze_override = Some(specimen::freeze_override(proposal, now));
+    let verdict = evaluate(&specimen::shipped(), &facts);
+    assert_eq!((verdict.decision, verdict.approvals_needed), (Decision::NeedsApproval, 1));
+    let refused: Vec<_> = verdict.refusals().collect();
+    assert_eq!((refused.len(), refused[0].id.as_str()), (1, "no_freeze"));
+    for word in ["year-end", "`bo@example.com` asked", "`cy@example.com` confirmed", "the release cannot wait"] {
+        assert!(refused[0].message.contains(word), "{word}: {}", refused[0].message);
+    }
+    // A peak is the policies' to judge, and no override lifts it.
+    facts.windows.push(WindowInForce { name: "sales".to_owned(), kind: WindowKind::Peak, until });
+    assert!(evaluate(&specimen::shipped(), &facts).refusals().any(|reason| reason.layer == Layer::Policy));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         approval::{Caps, Mode, PreApproval, Revocation, Voided},
         digest::Digest,
-        id::PreApprovalId,
+        id::{DualAuthorizationId, PreApprovalId},
         name::{ParameterName, PersonId, SourceId, TenantId},
         principal::Role,
         priority::{Priority, Risk},
@@ -52,6 +52,18 @@ pub(in crate::gate) fn digest(name: &str) -> Digest {
 pub(in crate::gate) fn approval(facts: &Facts, by: &str) -> ApprovalFacts {
     let binding = facts.proposal.as_ref().map_or_else(|| digest("none"), |proposal| proposal.binding);
     ApprovalFacts { by: person(by), at: facts.now, binding, roles: BTreeSet::from([Role::Approver]) }
+}
+
+/// What Bo asked for and Cy confirmed.
+pub(in crate::gate) fn freeze_override(proposal: &ProposalFacts, now: Timestamp) -> FreezeOverride {
+    FreezeOverride {
+        authorization: DualAuthorizationId::new(now, 0),
+        binding: proposal.binding,
+        requested_by: person("bo@example.com"),
+        confirmed_by: person("cy@example.com"),
+        reason: "the release cannot wait".to_owned(),
+        expires_at: now.plus(Duration::from_millis(1)),
+    }
 }
 
 /// SplitMix64 (G. Steele et al., 2014): the same facts in every run.
@@ -144,6 +156,20 @@ impl Dice {
         } else if let Some(requester) = &mut facts.requester {
             (requester.flagged, requester.vip) = (self.trouble(), self.trouble());
             requester.entitled = self.pick(&[None, Some(true)], &[Some(false)]);
+            requester.groups = self.any(&[None, Some("staff"), Some("contractors")]).into_iter().map(str::to_owned).collect();
+            // One trouble of the two at a time, so that automation stays common.
+            let trouble = self.pick(&[0], &[1, 2]);
+            requester.standing = match (trouble, self.below(3)) {
+                (1, _) => Some(StandingFacts::Unknown { reason: "the directory answered 503".to_owned() }),
+                (_, 0) => None,
+                (_, 1) => Some(StandingFacts::Listed),
+                _ => Some(StandingFacts::Answered { at: now }),
+            };
+            requester.rate = match (trouble, self.below(3)) {
+                (2, _) => Some(RequestRate { tickets_hour: 4, limit: 3 }),
+                (_, 0) => None,
+                (_, n) => Some(RequestRate { tickets_hour: 1 + n as u32, limit: 3 }),
+            };
         }
         if self.trouble() {
             facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Unhealthy { reason: "circuit open".to_owned() });
@@ -170,6 +196,10 @@ impl Dice {
                 _ => proposal.expires_at = now,
             }
         }
+        if self.trouble() {
+            proposal.beneficiaries = BTreeSet::from([person(self.any(&["bo", "CY@example.com", "nobody"]))]);
+        }
+        proposal.freeze_override = self.freeze_override(proposal, now);
         let template = proposal.pre_approvals[0].clone();
         let records = self.pick(&[1, 1, 2], &[0]);
         proposal.pre_approvals = (0..records).map(|n| self.pre_approval(&template, now, n)).collect();
@@ -186,6 +216,21 @@ impl Dice {
             }
         }
         facts
+    }
+
+    /// Half of them in order, so that a freeze is lifted about as often as not.
+    pub(in crate::gate) fn freeze_override(&mut self, proposal: &ProposalFacts, now: Timestamp) -> Option<FreezeOverride> {
+        let mut given = freeze_override(proposal, now);
+        match self.below(12) {
+            0 => given.binding = digest("seen before the change"),
+            1 => given.expires_at = now,
+            2 => given.confirmed_by = person("BO@example.com"),
+            3 => given.requested_by = person("Ana@example.com"),
+            4 => given.confirmed_by = person("WREN@example.com"),
+            5 => return None,
+            _ => {}
+        }
+        Some(given)
     }
 
     fn pre_approval(&mut self, template: &PreApproval, now: Timestamp, n: u32) -> PreApproval {

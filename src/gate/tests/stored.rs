@@ -2,7 +2,7 @@
 
 use super::specimen::{BASELINE, Dice, baseline, shipped};
 use crate::{
-    domain::canonical,
+    domain::{canonical, verdict::Layer},
     gate::{GateError, evaluate, facts::Facts},
 };
 
@@ -29,6 +29,13 @@ fn facts_of_form_one_are_read_and_decided_as_they_were() {
     assert_eq!(serde_json::to_value(&old).unwrap(), serde_json::from_str::<serde_json::Value>(FORM_1).unwrap(), "nothing is added");
     let (then, now) = (evaluate(&shipped(), &old), evaluate(&shipped(), &baseline()));
     assert_eq!(then.decision, now.decision);
+    // The invariants' reasons as the program that wrote them gave them; `UPDATE_REASONS=1` writes the file.
+    let invariants: Vec<_> = then.reasons.iter().filter(|reason| reason.layer == Layer::Invariant).collect();
+    let reasons = serde_json::to_string_pretty(&invariants).unwrap() + "\n";
+    if std::env::var_os("UPDATE_REASONS").is_some() {
+        std::fs::write("src/gate/tests/reasons_form_1.json", &reasons).unwrap();
+    }
+    assert_eq!(reasons, std::fs::read_to_string("src/gate/tests/reasons_form_1.json").unwrap());
 }
 
 #[test]

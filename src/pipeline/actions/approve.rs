@@ -52,11 +52,17 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
         return Err(ActionError::Changed(format!("the ticket is `{}` and waits for no approval", ticket.state)));
     }
     let decider = service.decider();
-    let changed = || ActionError::Changed("the runbook changed or was withdrawn".to_owned());
-    let (runbook_id, digest) = recommendation.runbook.clone().zip(recommendation.runbook_digest).ok_or_else(changed)?;
-    let runbook = exactly(decider.library(), &runbook_id, &digest).ok_or_else(changed)?;
+    let changed = decider.changed_since(&ticket, &recommendation)?;
+    if !changed.is_empty() {
+        let how = format!("{}; have triage look again with `POST /v1/tickets/{}/triage`", changed.join("; "), ticket.id);
+        return Err(ActionError::Changed(how));
+    }
+    let nothing = || ActionError::Refused(vec![Refusal::NothingProposed.to_string()]);
+    let (runbook_id, digest) = recommendation.runbook.clone().zip(recommendation.runbook_digest).ok_or_else(nothing)?;
+    let runbook = exactly(decider.library(), &runbook_id, &digest).ok_or_else(nothing)?;
     let target = target_of(runbook, &recommendation.values())?;
-    let circumstances = circumstances::gather(service, &ticket, Some((runbook, target)), None).await?;
+    let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, target)), None).await?;
+    circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
 
     let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
     gate::may_approve(decider.policies(), &facts, caller, &seen.binding).map_err(refused)?;

@@ -2,9 +2,14 @@
 
 pub mod accept;
 pub mod approve;
+mod auto_mode;
 pub mod dead_letter;
+pub mod dual_authorization;
+mod freeze_override;
 pub mod judge;
+pub mod look_again;
 pub mod modes;
+pub mod password;
 pub mod pre_approve;
 pub mod reject;
 pub mod submit;

@@ -1,12 +1,15 @@
 //! How far Sluicegate may go: modes per scope, and the kill switch.
+// INVARIANT: no mode becomes `auto` here; that takes two persons (`dual_authorization`).
 
 use crate::{
     domain::{
         approval::{KillSwitch, Mode, Modes, Scope},
         entry::{Entry, Event},
+        name::TenantId,
         principal::{Actor, Principal, Role},
     },
     pipeline::{
+        actions::submit,
         error::{ActionError, Result},
         service::Service,
     },
@@ -16,21 +19,56 @@ use crate::{
 /// Sets one scope's mode, if nobody changed the modes since the caller saw `revision`.
 ///
 /// # Errors
-/// `auto` needs the approver role, anything else the operator's; or somebody else was first.
+/// `auto`, which takes two persons; no such scope; not an operator; or somebody else was first.
 pub async fn set_mode(service: &Service, caller: &Principal, scope: &Scope, mode: Mode, revision: u64) -> Result<Modes> {
-    service.require(caller, if mode == Mode::Auto { Role::Approver } else { Role::Operator })?;
+    if mode == Mode::Auto {
+        let why = "`auto` takes two persons: ask with POST /v1/dual-authorizations, and another approver confirms".to_owned();
+        return Err(ActionError::Refused(vec![why]));
+    }
+    service.require(caller, Role::Operator)?;
+    is_known(service, &caller.tenant, scope)?;
     let mut modes = service.store.modes(&caller.tenant).await?;
     // Said here and not left to the commit: a caller ahead of what we read would save what we read, an old
     // kill switch with it, under the newer revision.
     if modes.revision != revision {
         return Err(ActionError::Changed(format!("you saw revision {revision} of the modes, they are at {}", modes.revision)));
     }
-    let from = match scope {
+    let from = put(&mut modes, scope, mode);
+    save(service, caller, modes, revision, Event::ModeChanged { scope: scope.to_string(), from, to: mode }).await
+}
+
+/// A misspelt name would set a mode for nobody and be believed.
+///
+/// # Errors
+/// The tenant has no such source, or there is no such runbook.
+pub(super) fn is_known(service: &Service, tenant: &TenantId, scope: &Scope) -> Result<()> {
+    let (known, what, id) = match scope {
+        Scope::Global => return Ok(()),
+        Scope::Source(id) => {
+            let configured = service.sources.get(id.as_str()).is_some_and(|source| source.spec.tenant() == tenant);
+            (configured || submit::is_reserved(id.as_str()), "source", id.to_string())
+        }
+        Scope::Runbook(id) => (service.decider().library().get(id).is_some(), "runbook", id.to_string()),
+    };
+    if known { Ok(()) } else { Err(ActionError::NotFound { what, id }) }
+}
+
+/// The scope's own mode, where one was set.
+pub(super) fn of(modes: &Modes, scope: &Scope) -> Option<Mode> {
+    match scope {
+        Scope::Global => Some(modes.global),
+        Scope::Source(id) => modes.sources.get(id).copied(),
+        Scope::Runbook(id) => modes.runbooks.get(id).copied(),
+    }
+}
+
+/// Puts the scope's mode in place; gives the one before.
+pub(super) fn put(modes: &mut Modes, scope: &Scope, mode: Mode) -> Mode {
+    match scope {
         Scope::Global => std::mem::replace(&mut modes.global, mode),
         Scope::Source(id) => modes.sources.insert(id.clone(), mode).unwrap_or(modes.global),
         Scope::Runbook(id) => modes.runbooks.insert(id.clone(), mode).unwrap_or(modes.global),
-    };
-    save(service, caller, modes, revision, Event::ModeChanged { scope: scope.to_string(), from, to: mode }).await
+    }
 }
 
 /// Stops every execution before its next step, or lets them start again.

@@ -16,10 +16,11 @@ use crate::{
     },
     gate::approval::same_person,
     pipeline::{
+        actions::submit,
         error::{ActionError, Result},
         service::Service,
     },
-    store::change::{Change, Write},
+    store::change::{Change, Expectation, Write},
 };
 
 /// What an approver asks for.
@@ -68,6 +69,23 @@ pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) 
     if !runbook.is_executable() {
         return Err(invalid("/runbook", format!("runbook `{}` has no change step, so there is nothing to pre-approve", asked.runbook)));
     }
+    let known = decider.triage().catalogue().ids();
+    if let Some(odd) = asked.categories.iter().find(|category| !known.contains(*category)) {
+        return Err(invalid("/categories", format!("`{odd}` is not a category of the catalogue")));
+    }
+    let configured = |source: &SourceId| {
+        submit::is_reserved(source.as_str())
+            || service.sources.get(source.as_str()).is_some_and(|known| known.spec.tenant() == &caller.tenant)
+    };
+    if let Some(odd) = asked.sources.iter().find(|source| !configured(source)) {
+        return Err(invalid("/sources", format!("`{odd}` is not a configured source")));
+    }
+    if let Some(hours) = asked.during.as_ref().filter(|hours| !decider.calendar().has_hours(hours)) {
+        return Err(invalid("/during", format!("`{hours}` is no window of kind `hours` in `freeze.toml`")));
+    }
+    if asked.caps.per_hour == 0 || asked.caps.per_target_hour == 0 || asked.caps.per_requester_hour == 0 || asked.caps.concurrent == 0 {
+        return Err(invalid("/caps", "a cap of zero lets nothing run: revoke the pre-approval instead".to_owned()));
+    }
     let now = service.ambient.now();
     let latest = now.plus(std::time::Duration::from_secs(LONGEST_DAYS * 86_400));
     if asked.expires_at <= now || asked.expires_at > latest {
@@ -96,8 +114,9 @@ pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) 
         digest: record.digest,
         mode: record.mode,
         expires_at: record.expires_at,
+        record: Some(crate::domain::canonical::digest(&record)?),
     };
-    save(service, caller, record, event).await
+    save(service, caller, record, Vec::new(), event).await
 }
 
 /// Takes a pre-approval back at once.
@@ -117,14 +136,17 @@ pub async fn revoke(service: &Service, caller: &Principal, id: PreApprovalId, re
     if let Some(revoked) = &record.revoked {
         return Err(ActionError::Changed(format!("`{}` revoked it at {}", revoked.by, revoked.at)));
     }
+    if let Some(voided) = &record.voided {
+        return Err(ActionError::Changed(format!("it is void since {}, when the runbook was seen changed", voided.at)));
+    }
     record.revoked = Some(Revocation { by: caller.person.clone(), at: service.ambient.now(), reason: reason.to_owned() });
     let event = Event::PreApprovalRevoked { pre_approval: id, runbook: record.runbook.clone(), reason: reason.to_owned() };
-    save(service, caller, record, event).await
+    save(service, caller, record, vec![Expectation::PreApprovalStands { pre_approval: id }], event).await
 }
 
-async fn save(service: &Service, caller: &Principal, record: PreApproval, event: Event) -> Result<PreApproval> {
+async fn save(service: &Service, caller: &Principal, record: PreApproval, expect: Vec<Expectation>, event: Event) -> Result<PreApproval> {
     let entry = Entry::new(caller.tenant.clone(), service.ambient.now(), Actor::Person(caller.person.clone()), event);
-    let change = Change { expect: Vec::new(), writes: vec![Write::PreApproval(record.clone())], entries: vec![entry] };
+    let change = Change { expect, writes: vec![Write::PreApproval(record.clone())], entries: vec![entry] };
     service.commit(change).await?;
     Ok(record)
 }

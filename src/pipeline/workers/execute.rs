@@ -26,7 +26,7 @@ use crate::{
         outcome::{self, Word},
         say,
         service::Service,
-        workers::triage::tell,
+        tell::{self, About},
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -141,7 +141,7 @@ struct InService<'a> {
 }
 
 impl InService<'_> {
-    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<(), String>> {
+    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<Vec<Expectation>, String>> {
         let service = self.service;
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
@@ -149,9 +149,12 @@ impl InService<'_> {
         let Some(runbook) = exactly(decider.library(), &execution.runbook, &execution.runbook_digest) else {
             return Ok(Err("the runbook changed since it was allowed".to_owned()));
         };
-        let circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
+        let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
+        circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
-        Ok(allowed(&decider, &facts, execution))
+        // Modes hold the kill switch: one pulled after this look stops the step all the same.
+        let modes = Expectation::ModesRevision { tenant: execution.tenant.clone(), revision: circumstances.modes.revision };
+        Ok(allowed(&decider, &facts, execution).map(|()| vec![modes]))
     }
 }
 
@@ -168,7 +171,7 @@ fn allowed(decider: &Decider, facts: &gate::Facts, execution: &Execution) -> std
 
 #[async_trait]
 impl Surroundings for InService<'_> {
-    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<(), String> {
+    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<Vec<Expectation>, String> {
         // Not knowing is a no.
         self.permission(execution).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
     }
@@ -206,14 +209,10 @@ impl Surroundings for InService<'_> {
             let decider = service.decider();
             let title = title_of(decider.library().get(&execution.runbook), execution);
             let resolved = ticket.state == TicketState::Resolved;
-            tell(
-                service,
-                &ticket,
-                now,
-                &mut change,
-                |ticket| say::finished(ticket, execution, resolved, &title, &service.config.server.public_url),
-                || say::finished_event(&ticket, execution),
-            );
+            tell::help_desk(service, &ticket, now, &mut change, || {
+                say::finished(&ticket, execution, resolved, &title, &service.config.server.public_url)
+            });
+            tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
         }
         change.writes.push(service.write_ticket(ticket));
         if let Some(kind) = outcome::of_run(execution.state) {

@@ -13,9 +13,7 @@ use crate::{
         approval::{Caps, Mode},
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
-        id::{ExecutionId, OutboxId, RecommendationId, TicketId},
-        name::TenantId,
-        outbox::{Destination, Message},
+        id::{ExecutionId, RecommendationId},
         principal::Actor,
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -32,6 +30,7 @@ use crate::{
         error::{ActionError, Result},
         look_up, say,
         service::Service,
+        tell::{self, About},
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -154,14 +153,8 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
     }
     // In shadow mode nobody outside hears of it.
     if circumstances.modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
-        tell(
-            service,
-            &ticket,
-            now,
-            &mut change,
-            |ticket| say::decision(ticket, &recommendation, &service.config.server.public_url),
-            || say::decision_event(&ticket, &recommendation),
-        );
+        tell::help_desk(service, &ticket, now, &mut change, || say::decision(&ticket, &recommendation, &service.config.server.public_url));
+        tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::decision_event(&ticket, &recommendation));
     }
     change.writes.push(Write::Recommendation(Box::new(recommendation)));
     change.writes.push(service.write_ticket(ticket));
@@ -258,42 +251,4 @@ pub(crate) fn created(execution: &Execution) -> Result<Event> {
 fn caps_of(recommendation: &Recommendation) -> Result<Caps> {
     let facts = Facts::read(&recommendation.receipt.facts).map_err(|why| ActionError::Internal(why.to_string()))?;
     gate::caps_in_force(&facts).ok_or_else(|| ActionError::Internal("an automatic verdict without a pre-approval".to_owned()))
-}
-
-/// Queues what is said to the help desk and to the tenant's webhooks.
-pub(crate) fn tell(
-    service: &Service,
-    ticket: &Ticket,
-    now: Timestamp,
-    change: &mut Change,
-    comment: impl FnOnce(&Ticket) -> Message,
-    event: impl FnOnce() -> Message,
-) {
-    if service.senders.writes_back_to(&ticket.source) {
-        queue(service, &ticket.tenant, Some(ticket.id), Destination::HelpDesk(ticket.source.clone()), comment(ticket), now, change);
-    }
-    publish(service, &ticket.tenant, Some(ticket.id), event(), now, change);
-}
-
-/// Queues an event for the tenant's webhooks that want it. `ticket` is `None` when it is about none.
-pub(crate) fn publish(service: &Service, tenant: &TenantId, ticket: Option<TicketId>, event: Message, now: Timestamp, change: &mut Change) {
-    let Message::Event { event_type, .. } = &event else { return };
-    for destination in service.senders.listeners(tenant, event_type) {
-        queue(service, tenant, ticket, destination, event.clone(), now, change);
-    }
-}
-
-fn queue(
-    service: &Service,
-    tenant: &TenantId,
-    ticket: Option<TicketId>,
-    destination: Destination,
-    message: Message,
-    now: Timestamp,
-    change: &mut Change,
-) {
-    let message = say::queued(tenant, ticket, OutboxId::new(now, service.ambient.random()), destination, message, now);
-    let queued = Event::MessageQueued { message: message.id, ticket, destination: message.destination.key() };
-    change.entries.push(Entry::new(tenant.clone(), now, Actor::Engine, queued));
-    change.writes.push(Write::Message(Box::new(message)));
 }

@@ -2,12 +2,14 @@
 
 pub mod acknowledgement;
 pub mod dead_letter;
+pub mod dual_authorization;
 pub mod execution;
 pub mod health;
 pub mod intake;
 pub mod log;
 pub mod modes;
 pub mod outbox;
+pub mod person;
 pub mod pre_approval;
 pub mod problems;
 pub mod recommendation;

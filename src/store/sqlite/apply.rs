@@ -85,7 +85,7 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 r.runbook.as_ref().map(|runbook| runbook.as_str()),
                 r.runbook_digest.as_ref().map(|digest| digest.as_bytes()),
                 recommendation_state(r.state),
-                r.verdict.decision == Decision::NeedsApproval,
+                r.verdict.decision == Decision::NeedsApproval || r.freeze_override.is_some(),
                 r.would_act,
                 int(r.revision),
                 r.expires_at.as_millis(),

@@ -270,6 +270,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn standing_pre_approvals(&self) -> Result<Vec<PreApproval>> {
+        self.readers.read(|connection| read::many(connection, "SELECT id, doc FROM pre_approvals WHERE stands = 1 ORDER BY seq", [])).await
+    }
+
     async fn release_ticket(&self, ticket: TicketId) -> Result<()> {
         self.ask(0, |answer| Command::Release { work: Work::Tickets, id: ticket.to_string(), answer }).await
     }

@@ -186,6 +186,7 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         missing: Vec::new(),
         verdict: Verdict { decision, reasons: Vec::new(), policies: Digest::of(b"policies"), approvals_needed: 1 },
         would_act: true,
+        freeze_override: None,
         receipt: Receipt {
             look_ups: Vec::new(),
             form: Receipt::FORM,

@@ -9,10 +9,7 @@ use crate::{
         name::{RunbookId, SourceId},
         principal::Principal,
     },
-    pipeline::{
-        actions::{modes, submit},
-        error::ActionError,
-    },
+    pipeline::{actions::modes, error::ActionError},
     server::{
         app::App,
         auth::Caller,
@@ -25,7 +22,7 @@ use crate::{
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModeBody {
-    /// `auto` needs the approver's role, the others the operator's.
+    /// `shadow` or `suggest`. `auto` takes two persons: `POST /v1/dual-authorizations`.
     pub mode: Mode,
     /// The revision read; or send it as `If-Match`.
     pub revision: Option<u64>,
@@ -65,11 +62,6 @@ pub async fn source(
     headers: HeaderMap,
     Checked(body): Checked<ModeBody>,
 ) -> Result<impl IntoResponse, Problem> {
-    // A misspelt name would set a mode for nobody and be believed.
-    let configured = app.service.sources.get(id.as_str()).is_some_and(|source| source.spec.tenant() == &caller.tenant);
-    if !configured && !submit::is_reserved(id.as_str()) {
-        return Err(Problem::not_found("source", &id));
-    }
     set(&app, &caller, &headers, Scope::Source(id), body).await
 }
 
@@ -89,9 +81,6 @@ pub async fn runbook(
     headers: HeaderMap,
     Checked(body): Checked<ModeBody>,
 ) -> Result<impl IntoResponse, Problem> {
-    if app.service.decider().library().get(&id).is_none() {
-        return Err(Problem::not_found("runbook", &id));
-    }
     set(&app, &caller, &headers, Scope::Runbook(id), body).await
 }
 

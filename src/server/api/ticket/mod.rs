@@ -2,3 +2,4 @@ pub mod list;
 pub mod log;
 pub mod show;
 pub mod submit;
+pub mod triage;

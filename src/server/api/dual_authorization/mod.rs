@@ -1,0 +1,5 @@
+pub mod confirm;
+pub mod list;
+pub mod request;
+pub mod show;
+pub mod withdraw;
