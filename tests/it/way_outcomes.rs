@@ -4,29 +4,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluicegate::{
-    config::Config,
     domain::{
         ambient::Ambient as _,
-        approval::{Mode, Modes},
-        entry::{Entry, Event},
+        entry::Event,
         execution::ExecutionState,
         id::TicketId,
-        outbox::{Destination, Message},
         outcome::{Outcome, OutcomeKind},
         principal::{
             Actor,
-            Role::{Approver, Auditor, Operator, Responder},
+            Role::{Approver, Operator, Responder},
         },
         recommendation::RecommendationState,
         state::TicketState,
         time::Timestamp,
-        verdict::Decision,
     },
-    gate::{facts::PerMillion, sequential::Watch},
-    intake::Reading,
     pipeline::{
         actions::{
-            accept,
             approve::approve,
             judge::{Did, Judgement, judge},
             modes::kill_switch,
@@ -37,15 +30,11 @@ use sluicegate::{
         reload::reload,
         workers,
     },
-    store::{
-        change::{Change, Expectation, Write},
-        interface::Page,
-    },
 };
 
 use crate::{
     app::{Answer, RUNBOOK},
-    way_world::{GENEROUS, World, does_not_print, refused_by, runbook, seen, set_mode, tenant, within},
+    way_world::{GENEROUS, World, does_not_print, runbook, seen, tenant, within},
 };
 
 pub const HOUR: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sluicegate::{
     config::Config,
     domain::{
@@ -12,14 +12,12 @@ use sluicegate::{
         execution::ExecutionState,
         id::TicketId,
         outbox::{Destination, Message},
-        outcome::{Outcome, OutcomeKind},
+        outcome::OutcomeKind,
         principal::{
             Actor,
             Role::{Approver, Auditor, Operator, Responder},
         },
-        recommendation::RecommendationState,
         state::TicketState,
-        time::Timestamp,
         verdict::Decision,
     },
     gate::{facts::PerMillion, sequential::Watch},
@@ -27,14 +25,8 @@ use sluicegate::{
     pipeline::{
         actions::{
             accept,
-            approve::approve,
-            judge::{Did, Judgement, judge},
-            modes::kill_switch,
-            reject::reject,
+            judge::{Did, judge},
         },
-        error::ActionError,
-        outcome::Correction,
-        reload::reload,
         workers,
     },
     store::{
@@ -44,8 +36,8 @@ use sluicegate::{
 };
 
 use crate::{
-    app::{Answer, RUNBOOK},
-    way_world::{GENEROUS, World, does_not_print, refused_by, runbook, seen, set_mode, tenant, within},
+    way_outcomes::{HOUR, events, kind, says, triaged, word},
+    way_world::{GENEROUS, World, does_not_print, refused_by, runbook, set_mode, tenant, within},
 };
 
 fn held_to(limit: f64) -> impl FnOnce(&mut Config) {
