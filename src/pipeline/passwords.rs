@@ -48,8 +48,15 @@ type Whose = (TenantId, String);
 
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    /// When each try began that has not succeeded, with a number that tells it from others of the same instant.
-    tries: Mutex<(u64, BTreeMap<Whose, Vec<(u64, Timestamp)>>)>,
+    tries: Mutex<Tries>,
+}
+
+#[derive(Default)]
+struct Tries {
+    /// The next try's, which tells it from others of the same instant.
+    number: u64,
+    /// When each try began that has not succeeded, with its number.
+    begun: BTreeMap<Whose, Vec<(u64, Timestamp)>>,
 }
 
 /// A try that began; it counts as failed until it is [`Passwords::succeeded`].
@@ -116,24 +123,24 @@ impl Passwords {
         let whose = (tenant.clone(), person.as_str().to_ascii_lowercase());
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.minus(WINDOW);
-        tries.1.retain(|_, begun| {
+        tries.begun.retain(|_, begun| {
             begun.retain(|(_, at)| *at > since);
             !begun.is_empty()
         });
-        let number = tries.0;
-        let begun = tries.1.entry(whose.clone()).or_default();
+        let number = tries.number;
+        let begun = tries.begun.entry(whose.clone()).or_default();
         if begun.len() >= TRIES {
             return None;
         }
         begun.push((number, now));
-        tries.0 += 1;
+        tries.number += 1;
         Some(Try { whose, number })
     }
 
     /// Takes the try back out of the count. Those that failed before stay: the person may be one of two who try.
     pub fn succeeded(&self, done: &Try) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(begun) = tries.1.get_mut(&done.whose) {
+        if let Some(begun) = tries.begun.get_mut(&done.whose) {
             begun.retain(|(number, _)| *number != done.number);
         }
     }

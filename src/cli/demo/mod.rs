@@ -2,7 +2,8 @@
 //!
 //! A real service on a temporary folder, a simulated automation endpoint and a receiving help desk, all over
 //! HTTP on loopback. Sample tickets arrive through the real signed webhooks. Two simulated persons act: an
-//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows some proposals.
+//! approver who pre-approves the low-risk runbooks, and an on-call engineer who allows some proposals. Together they
+//! switch automation on.
 
 mod automation;
 mod desk;

@@ -79,11 +79,5 @@ async fn was_set_since(service: &Service, record: &DualAuthorization, scope: &Sc
     let changes = newest("mode_changed").await?;
     let name = scope.to_string();
     let set = |event: &Event| matches!(event, Event::ModeChanged { scope, .. } if *scope == name);
-    if let Scope::Runbook(id) = scope {
-        let demoted = newest("runbook_demoted").await?;
-        if demoted.iter().any(|logged| logged.index > requested && logged.entry.event.runbook() == Some(id)) {
-            return Ok(true);
-        }
-    }
     Ok(changes.len() >= LOOKED_AT || changes.iter().any(|logged| logged.index > requested && set(&logged.entry.event)))
 }
