@@ -25,5 +25,6 @@ mod way_outcomes;
 mod way_pre_approvals;
 mod way_requesters;
 mod way_switches;
+mod way_trust;
 mod way_whole;
 mod way_world;
