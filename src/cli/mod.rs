@@ -69,6 +69,9 @@ enum Command {
     /// Make API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// Make a runbook a standard change, list those that are, or take one back; through a running service.
+    #[command(subcommand)]
+    PreApproval(pre_approval::Command),
     /// Set people's passwords.
     #[command(subcommand)]
     Person(person::Command),
@@ -81,9 +84,6 @@ enum Command {
     /// Let people approve a proposal although a freeze is in force, through a running service.
     #[command(subcommand)]
     FreezeOverride(switches::FreezeOverrideCommand),
-    /// Make a runbook a standard change, list those that are, or take one back; through a running service.
-    #[command(subcommand)]
-    PreApproval(pre_approval::Command),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -105,11 +105,11 @@ pub fn main() -> ExitCode {
         Command::Log(command) => log::run(&command),
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
+        Command::PreApproval(command) => pre_approval::run(&command),
         Command::Person(command) => person::run(&command),
         Command::Mode(command) => switches::mode(&command),
         Command::KillSwitch(command) => switches::kill_switch(&command),
         Command::FreezeOverride(command) => switches::freeze_override(&command),
-        Command::PreApproval(command) => pre_approval::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),
     };

@@ -31,7 +31,7 @@ pub struct MakeArgs {
     /// The digest you read; without it, the one in force is shown and nothing is approved.
     #[arg(long)]
     digest: Option<String>,
-    #[arg(long, default_value = "auto", value_parser = mode)]
+    #[arg(long, default_value = "auto")]
     mode: Mode,
     /// RFC 3339 time at which the pre-approval ends.
     #[arg(long)]
@@ -78,13 +78,6 @@ pub struct RevokeArgs {
     /// For the runbook's owner.
     #[arg(long)]
     reason: String,
-}
-
-pub(super) fn mode(text: &str) -> Result<Mode, String> {
-    [Mode::Shadow, Mode::Suggest, Mode::Auto]
-        .into_iter()
-        .find(|mode| mode.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is not a mode: shadow, suggest or auto"))
 }
 
 pub fn run(command: &Command) -> Outcome {

@@ -45,13 +45,13 @@ impl Remote {
         self.send(reqwest::Method::POST, path, Some(body))
     }
 
-    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.send(reqwest::Method::PUT, path, Some(body))
-    }
-
     /// An answer that is no JSON.
     pub fn get_text(&self, path: &str) -> Result<String, Failure> {
         self.ask(reqwest::Method::GET, path, None, async |answer| Ok(answer.text().await?))
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(reqwest::Method::PUT, path, Some(body))
     }
 
     fn send(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {

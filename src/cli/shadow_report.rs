@@ -81,12 +81,10 @@ fn of_version(version: &VersionAgreement) -> String {
     let percent = |rate: f64| format!("{:.1} %", rate * 100.0);
     let old = if version.in_force { "" } else { " (not in force)" };
     let mut page = format!("\n{} {}{old}\n", version.runbook, version.digest.short());
-    page += &format!(
-        "  would have acted  {} times, judged {}, of which {} ran by themselves\n",
-        version.would_have_acted, version.judged, version.ran_by_itself
-    );
+    page +=
+        &format!("  would have acted  {}; judged {}; ran by itself {}\n", version.would_have_acted, version.judged, version.ran_by_itself);
     let kinds: Vec<String> = version.outcomes.iter().map(|(kind, count)| format!("{} {count}", kind.as_str())).collect();
-    page += &format!("  what people did   {}\n", if kinds.is_empty() { "not known yet".to_owned() } else { kinds.join(", ") });
+    page += &format!("  what came of it   {}\n", if kinds.is_empty() { "not known yet".to_owned() } else { kinds.join(", ") });
     if let Some(agreement) = &version.agreement {
         page += &format!(
             "  agreement         {} ({} to {} at {})\n",
@@ -98,17 +96,17 @@ fn of_version(version: &VersionAgreement) -> String {
     }
     let bound = &version.bound;
     let verdict = match (bound.holds, bound.right_needed) {
-        (true, _) => "inside the limit".to_owned(),
-        (false, Some(more)) => format!("{more} more right ones needed"),
-        (false, None) => "no number of right ones is enough".to_owned(),
+        (true, _) if bound.limit >= 1.0 => "no limit set".to_owned(),
+        (true, _) => format!("inside the limit of {}", percent(bound.limit)),
+        (false, Some(more)) => format!("over the limit of {}, {more} more right ones needed", percent(bound.limit)),
+        (false, None) => format!("over the limit of {}, and no number of right ones is enough", percent(bound.limit)),
     };
     page += &format!(
-        "  error bound       {} at {} from {} outcomes, {} wrong; limit {}: {verdict}\n",
+        "  error bound       {} at {} from {} outcomes, {} wrong: {verdict}\n",
         percent(bound.upper),
         percent(bound.confidence),
         bound.decisions,
-        bound.wrong,
-        percent(bound.limit)
+        bound.wrong
     );
     for (place, disagreement) in version.disagreements.iter().enumerate() {
         page += &format!("  {:<16}  {}\n", if place == 0 { "disagreements" } else { "" }, of_disagreement(disagreement));

@@ -23,7 +23,6 @@ pub enum ModeCommand {
         remote: OptionalRemote,
         #[command(flatten)]
         scope: ScopeArg,
-        #[arg(value_parser = super::pre_approval::mode)]
         mode: Mode,
     },
     /// Ask for `auto`; another approver confirms it. Your password comes from standard input.

@@ -148,12 +148,12 @@ impl VersionAgreement {
 impl Agreement {
     /// Of `judged` proposals, of which `wrong` were wrong; at least one was judged.
     fn of(judged: u64, wrong: u64, confidence: f64) -> Self {
-        // Half of what is left of the confidence on each side.
+        // Half of what is left of the confidence on each side. In millionths, so that 1 - x is exact.
         let side = PerMillion::at_most(f64::midpoint(1.0, confidence));
         let right = judged - wrong;
         Self {
             rate: right as f64 / judged as f64,
-            lower: 1.0 - error_bound::upper(judged, wrong, side).as_f64(),
+            lower: PerMillion::new(PerMillion::ONE.millionths() - error_bound::upper(judged, wrong, side).millionths()).as_f64(),
             upper: error_bound::upper(judged, right, side).as_f64(),
             confidence,
         }

@@ -482,6 +482,41 @@ async fn outcomes_that_cross_only_together_demote_once_whichever_is_committed_la
 }
 
 #[tokio::test]
+async fn a_run_whose_end_crosses_demotes_its_runbook_in_the_change_that_ends_it() {
+    let world = World::with(held_to(0.3)).await;
+    let ids = automatic_runs(&world, 10).await;
+    let rea = world.person("rea", &[Responder]).await;
+    let last = world.tell(&does_not_print("last", "prn-00009")).await;
+    let (arrived, go_on) = world.automation.hold("POST /hosts/prn-00009/restart");
+    workers::triage::step(world.service()).await.unwrap();
+    let service = world.service().clone();
+    let running = tokio::spawn(async move { workers::execute::step(&service, 1).await.unwrap() });
+    within("the held call", arrived).await.unwrap();
+
+    let (limit, alpha) = (PerMillion::new(300_000), PerMillion::new(50_000));
+    let mut wrong = [false; 10];
+    let mut undone = 0;
+    while !Watch::over(limit, alpha, wrong.into_iter().chain([true])).demoted() {
+        undone += 1;
+        let newest = ids.len() - undone;
+        let proposal = world.proposal(ids[newest]).await;
+        judge(world.service(), &rea, proposal.id, word(proposal.revision, Did::Undone)).await.unwrap();
+        wrong[newest] = true;
+    }
+    assert!(undone > 0 && !Watch::over(limit, alpha, wrong).demoted());
+    assert!(!world.store().modes(&tenant()).await.unwrap().runbooks.contains_key(&runbook()));
+    go_on.send(()).unwrap();
+    within("the run", running).await.unwrap();
+    assert_eq!(world.runs(last).await[0].state, ExecutionState::RolledBack, "the gate refuses the next step");
+    assert_eq!(kind(&world, last).await, Some(OutcomeKind::VerifyFailed));
+    assert_eq!(world.store().modes(&tenant()).await.unwrap().runbooks.get(&runbook()), Some(&Mode::Suggest));
+    let log = events(&world).await;
+    let at = log.iter().position(|event| matches!(event, Event::RunbookDemoted { .. })).unwrap();
+    assert!(matches!(log[at - 1], Event::OutcomeRecorded { ticket, .. } if ticket == last));
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn one_delivery_that_reopens_many_tickets_demotes_the_runbook_once() {
     let world = World::with(held_to(0.3)).await;
     let ids = automatic_runs(&world, 8).await;
@@ -547,6 +582,19 @@ async fn the_report_counts_what_people_did_and_lists_every_disagreement_of_the_c
     assert_eq!(world.app.get(&token, "/v1/shadow-report?since=2030-01-01T00:00:00Z").await.json()["versions"], json!([]));
     world.app.get(&token, "/v1/shadow-report?since=yesterday").await.is(400, "invalid-parameter");
     world.app.get(&token, "/v1/shadow-report?sinc=2030-01-01T00:00:00Z").await.is(400, "invalid-parameter");
+
+    let (file, url) = (world.app.folder.path().join("report.svg"), format!("http://{}", world.app.address));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    command.args(["policy", "shadow-report", "--since", "2023-11-01T00:00:00Z", "--url", &url, "--svg"]).arg(&file);
+    command.env("SLUICEGATE_TOKEN", &token);
+    let printed = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    for line in ["would have acted  5; judged 4; ran by itself 0", "same_runbook 3, rejected 1", "rejected by rea: toner <b>was</b> empty"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("<svg "));
 
     let eve = world.app.token_of("acme", "eve", &[Responder, Approver, Auditor], None).await;
     assert_eq!(world.app.get(&eve, "/v1/shadow-report").await.json()["versions"], json!([]));

@@ -196,10 +196,10 @@ impl Dice {
                 _ => proposal.expires_at = now,
             }
         }
-        proposal.freeze_override = self.freeze_override(proposal, now);
         if self.trouble() {
             proposal.beneficiaries = BTreeSet::from([person(self.any(&["bo", "CY@example.com", "nobody"]))]);
         }
+        proposal.freeze_override = self.freeze_override(proposal, now);
         let template = proposal.pre_approvals[0].clone();
         let records = self.pick(&[1, 1, 2], &[0]);
         proposal.pre_approvals = (0..records).map(|n| self.pre_approval(&template, now, n)).collect();

@@ -22,7 +22,10 @@ use crate::{
         approval::{identities, same_person},
     },
     pipeline::{
-        actions::reject::{self, Rejection},
+        actions::{
+            approve::LONGEST_COMMENT,
+            reject::{self, Rejection},
+        },
         demotion,
         error::{ActionError, Result},
         outcome::{Correction, Word, record},
@@ -33,8 +36,6 @@ use crate::{
         interface::StoreError,
     },
 };
-
-pub const LONGEST_COMMENT: usize = 2_000;
 
 /// Tries to commit while others change the modes.
 const ATTEMPTS: usize = 8;
@@ -56,13 +57,12 @@ pub enum Did {
 }
 
 impl Did {
-    const fn kind(self) -> OutcomeKind {
+    /// A refusal is of the kind that its correction says, as when a proposal is rejected.
+    const fn kind(self, correction: &Correction) -> OutcomeKind {
         match self {
             Self::SameRunbook => OutcomeKind::SameRunbook,
-            Self::AnotherRunbook => OutcomeKind::AnotherRunbook,
-            Self::Rejected => OutcomeKind::Rejected,
-            Self::CategoryCorrected => OutcomeKind::CategoryCorrected,
             Self::Undone => OutcomeKind::Undone,
+            Self::AnotherRunbook | Self::Rejected | Self::CategoryCorrected => correction.kind(),
         }
     }
 }
@@ -235,7 +235,7 @@ async fn recorded(
         change.writes.push(Write::Recommendation(Box::new(proposal.clone())));
     }
     let comment = judgement.comment.map(|comment| comment.trim().to_owned());
-    let word = Word { kind: judgement.did.kind(), correction: judgement.correction, comment, by: actor };
+    let word = Word { kind: judgement.did.kind(&judgement.correction), correction: judgement.correction, comment, by: actor };
     let recorded = record(service, &proposal, automatic, word, now, &mut change).await?;
     let outcome = recorded.ok_or_else(|| ActionError::Changed("somebody else's word was recorded meanwhile".to_owned()))?;
     Ok((change, outcome))

@@ -19,7 +19,7 @@ use crate::{
 
 const WIDTH: u32 = 760;
 const HEAD: u32 = 64;
-const ROW: u32 = 74;
+const ROW: u32 = 92;
 const FOOT: u32 = 34;
 /// Where the scale of 0 to 100 % begins and how long it is.
 const LEFT: f64 = 24.0;
@@ -28,7 +28,7 @@ const SPAN: f64 = 712.0;
 /// Colours of both modes keep a contrast of at least 4.5 : 1 for text and 3 : 1 for shapes (WCAG 2.2, 1.4.3 and 1.4.11).
 /// Without CSS variables, which renderers outside of browsers do not know.
 const STYLE: &str = "\
-svg{font:14px system-ui,sans-serif}.paper{fill:#fff}text{fill:#1b1f24}.head{font-size:17px;font-weight:600}.name{font-weight:600}\
+svg{font-family:system-ui,sans-serif;font-size:14px}.paper{fill:#fff}text{fill:#1b1f24}.head{font-size:17px;font-weight:600}.name{font-weight:600}\
 .faint{fill:#59636e;font-size:12px}.track{fill:#e4e8ec}.bar{fill:#2f6fb5}.whisker{stroke:#1b1f24;stroke-width:2}\
 .limit{stroke:#b3261e;stroke-width:2;stroke-dasharray:4 3}\
 @media(prefers-color-scheme:dark){.paper{fill:#15191e}text{fill:#e8ebee}.faint{fill:#a3adb8}.track{fill:#2c343d}.bar{fill:#3f7fc4}\
@@ -38,7 +38,7 @@ svg{font:14px system-ui,sans-serif}.paper{fill:#fff}text{fill:#1b1f24}.head{font
 #[utoipa::path(
     get,
     path = "/v1/shadow-report.svg",
-    tag = "shadow report",
+    tag = "shadow-report",
     params(ReportParams),
     responses((status = 200, description = "The report as a chart", body = String, content_type = "image/svg+xml"))
 )]
@@ -94,10 +94,12 @@ fn draw(report: &ShadowReport) -> String {
                 top + 38
             );
         }
-        let limit = LEFT + SPAN * (1.0 - version.bound.limit);
-        let _ = writeln!(svg, "<path class=\"limit\" fill=\"none\" d=\"M{limit:.1} {} V{}\"/>", top + 22, top + 44);
+        if version.bound.limit < 1.0 {
+            let limit = LEFT + SPAN * (1.0 - version.bound.limit);
+            let _ = writeln!(svg, "<path class=\"limit\" fill=\"none\" d=\"M{limit:.1} {} V{}\"/>", top + 22, top + 44);
+        }
         svg += &text("faint", LEFT, top + 58, "start", &counts(version));
-        svg += &text("faint", LEFT + SPAN, top + 58, "end", &needed(version));
+        svg += &text("faint", LEFT, top + 74, "start", &needed(version));
     }
     let legend = "bar: share that was right; line across its end: interval; dashed: the share that the error limit asks for";
     svg += &text("faint", LEFT, height - 12, "start", legend);
@@ -130,9 +132,16 @@ fn counts(version: &VersionAgreement) -> String {
 fn needed(version: &VersionAgreement) -> String {
     let bound = &version.bound;
     match (bound.holds, bound.right_needed) {
-        (true, _) => format!("error bound {} within {}", percent(bound.upper), percent(bound.limit)),
-        (false, Some(more)) => format!("error bound {} over {}: {more} more right", percent(bound.upper), percent(bound.limit)),
-        (false, None) => format!("error bound {} over {}", percent(bound.upper), percent(bound.limit)),
+        (true, _) if bound.limit >= 1.0 => format!("error bound {}, no limit set", percent(bound.upper)),
+        (true, _) => format!("error bound {} inside the limit of {}", percent(bound.upper), percent(bound.limit)),
+        (false, Some(more)) => {
+            format!("error bound {} over the limit of {}: {more} more right ones needed", percent(bound.upper), percent(bound.limit))
+        }
+        (false, None) => format!(
+            "error bound {} over the limit of {}, and no number of right ones is enough",
+            percent(bound.upper),
+            percent(bound.limit)
+        ),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn report(app: &App, caller: &Caller, params: ReportParams) -> 
 #[utoipa::path(
     get,
     path = "/v1/shadow-report",
-    tag = "shadow report",
+    tag = "shadow-report",
     params(ReportParams),
     responses((status = 200, description = "By runbook version: would have acted, what people then did, agreement, every disagreement", body = ShadowReport))
 )]
