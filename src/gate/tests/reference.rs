@@ -66,8 +66,8 @@ fn thaws(facts: &Facts, proposal: &ProposalFacts) -> bool {
     proposal.freeze_override.as_ref().is_some_and(|o| {
         let [asked, confirmed] = [&o.requested_by, &o.confirmed_by].map(|person| person.as_str().to_lowercase());
         // Of the specimen's persons, Wren wrote the runbook, and Ana asked where anybody did.
-        let account = |name: &str| name.split('@').next().map(str::to_lowercase);
         let close = |person: &str| {
+            let account = |name: &str| name.split('@').next().map(str::to_lowercase);
             person == "wren@example.com"
                 || (person == "ana@example.com" && facts.requester.is_some())
                 || proposal.beneficiaries.iter().any(|named| account(named.as_str()) == account(person))
