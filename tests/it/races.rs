@@ -349,7 +349,7 @@ async fn of_an_approval_and_a_rejection_in_every_order_one_wins() {
         let story = arena.story(&case).await;
         story.is_one_story();
         let (tags, runs, state, ticket): (&[&str], _, _, _) = if rejected {
-            (&["recommendation_rejected", "ticket_moved"], 0, RecommendationState::Rejected, TicketState::Rejected)
+            (&["recommendation_rejected", "ticket_moved", "outcome_recorded"], 0, RecommendationState::Rejected, TicketState::Rejected)
         } else {
             (&["recommendation_approved", "execution_created", "ticket_moved"], 1, RecommendationState::Approved, TicketState::Executing)
         };
