@@ -14,6 +14,7 @@ use super::{
     policy::{Action, Answer, PolicySet, Situation},
 };
 use crate::domain::{
+    approval::Modes,
     digest::Digest,
     name::PersonId,
     principal::Principal,
@@ -99,6 +100,20 @@ pub fn may_execute(policies: &PolicySet, facts: &Facts) -> Permission {
             Permission { verdict, basis: enough.then_some(Basis::Approved { by }) }
         }
         Decision::RecommendOnly | Decision::Escalate => Permission { verdict, basis: None },
+    }
+}
+
+/// Whether what a run changed may be taken back now: unless somebody stopped everything.
+///
+/// What refuses the next change (an error bound crossed, a freeze that began, a mode set lower, a cap) speaks against
+/// more automation, and a change left half made is worse than one undone.
+///
+/// # Errors
+/// The kill switch is on, with its reason.
+pub fn may_roll_back(modes: &Modes) -> Result<(), String> {
+    match &modes.kill_switch {
+        Some(switch) => Err(format!("the kill switch is on: {}", switch.reason)),
+        None => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ pub mod shadow;
 pub mod standing;
 
 pub use error::{GateError, Place};
-pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute};
+pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute, may_roll_back};
 pub use facts::Facts;
 pub use invariants::caps_in_force;
 pub use policy::PolicySet;

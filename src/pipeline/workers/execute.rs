@@ -141,20 +141,24 @@ struct InService<'a> {
 }
 
 impl InService<'_> {
-    async fn permission(&self, execution: &Execution) -> Result<std::result::Result<Vec<Expectation>, String>> {
+    async fn permission(&self, execution: &Execution, next: &Step) -> Result<std::result::Result<Vec<Expectation>, String>> {
         let service = self.service;
+        // Modes hold the kill switch: one pulled after this look stops the step all the same.
+        let seen = |revision| vec![Expectation::ModesRevision { tenant: execution.tenant.clone(), revision }];
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
         let decider = service.decider();
         let Some(runbook) = exactly(decider.library(), &execution.runbook, &execution.runbook_digest) else {
             return Ok(Err("the runbook changed since it was allowed".to_owned()));
         };
+        if next.kind == StepKind::Rollback {
+            let modes = service.store.modes(&execution.tenant).await?;
+            return Ok(gate::may_roll_back(&modes).map(|()| seen(modes.revision)));
+        }
         let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
         circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
-        // Modes hold the kill switch: one pulled after this look stops the step all the same.
-        let modes = Expectation::ModesRevision { tenant: execution.tenant.clone(), revision: circumstances.modes.revision };
-        Ok(allowed(&decider, &facts, execution).map(|()| vec![modes]))
+        Ok(allowed(&decider, &facts, execution).map(|()| seen(circumstances.modes.revision)))
     }
 }
 
@@ -171,9 +175,9 @@ fn allowed(decider: &Decider, facts: &gate::Facts, execution: &Execution) -> std
 
 #[async_trait]
 impl Surroundings for InService<'_> {
-    async fn may_proceed(&self, execution: &Execution, _next: &Step) -> std::result::Result<Vec<Expectation>, String> {
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> std::result::Result<Vec<Expectation>, String> {
         // Not knowing is a no.
-        self.permission(execution).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
+        self.permission(execution, next).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
     }
 
     async fn closing(&self, execution: &Execution) -> std::result::Result<Change, StoreError> {
