@@ -21,7 +21,7 @@ pub struct Receipt {
     /// All runbooks that were in force.
     pub runbooks: Digest,
     pub policies: Digest,
-    /// The gate's facts as it saw them; `null` when nothing was proposed.
+    /// The gate's facts as it saw them.
     pub facts: serde_json::Value,
     /// What directory services said of the values they were asked for; none before version 0.2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
