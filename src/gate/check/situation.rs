@@ -26,7 +26,7 @@ pub(super) enum Range {
 const MILLION: i64 = 1_000_000;
 
 /// The attributes of the context.
-pub(super) const SITUATION: [(&str, Range); 27] = [
+pub(super) const SITUATION: [(&str, Range); 29] = [
     ("tenant", Range::AnyText),
     ("phase", Range::OneOf(&["proposal", "execution"])),
     ("source", Range::AnyText),
@@ -44,6 +44,8 @@ pub(super) const SITUATION: [(&str, Range); 27] = [
     ("requester_vip", Range::Truth),
     ("requester_flagged", Range::Truth),
     ("requester_entitled", Range::OneOf(&["yes", "no", "unknown"])),
+    ("requester_groups", Range::Texts),
+    ("requester_tickets_hour", Range::Whole(0, u32::MAX as i64)),
     ("runbook_reversible", Range::Truth),
     ("runbook_idempotent", Range::Truth),
     ("pre_approved", Range::Truth),
@@ -69,6 +71,7 @@ pub(super) fn attribute(name: &str) -> Option<(&'static str, Range)> {
 pub(super) fn always(mentioned: &dyn Fn(&Subject) -> bool) -> Vec<Condition> {
     let truth = |name| Condition::Is(Subject::Attribute(name), Test::Holds);
     let text = |name, value: &str| Condition::Is(Subject::Attribute(name), Test::Text(value.to_owned()));
+    let empty = |name| Condition::Is(Subject::Attribute(name), Test::Exactly(Vec::new()));
     // Each is left out when its left side is not spoken of: the solver may then choose that it does not hold.
     let implied = |name, left: Condition, right: Condition| {
         mentioned(&Subject::Attribute(name)).then(|| Condition::Any(vec![Condition::Not(Box::new(left)), right]))
@@ -79,7 +82,8 @@ pub(super) fn always(mentioned: &dyn Fn(&Subject) -> bool) -> Vec<Condition> {
         implied("requester_vip", truth("requester_vip"), asked()),
         implied("requester_flagged", truth("requester_flagged"), asked()),
         implied("requester_entitled", Condition::Not(Box::new(text("requester_entitled", "unknown"))), asked()),
-        implied("peak", truth("peak"), Condition::Not(Box::new(Condition::Is(Subject::Attribute("windows"), Test::Exactly(Vec::new()))))),
+        implied("requester_groups", Condition::Not(Box::new(empty("requester_groups"))), asked()),
+        implied("peak", truth("peak"), Condition::Not(Box::new(empty("windows")))),
     ]
     .into_iter()
     .flatten()
