@@ -18,7 +18,6 @@ mod evaluate;
 pub mod explain;
 pub mod facts;
 pub mod freeze;
-mod grouped;
 mod invariants;
 pub mod policy;
 pub mod pre_approval;

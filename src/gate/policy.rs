@@ -18,7 +18,6 @@ use miette::Diagnostic;
 
 use super::{
     GateError, Place, context,
-    grouped::Grouped,
     invariants::{self, Seen},
 };
 use crate::domain::{digest::Digest, name::PersonId, principal::Role};
@@ -90,7 +89,7 @@ struct Inner {
 struct Asked {
     action: EntityUid,
     /// Only the policies whose scope has this action, each as [`stripped`]; the others could never speak.
-    policies: Grouped,
+    policies: cedar_policy::PolicySet,
 }
 
 /// One proposal as the policies see it.
@@ -176,7 +175,7 @@ impl PolicySet {
         let asked = |action: Action| {
             let covering = policies.values().filter(|(_, info)| info.actions.contains(&action.as_str()));
             let policies = covering.map(|(policy, _)| stripped(policy)).collect::<Result<Vec<_>, _>>()?;
-            let policies = Grouped::new(policies).map_err(|why| broken_schema(&why))?;
+            let policies = cedar_policy::PolicySet::from_policies(policies).map_err(|why| broken_schema(&why))?;
             Ok::<_, GateError>(Asked { action: action_uid(action)?, policies })
         };
         let asked = [asked(Action::ExecuteAutomatically)?, asked(Action::ExecuteWithApproval)?, asked(Action::Approve)?];
@@ -258,40 +257,16 @@ impl PolicySet {
             Ok(request) => request,
             Err(why) => return Answer::unanswered(why),
         };
-        let first = self.0.authorizer.is_authorized(&request, &asked.policies.first, entities);
-        let (mut forbidding, mut permitting, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        let allowed = first.decision() == Decision::Allow;
-        let failed = |error: &AuthorizationError| {
-            let AuthorizationError::PolicyEvaluationError(error) = error;
-            (error.policy_id().to_string(), error.inner().to_string())
-        };
-        let mut one_by_one = |members: &cedar_policy::PolicySet, errors: &mut Vec<(String, String)>| {
-            let response = self.0.authorizer.is_authorized(&request, members, entities);
-            forbidding.extend(response.diagnostics().reason().map(ToString::to_string));
-            errors.extend(response.diagnostics().errors().map(failed));
-        };
-        for id in first.diagnostics().reason() {
-            match asked.policies.members(id) {
-                Some(members) => one_by_one(members, &mut errors),
-                None => permitting.push(id.to_string()),
-            }
-        }
-        for error in first.diagnostics().errors() {
-            let AuthorizationError::PolicyEvaluationError(inner) = error;
-            match asked.policies.members(inner.policy_id()) {
-                Some(members) => one_by_one(members, &mut errors),
-                None => errors.push(failed(error)),
-            }
-        }
-        if !allowed {
-            forbidding.append(&mut permitting);
-        }
-        // Forbids alone determine when there is one, as in Cedar's own answer.
-        let allowed = allowed && forbidding.is_empty();
-        let mut determining = if allowed { permitting } else { forbidding };
+        let response = self.0.authorizer.is_authorized(&request, &asked.policies, entities);
+        let diagnostics = response.diagnostics();
+        let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
+        let mut errors: Vec<(String, String)> = diagnostics
+            .errors()
+            .map(|AuthorizationError::PolicyEvaluationError(error)| (error.policy_id().to_string(), error.inner().to_string()))
+            .collect();
         determining.sort_unstable();
         errors.sort_unstable();
-        Answer { allowed: allowed && errors.is_empty(), determining, errors }
+        Answer { allowed: response.decision() == Decision::Allow && errors.is_empty(), determining, errors }
     }
 }
 
@@ -339,7 +314,7 @@ fn covers(policy: &Policy, action: &EntityUid, entities: &Entities) -> bool {
 ///
 /// Cedar carries the place of every expression through its evaluation and compares the action once a policy, which
 /// together is a third of a decision's time. A set holds only what covers its action, so that comparison is always
-/// true there. Answers stay the same (`a_grouped_set_answers_as_its_policies_one_by_one`).
+/// true there. Answers stay the same (`what_is_asked_answers_as_the_policies_do_as_they_are_written`).
 fn stripped(policy: &Policy) -> Result<Policy, GateError> {
     let mut rule = policy.to_json().map_err(|why| broken_schema(&why))?;
     // This keeps the scope's principal and resource, which do tell policies of one action apart.

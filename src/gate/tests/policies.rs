@@ -125,8 +125,8 @@ fn every_situation_has_the_schemas_type() {
 }
 
 #[test]
-fn a_grouped_set_answers_as_its_policies_one_by_one() {
-    // More forbids than a group has, some of which overlap, fail now and then, or look at more than the context.
+fn what_is_asked_answers_as_the_policies_do_as_they_are_written() {
+    // Many forbids, some of which overlap, fail now and then, or look at more than the context.
     let text = std::fs::read_to_string(folder().join("automation.cedar")).unwrap();
     let mut more = String::new();
     for n in 0..20 {
