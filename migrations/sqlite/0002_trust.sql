@@ -17,7 +17,7 @@ CREATE TABLE outcomes (
     revision INTEGER NOT NULL,
     doc TEXT NOT NULL
 ) STRICT;
-CREATE INDEX outcomes_of_version ON outcomes (tenant, runbook, runbook_digest, wrong) WHERE would_act = 1;
+CREATE INDEX outcomes_of_version ON outcomes (tenant, runbook, runbook_digest, wrong, ticket) WHERE would_act = 1;
 CREATE INDEX outcomes_of_auto ON outcomes (tenant, runbook, runbook_digest, decided_at, id, wrong) WHERE automatic = 1;
 CREATE INDEX outcomes_of_tenant ON outcomes (tenant, id);
 
@@ -50,6 +50,7 @@ CREATE TABLE accounts (
     tenant TEXT NOT NULL,
     person TEXT NOT NULL,
     password TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
     doc TEXT NOT NULL,
     PRIMARY KEY (tenant, person)
 ) STRICT;

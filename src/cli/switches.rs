@@ -60,8 +60,13 @@ pub struct Confirm {
 pub enum KillSwitchCommand {
     /// No step of any run starts from now on.
     On(Switch),
-    /// Runs may start again.
-    Off(Switch),
+    /// Runs may start again. Give the revision that `mode show` says: a stop pulled since then stays.
+    Off {
+        #[command(flatten)]
+        switch: Switch,
+        #[arg(long)]
+        revision: u64,
+    },
 }
 
 #[derive(Debug, Parser)]
@@ -130,11 +135,11 @@ pub fn mode(command: &ModeCommand) -> Outcome {
 }
 
 pub fn kill_switch(command: &KillSwitchCommand) -> Outcome {
-    let (on, args) = match command {
-        KillSwitchCommand::On(args) => (true, args),
-        KillSwitchCommand::Off(args) => (false, args),
+    let (switch, body) = match command {
+        KillSwitchCommand::On(switch) => (switch, json!({"on": true, "reason": switch.reason})),
+        KillSwitchCommand::Off { switch, revision } => (switch, json!({"on": false, "reason": switch.reason, "revision": revision})),
     };
-    shown(&args.remote.require()?.put("/v1/kill-switch", &json!({"on": on, "reason": args.reason}))?)
+    shown(&switch.remote.require()?.put("/v1/kill-switch", &body)?)
 }
 
 pub fn freeze_override(command: &FreezeOverrideCommand) -> Outcome {

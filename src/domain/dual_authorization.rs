@@ -3,6 +3,8 @@
 //! Two matters: letting Sluicegate act on its own, and running something in spite of a freeze.
 // INVARIANT: the two persons differ under every spelling of their identity; an expired request confirms nothing.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -20,7 +22,13 @@ pub enum Matter {
     /// Set the mode of `scope` to `auto`.
     AutoMode { scope: Scope },
     /// Let people approve this proposal, exactly as it was seen, although a freeze window is in force.
-    FreezeOverride { recommendation: RecommendationId, ticket: TicketId, binding: Digest },
+    FreezeOverride {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        binding: Digest,
+        /// The freezes in force when it was asked for; another one is not lifted.
+        windows: BTreeSet<String>,
+    },
 }
 
 impl Matter {

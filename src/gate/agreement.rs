@@ -122,7 +122,6 @@ impl VersionAgreement {
         self.judged += 1;
         self.ran_by_itself += u64::from(outcome.automatic);
         *self.outcomes.entry(outcome.kind).or_default() += 1;
-        self.agreement = Some(Agreement::of(self.judged, self.wrong(), self.bound.confidence));
         if outcome.kind.is_wrong() {
             self.disagreements.push(Disagreement {
                 recommendation: outcome.recommendation,
@@ -138,6 +137,13 @@ impl VersionAgreement {
                 known_at: outcome.known_at,
             });
         }
+    }
+
+    /// The same with its agreement worked out, once all outcomes are in.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.agreement = (self.judged > 0).then(|| Agreement::of(self.judged, self.wrong(), self.bound.confidence));
+        self
     }
 
     pub fn wrong(&self) -> u64 {
@@ -213,6 +219,7 @@ mod tests {
         for (n, kind) in (1..).zip(OutcomeKind::ALL) {
             version.judged(outcome(n, kind), "https://gate.example.com/");
         }
+        let version = version.settled();
         assert_eq!((version.judged, version.ran_by_itself, version.wrong()), (8, 4, 6));
         assert!(OutcomeKind::ALL.iter().all(|kind| version.outcomes[kind] == 1));
         assert_eq!(version.disagreements.len(), 6);

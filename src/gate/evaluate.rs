@@ -92,7 +92,7 @@ pub fn may_execute(policies: &PolicySet, facts: &Facts) -> Permission {
     match verdict.decision {
         Decision::AutoExecute => Permission { verdict, basis: Some(Basis::Automatic) },
         Decision::NeedsApproval => {
-            let needed = approval::needed(facts.risk());
+            let needed = approval::needed(facts);
             let (by, refused) = counted(policies, facts, situation.as_ref());
             let enough = by.len() >= usize::from(needed);
             verdict.reasons.push(sufficient(enough, needed, &by, &refused));
@@ -237,6 +237,6 @@ fn verdict(policies: &PolicySet, facts: &Facts, mut reasons: Vec<Reason>) -> Ver
     let decision = reasons.iter().map(|reason| reason.allows).min().unwrap_or(Decision::Escalate);
     // Refusals first, the strongest on top; the order inside is that of the checks, then of the policies' ids.
     reasons.sort_by_key(|reason| (reason.passed, reason.allows));
-    let approvals_needed = if decision == Decision::NeedsApproval { approval::needed(facts.risk()) } else { 0 };
+    let approvals_needed = if decision == Decision::NeedsApproval { approval::needed(facts) } else { 0 };
     Verdict { decision, reasons, policies: policies.digest(), approvals_needed }
 }

@@ -257,10 +257,14 @@ pub struct FreezeOverride {
     pub authorization: DualAuthorizationId,
     /// The binding of the proposal that both persons saw.
     pub binding: Digest,
+    /// The freezes that both persons saw.
+    pub windows: BTreeSet<String>,
     pub requested_by: PersonId,
     pub confirmed_by: PersonId,
     pub reason: String,
     pub expires_at: Timestamp,
+    /// Of the stored authorization; a withdrawn one has another.
+    pub revision: u64,
 }
 
 /// The lowest applies.

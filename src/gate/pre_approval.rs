@@ -119,7 +119,7 @@ fn refuse(record: &PreApproval, asked: Asked<'_>, now: Timestamp) -> Vec<Refusal
     if let Some(voided) = &record.voided {
         refusals.push(Refusal::Voided { runbook: runbook(), at: voided.at });
     }
-    if asked.authors.iter().any(|author| super::approval::same_person(author, &record.approver)) {
+    if asked.authors.iter().any(|author| super::approval::may_be(author, &record.approver)) {
         refusals.push(Refusal::ByAuthor { runbook: runbook(), approver: record.approver.clone() });
     }
     if !record.sources.is_empty() && !record.sources.contains(asked.source) {

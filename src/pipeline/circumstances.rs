@@ -144,17 +144,27 @@ pub async fn gather(
 /// The store failed.
 pub async fn freeze_override(service: &Service, recommendation: &Recommendation, now: Timestamp) -> Result<Option<FreezeOverride>> {
     let given = service.store.dual_authorizations_for(&recommendation.tenant, recommendation.id).await?;
-    Ok(given.into_iter().find_map(|given| match (given.matter, given.standing) {
-        (Matter::FreezeOverride { binding, .. }, Standing::Confirmed { by, .. }) if now < given.expires_at => Some(FreezeOverride {
-            authorization: given.id,
-            binding,
-            requested_by: given.requested_by,
-            confirmed_by: by,
-            reason: given.reason,
-            expires_at: given.expires_at,
-        }),
+    let given = given.into_iter().find_map(|given| match (given.matter, given.standing) {
+        (Matter::FreezeOverride { binding, windows, .. }, Standing::Confirmed { by, .. }) if now < given.expires_at => {
+            Some(FreezeOverride {
+                authorization: given.id,
+                binding,
+                windows,
+                requested_by: given.requested_by,
+                confirmed_by: by,
+                reason: given.reason,
+                expires_at: given.expires_at,
+                revision: given.revision,
+            })
+        }
         _ => None,
-    }))
+    });
+    let Some(given) = given else { return Ok(None) };
+    // Whoever lost the role since has no word any more, as with approvals.
+    let asked = roles_of(service, &recommendation.tenant, &given.requested_by, now).await?;
+    let confirmed = roles_of(service, &recommendation.tenant, &given.confirmed_by, now).await?;
+    let holds = (asked.contains(&Role::Approver) || asked.contains(&Role::Responder)) && confirmed.contains(&Role::Approver);
+    Ok(holds.then_some(given))
 }
 
 fn seen(health: Option<&Health>) -> ConnectorHealth {

@@ -26,6 +26,11 @@ pub fn entry(metrics: &Metrics, event: &Event) {
 pub fn verdict(metrics: &Metrics, verdict: &Verdict) {
     let first = verdict.refusals().next().map_or("none", |reason| reason.id.as_str());
     metrics.verdicts.with_label_values(&[verdict.decision.as_str(), first]).inc();
+    evaluation_errors(metrics, verdict);
+}
+
+/// Counts the policies that could not be evaluated, whenever the gate was asked.
+pub fn evaluation_errors(metrics: &Metrics, verdict: &Verdict) {
     let failed = verdict.refusals().filter(|reason| reason.values.contains_key(EVALUATION_ERROR)).count();
     metrics.gate_errors.inc_by(failed as u64);
 }

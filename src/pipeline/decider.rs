@@ -496,7 +496,13 @@ fn clean_field(clean: &CleanTicket, field: Field) -> &text::Cleaned {
 }
 
 /// The first of the named attributes or labels that the ticket has.
+///
+/// What a person posts through the API has neither environment nor service: whoever posts it may also approve, and must
+/// not choose which freeze it is in. A ticket that does not say is in every one.
 fn first_named<'a>(ticket: &'a Ticket, names: &[String]) -> Option<&'a Untrusted> {
+    if ticket.source.as_str() == super::actions::submit::API_SOURCE {
+        return None;
+    }
     names.iter().find_map(|name| ticket.report.attributes.get(name).or_else(|| ticket.report.labels.get(name)))
 }
 

@@ -56,6 +56,9 @@ pub fn replay(decider: &Decider, past: &Past) -> Result<Vec<String>> {
     if now != receipt.outcome {
         differences.push(format!("outcome: the receipt names {}, made again it is {now}", receipt.outcome));
     }
+    if gate::shadow::would_act(decider.policies(), &facts) != past.recommendation.would_act {
+        differences.push(format!("would_act: it is recorded as {}, made again it is the opposite", past.recommendation.would_act));
+    }
     if outcome(&past.recommendation)? != receipt.outcome {
         differences.push("the recommendation is not the one its receipt was written for".to_owned());
     }

@@ -49,7 +49,7 @@ pub async fn shadow_report(service: &Service, tenant: &TenantId, since: Timestam
             break;
         }
     }
-    Ok(ShadowReport { since, until, versions: versions.into_values().collect() })
+    Ok(ShadowReport { since, until, versions: versions.into_values().map(VersionAgreement::settled).collect() })
 }
 
 async fn version(service: &Service, tenant: &TenantId, runbook: &RunbookId, digest: Digest, decisions: u64) -> Result<VersionAgreement> {

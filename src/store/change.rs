@@ -16,7 +16,7 @@ use crate::domain::{
     entry::Entry,
     execution::Execution,
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
-    name::{RunbookId, SourceId, TenantId},
+    name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::OutboxMessage,
     outcome::Outcome,
     principal::Token,
@@ -94,6 +94,12 @@ pub enum Expectation {
     DualAuthorizationRevision {
         authorization: DualAuthorizationId,
         revision: u64,
+    },
+    /// The account's password was last set at exactly this time.
+    AccountChangedAt {
+        tenant: TenantId,
+        person: PersonId,
+        changed_at: Timestamp,
     },
     /// The pre-approval is there, neither revoked nor voided.
     PreApprovalStands {

@@ -181,7 +181,8 @@ pub trait Store: Send + Sync + 'static {
         requester: Option<&Digest>,
         now: Timestamp,
     ) -> Result<CapUse>;
-    /// Counts the known outcomes of would-be automatic decisions of exactly this runbook version.
+    /// Counts the tickets with a known outcome of a would-be automatic decision of exactly this runbook version, each
+    /// once, and those of them of which any outcome is wrong.
     async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord>;
     /// Whether each automatic run of exactly this runbook version, decided at or after `since`, was wrong; in the
     /// order of the decisions.

@@ -39,7 +39,7 @@ use sluicegate::{
     },
     execute::{Engine, engine::Pace},
     pipeline::{
-        actions::{approve::approve, modes::kill_switch, reject::reject},
+        actions::{approve::approve, modes, reject::reject},
         decider::Decider,
         error::ActionError,
         service::Service,
@@ -416,7 +416,7 @@ async fn race_against(stop: Stop) {
             let (ambient, store, after) = (Arc::clone(&arena.app.ambient), Arc::clone(arena.store()), Arc::clone(&after));
             job(&stopped, move || async move {
                 match stop {
-                    Stop::KillSwitch => drop(kill_switch(&services[1], &case.person("ops", &[Operator]), true, "drill").await.unwrap()),
+                    Stop::KillSwitch => drop(modes::stop(&services[1], &case.person("ops", &[Operator]), "drill").await.unwrap()),
                     Stop::Policy => {
                         turnstile.pass(1, "stop");
                         services.iter().for_each(|service| service.put_in_force(Arc::clone(&after)));

@@ -24,7 +24,7 @@ use sluicegate::{
         actions::{
             approve::approve,
             dual_authorization::{self, Asked, LIFETIME},
-            modes::kill_switch,
+            modes::{release, stop},
             password, token,
         },
         error::ActionError,
@@ -292,7 +292,7 @@ async fn of_many_confirmations_at_once_one_wins_and_the_kill_switch_stays_pulled
     let olu = with_password(world.service(), "olu", &[Approver]).await;
     let ops = world.person("ops", &[Operator]).await;
     let asked = ask_auto(world.service(), &olu, Scope::Global).await.unwrap();
-    kill_switch(world.service(), &ops, true, "something burns").await.unwrap();
+    stop(world.service(), &ops, "something burns").await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..6 {
         let by = with_password(world.service(), &format!("approver-{number}"), &[Approver]).await;
@@ -499,14 +499,14 @@ async fn what_more_than_a_freeze_stops_is_not_overridden() {
     let (rea, ops) = (world.person("rea", &[Responder]).await, world.person("ops", &[Operator]).await);
     let cy = with_password(world.service(), "cy", &[Approver]).await;
     let asked = ask_override(&world, &rea, ticket).await.unwrap();
-    kill_switch(world.service(), &ops, true, "something burns").await.unwrap();
+    stop(world.service(), &ops, "something burns").await.unwrap();
     is_refused(&ask_override(&world, &rea, ticket).await, "something burns");
     is_refused(&confirm(world.service(), &cy, &asked).await, "something burns");
     assert_eq!(world.ticket(ticket).await.state, TicketState::Recommended);
-    kill_switch(world.service(), &ops, false, "put out").await.unwrap();
+    release(world.service(), &ops, "put out", world.service().store.modes(&tenant()).await.unwrap().revision).await.unwrap();
     confirm(world.service(), &cy, &asked).await.unwrap();
     // And one that lifted the freeze lifts nothing else: the gate is asked for the approval too.
-    kill_switch(world.service(), &ops, true, "it burns again").await.unwrap();
+    stop(world.service(), &ops, "it burns again").await.unwrap();
     let proposal = world.proposal(ticket).await;
     is_refused(&approve(world.service(), &cy, proposal.id, seen(&proposal)).await, "cannot be approved");
     assert_eq!(proposal.verdict.decision, Decision::RecommendOnly);

@@ -22,7 +22,7 @@ use sluicegate::{
         actions::{
             approve::approve,
             judge::{Did, Judgement, judge},
-            modes::kill_switch,
+            modes::{release, stop},
             reject::reject,
         },
         error::ActionError,
@@ -112,11 +112,11 @@ async fn the_end_of_a_run_says_whether_the_proposal_was_right() {
     let stopped = triaged(&world, "3").await;
     let shown = world.proposal(stopped).await;
     approve(world.service(), &olu, shown.id, seen(&shown)).await.unwrap();
-    kill_switch(world.service(), &ops, true, "drill").await.unwrap();
+    stop(world.service(), &ops, "drill").await.unwrap();
     world.work().await;
     assert_eq!(world.runs(stopped).await[0].state, ExecutionState::Refused);
     assert_eq!(kind(&world, stopped).await, None, "nothing was changed, so nobody can tell");
-    kill_switch(world.service(), &ops, false, "done").await.unwrap();
+    release(world.service(), &ops, "done", world.service().store.modes(&tenant()).await.unwrap().revision).await.unwrap();
 
     world.automated(GENEROUS).await;
     let alone = triaged(&world, "4").await;

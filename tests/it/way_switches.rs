@@ -11,7 +11,10 @@ use sluicegate::{
         verdict::Decision,
     },
     execute::Connectors,
-    pipeline::{actions::modes::kill_switch, workers},
+    pipeline::{
+        actions::modes::{release, stop},
+        workers,
+    },
     store::{interface::Store, sqlite::SqliteStore},
 };
 
@@ -89,7 +92,7 @@ async fn a_kill_switch_pulled_between_two_steps_lets_no_further_call_out_also_af
     let service = world.service().clone();
     let running = tokio::spawn(async move { workers::execute::step(&service, 1).await.unwrap() });
     within("the held call", arrived).await.unwrap();
-    kill_switch(world.service(), &ops, true, "the network is being changed").await.unwrap();
+    stop(world.service(), &ops, "the network is being changed").await.unwrap();
     go_on.send(()).unwrap();
     assert_eq!(within("the run", running).await.unwrap(), 1);
     assert_eq!(world.automation.calls().len(), 1, "{:?}", world.automation.calls());
@@ -112,7 +115,7 @@ async fn a_kill_switch_pulled_between_two_steps_lets_no_further_call_out_also_af
     let proposal = store.recommendation_for(&tenant(), second.id).await.unwrap().unwrap();
     assert_eq!((second.state, refused_by(&proposal)[0]), (TicketState::Recommended, "kill_switch_off"));
 
-    kill_switch(&service, &ops, false, "done").await.unwrap();
+    release(&service, &ops, "done", service.store.modes(&tenant()).await.unwrap().revision).await.unwrap();
     work(&service).await;
     assert_eq!(automation.calls().len(), 1, "what was refused stays refused");
     assert!(Connectors::from_config(&service.config.connectors).is_ok());

@@ -7,7 +7,7 @@ use crate::{
         verdict::Decision::{Escalate, NeedsApproval, RecommendOnly},
     },
     gate::{
-        approval::{same_person, too_close},
+        approval::{may_be, too_close},
         error_bound,
         facts::{Facts, FreezeOverride, PerMillion, Usage, WindowKind},
     },
@@ -85,13 +85,14 @@ pub(super) fn no_storm(facts: &Facts) -> (Outcome, Values) {
 }
 
 /// The two persons' word that lifts a freeze for exactly this proposal, while it holds.
-// INVARIANT: it counts for the binding that both persons saw, and neither of them is close to the proposal.
+// INVARIANT: it counts for the binding and the freezes that both persons saw, and neither of them is close to the proposal.
 fn lifted(facts: &Facts) -> Option<&FreezeOverride> {
     let proposal = facts.proposal.as_ref()?;
     let given = proposal.freeze_override.as_ref()?;
     let as_seen = given.binding == proposal.binding && given.binding == proposal.binding_now;
+    let all_known = facts.windows.iter().all(|window| window.kind != WindowKind::Freeze || given.windows.contains(&window.name));
     let apart = [&given.requested_by, &given.confirmed_by].iter().all(|person| too_close(facts, person).is_empty());
-    (as_seen && apart && facts.now < given.expires_at && !same_person(&given.requested_by, &given.confirmed_by)).then_some(given)
+    (as_seen && all_known && apart && facts.now < given.expires_at && !may_be(&given.requested_by, &given.confirmed_by)).then_some(given)
 }
 
 /// A freeze stops approved runs too: the approver may not know the calendar. Two persons who do can leave it to approval.

@@ -17,7 +17,7 @@ use super::{
     pre_approval,
 };
 use crate::domain::{
-    approval::{Caps, PreApproval},
+    approval::PreApproval,
     verdict::{Decision, Layer, Reason},
 };
 
@@ -58,11 +58,11 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The caps of the pre-approval that the verdict went by; `None` when none is in force.
+/// The pre-approval that the verdict went by; `None` when none is in force.
 ///
-/// Whoever starts an automatic run commits it under these caps, so that the count is exact.
-pub fn caps_in_force(facts: &Facts) -> Option<Caps> {
-    Seen::new(facts)?.pre_approval.ok().map(|record| record.caps)
+/// Whoever starts an automatic run commits it under its caps, so that the count is exact, and while it stands.
+pub fn pre_approval_in_force(facts: &Facts) -> Option<&PreApproval> {
+    Seen::new(facts)?.pre_approval.ok()
 }
 
 /// One check.

@@ -79,7 +79,7 @@ pub(super) fn risk_low(seen: &Seen<'_>) -> (Outcome, Values) {
                 risk.as_str(),
                 ticket.as_str(),
                 runbook.as_str(),
-                if approval::needed(risk) == 1 { "one person" } else { "two different persons" }
+                if approval::needed(seen.facts) == 1 { "one person" } else { "two different persons" }
             ),
         ),
     };

@@ -17,6 +17,7 @@ use crate::{
         Basis,
         approval::Refusal,
         approval::{identities, spellings},
+        evaluate,
         facts::*,
         may_approve, may_execute,
         pre_approval::{self, Asked},
@@ -226,4 +227,45 @@ fn whom_the_run_is_for_cannot_approve_it_under_any_spelling() {
     }
     assert_eq!(spellings(" Ana+home@Example.com "), ["ana+home@example.com", "ana@example.com"].map(person).into());
     assert!(spellings("аna").is_empty(), "a Cyrillic letter is no identity here");
+}
+
+#[test]
+fn the_requester_is_known_by_account_name_too_and_one_person_under_two_names_is_one() {
+    let mut facts = waiting();
+    facts.requester.as_mut().unwrap().identities = spellings("ana@example.com");
+    let refused = refusals(&facts, &principal("ana", &[Role::Approver]));
+    assert_eq!(refused, [Refusal::IsRequester { by: person("ana") }]);
+    facts.requester = None;
+    facts.ticket.risk = Risk::High;
+    facts.approvals = vec![approval(&facts, "bo"), approval(&facts, "Bo@example.com")];
+    assert!(!may_execute(&shipped(), &facts).granted(), "one person under two names");
+    facts.approvals[1].by = person("cy@example.com");
+    assert!(may_execute(&shipped(), &facts).granted());
+}
+
+/// A help desk that names its people by numbers of its own says nothing that an approver could be compared with.
+#[test]
+fn a_requester_who_cannot_be_compared_with_sign_ins_takes_two_approvers() {
+    let mut facts = waiting();
+    facts.requester.as_mut().unwrap().identities = spellings("12345");
+    assert_eq!(evaluate(&shipped(), &facts).approvals_needed, 2);
+    facts.approvals = vec![approval(&facts, "bo@example.com")];
+    assert!(!may_execute(&shipped(), &facts).granted());
+    facts.approvals.push(approval(&facts, "cy@example.com"));
+    assert!(may_execute(&shipped(), &facts).granted());
+    facts.requester.as_mut().unwrap().identities.extend(spellings("ana@example.com"));
+    assert_eq!(evaluate(&shipped(), &facts).approvals_needed, 1);
+}
+
+#[test]
+fn an_override_lifts_the_freezes_that_both_persons_saw_and_no_other() {
+    let mut facts = waiting();
+    let freeze =
+        |name: &str| WindowInForce { name: name.to_owned(), kind: WindowKind::Freeze, until: baseline().proposal.unwrap().expires_at };
+    let given = super::specimen::freeze_override(facts.proposal.as_ref().unwrap(), facts.now);
+    facts.proposal.as_mut().unwrap().freeze_override = Some(given);
+    facts.windows = vec![freeze("window")];
+    assert_eq!(evaluate(&shipped(), &facts).decision, Decision::NeedsApproval);
+    facts.windows.push(freeze("another"));
+    assert_eq!(evaluate(&shipped(), &facts).decision, Decision::RecommendOnly);
 }

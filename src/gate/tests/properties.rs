@@ -304,7 +304,7 @@ fn a_verdict_names_every_invariant_and_every_determining_policy() {
 fn a_lifted_freeze_names_both_persons_and_the_reason_and_waits_for_approval() {
     let mut facts = specimen::baseline();
     let until = facts.now.plus(std::time::Duration::from_secs(60));
-    facts.windows.push(WindowInForce { name: "year-end".to_owned(), kind: WindowKind::Freeze, until });
+    facts.windows.push(WindowInForce { name: "window".to_owned(), kind: WindowKind::Freeze, until });
     assert_eq!(evaluate(&specimen::shipped(), &facts).decision, Decision::RecommendOnly);
     let now = facts.now;
     let proposal = facts.proposal.as_mut().unwrap();
@@ -313,7 +313,7 @@ fn a_lifted_freeze_names_both_persons_and_the_reason_and_waits_for_approval() {
     assert_eq!((verdict.decision, verdict.approvals_needed), (Decision::NeedsApproval, 1));
     let refused: Vec<_> = verdict.refusals().collect();
     assert_eq!((refused.len(), refused[0].id.as_str()), (1, "no_freeze"));
-    for word in ["year-end", "`bo@example.com` asked", "`cy@example.com` confirmed", "the release cannot wait"] {
+    for word in ["`window` until", "`bo@example.com` asked", "`cy@example.com` confirmed", "the release cannot wait"] {
         assert!(refused[0].message.contains(word), "{word}: {}", refused[0].message);
     }
     // A peak is the policies' to judge, and no override lifts it.

@@ -69,10 +69,11 @@ fn thaws(facts: &Facts, proposal: &ProposalFacts) -> bool {
         let close = |person: &str| {
             let account = |name: &str| name.split('@').next().map(str::to_lowercase);
             person == "wren@example.com"
-                || (person == "ana@example.com" && facts.requester.is_some())
+                || (person == "ana@example.com" && ana_asked(facts))
                 || proposal.beneficiaries.iter().any(|named| account(named.as_str()) == account(person))
         };
-        asked != confirmed && !close(&asked) && !close(&confirmed) && o.binding == proposal.binding && facts.now < o.expires_at
+        let all_seen = facts.windows.iter().all(|w| w.kind != WindowKind::Freeze || o.windows.iter().any(|name| *name == w.name));
+        all_seen && asked != confirmed && !close(&asked) && !close(&confirmed) && o.binding == proposal.binding && facts.now < o.expires_at
     })
 }
 
@@ -130,13 +131,17 @@ fn policies_allow(facts: &Facts) -> Decision {
     if permitted { AutoExecute } else { NeedsApproval }
 }
 
+fn ana_asked(facts: &Facts) -> bool {
+    facts.requester.iter().flat_map(|requester| &requester.identities).any(|identity| identity.as_str() == "ana@example.com")
+}
+
 fn valid_approvals(facts: &Facts) -> usize {
     let Some(proposal) = &facts.proposal else { return 0 };
     let counts = |yes: &&ApprovalFacts| {
         // Of the specimen's persons, Wren wrote the runbook, and Ana asked where anybody did.
         let by = yes.by.as_str().to_lowercase();
         by != "wren@example.com"
-            && (by != "ana@example.com" || facts.requester.is_none())
+            && (by != "ana@example.com" || !ana_asked(facts))
             && !(proposal.beneficiaries.iter().any(|named| by.split('@').next() == named.as_str().to_lowercase().split('@').next()))
             && yes.roles.contains(&crate::domain::principal::Role::Approver)
             && yes.binding == proposal.binding
@@ -150,7 +155,10 @@ fn agrees(facts: &Facts) {
     let expected = invariants_allow(facts);
     assert_eq!(said.decision, expected, "{said:#?}\n{facts:#?}");
     let risk = facts.proposal.as_ref().map_or(facts.ticket.risk, |proposal| facts.ticket.risk.max(proposal.risk));
-    let persons = if risk == Risk::High { 2 } else { 1 };
+    let numbered = facts.requester.as_ref().is_some_and(|requester| {
+        requester.identities.iter().all(|identity| identity.as_str().chars().all(|letter| letter.is_ascii_digit()))
+    });
+    let persons = if risk == Risk::High || numbered { 2 } else { 1 };
     assert_eq!(said.approvals_needed, if expected == NeedsApproval { persons } else { 0 });
 
     let expected = expected.min(policies_allow(facts));

@@ -58,6 +58,8 @@ pub(in crate::gate) fn approval(facts: &Facts, by: &str) -> ApprovalFacts {
 pub(in crate::gate) fn freeze_override(proposal: &ProposalFacts, now: Timestamp) -> FreezeOverride {
     FreezeOverride {
         authorization: DualAuthorizationId::new(now, 0),
+        windows: BTreeSet::from(["window".to_owned()]),
+        revision: 2,
         binding: proposal.binding,
         requested_by: person("bo@example.com"),
         confirmed_by: person("cy@example.com"),
@@ -154,6 +156,9 @@ impl Dice {
         if self.below(6) == 0 {
             facts.requester = None;
         } else if let Some(requester) = &mut facts.requester {
+            if self.trouble() {
+                requester.identities = BTreeSet::from([person("12345")]);
+            }
             (requester.flagged, requester.vip) = (self.trouble(), self.trouble());
             requester.entitled = self.pick(&[None, Some(true)], &[Some(false)]);
             requester.groups = self.any(&[None, Some("staff"), Some("contractors")]).into_iter().map(str::to_owned).collect();

@@ -15,6 +15,7 @@ use crate::{
     gate::{self, approval::Refusal, facts::Phase},
     pipeline::{
         circumstances::{self, target_of},
+        count,
         decider::exactly,
         error::{ActionError, Result},
         service::Service,
@@ -79,6 +80,10 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
         ],
         ..Change::default()
     };
+    if let Some(given) = &circumstances.freeze_override {
+        let revision = given.revision;
+        change.expect.push(Expectation::DualAuthorizationRevision { authorization: given.authorization, revision });
+    }
     change.entries.push(entry(Event::RecommendationApproved {
         recommendation: id,
         ticket: ticket.id,
@@ -90,7 +95,9 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
     recommendation.revision += 1;
 
     let facts = decider.facts(&ticket, &recommendation, &circumstances.with_roles_of(caller), Phase::Execution)?;
-    if gate::may_execute(decider.policies(), &facts).granted() {
+    let permission = gate::may_execute(decider.policies(), &facts);
+    count::evaluation_errors(&service.metrics, &permission.verdict);
+    if permission.granted() {
         let from = ticket.state;
         ticket.state = from.transition(TicketState::Executing).map_err(|illegal| ActionError::Changed(illegal.to_string()))?;
         ticket.version += 1;

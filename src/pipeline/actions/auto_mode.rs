@@ -68,7 +68,7 @@ const LOOKED_AT: usize = 500;
 /// By the order of the log and not by times, which may be equal.
 async fn was_set_since(service: &Service, record: &DualAuthorization, scope: &Scope) -> Result<bool> {
     let newest = async |event: &str| {
-        let filter = EntryFilter { event: Some(event.to_owned()), from: Some(record.requested_at), ..EntryFilter::default() };
+        let filter = EntryFilter { event: Some(event.to_owned()), ..EntryFilter::default() };
         service.store.entries(&record.tenant, &filter, Page { before: None, limit: LOOKED_AT }).await
     };
     let requested = newest("authorization_requested").await?.into_iter().find_map(|logged| match logged.entry.event {

@@ -21,7 +21,7 @@ use crate::{
         principal::{Actor, Principal, Role},
         time::Timestamp,
     },
-    gate::approval::same_person,
+    gate::approval::{may_be, same_person},
     pipeline::{
         circumstances,
         error::{ActionError, Result},
@@ -75,8 +75,9 @@ pub async fn request(service: &Service, caller: &Principal, asked: Asked) -> Res
         Asked::FreezeOverride { recommendation, binding, reason } => {
             service.require_any(caller, &[Role::Approver, Role::Responder])?;
             let reason = reasoned(&reason)?;
-            let (ticket, expires_at) = freeze_override::may_be_asked(service, caller, recommendation, binding).await?;
-            (Matter::FreezeOverride { recommendation, ticket, binding }, reason, Some(expires_at))
+            let asked = freeze_override::may_be_asked(service, caller, recommendation, binding).await?;
+            let matter = Matter::FreezeOverride { recommendation, ticket: asked.ticket, binding, windows: asked.windows };
+            (matter, reason, Some(asked.expires_at))
         }
     };
     let now = service.ambient.now();
@@ -121,12 +122,12 @@ pub async fn confirm(
     service.require(caller, Role::Approver)?;
     let mut record = find(service, caller, id).await?;
     is_open(&record, revision, service.ambient.now())?;
-    if same_person(&record.requested_by, &caller.person) {
+    if may_be(&record.requested_by, &caller.person) {
         let why = format!("`{}` asked for this: another person has to confirm it", record.requested_by);
         return Err(ActionError::Refused(vec![why]));
     }
     let account = password::prove(service, caller, password).await?;
-    if same_person(&account.changed_by, &record.requested_by) {
+    if may_be(&account.changed_by, &record.requested_by) {
         let why = format!("`{}`, who asked, set the password of `{}`: change it first", record.requested_by, caller.person);
         return Err(ActionError::Refused(vec![why]));
     }
@@ -136,17 +137,22 @@ pub async fn confirm(
         Matter::AutoMode { .. } => &[Role::Approver],
         Matter::FreezeOverride { .. } => &[Role::Approver, Role::Responder],
     };
+    // Proving takes time, in which a token may be revoked.
+    if !circumstances::roles_of(service, &caller.tenant, &caller.person, now).await?.contains(&Role::Approver) {
+        return Err(ActionError::MissingRole { needs: Role::Approver });
+    }
     let held = circumstances::roles_of(service, &caller.tenant, &record.requested_by, now).await?;
     if !roles.iter().any(|role| held.contains(role)) {
         let why = format!("`{}`, who asked, no longer has the role for it", record.requested_by);
         return Err(ActionError::Refused(vec![why]));
     }
-    let effect = match &record.matter {
+    let mut effect = match &record.matter {
         Matter::AutoMode { scope } => auto_mode::effect(service, caller, &record, scope, now).await?,
-        Matter::FreezeOverride { recommendation, binding, .. } => {
-            freeze_override::effect(service, caller, &record, *recommendation, *binding).await?
+        Matter::FreezeOverride { recommendation, binding, windows, .. } => {
+            freeze_override::effect(service, caller, &record, *recommendation, *binding, windows).await?
         }
     };
+    effect.expect.push(password::still(&account));
     record.standing = Standing::Confirmed { by: caller.person.clone(), at: now };
     let event = Event::AuthorizationConfirmed {
         authorization: id,

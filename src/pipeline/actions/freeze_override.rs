@@ -5,6 +5,8 @@
 // INVARIANT: an override is confirmed only when the gate, asked with it, lets people approve; so it never waits unused
 // for another refusal to fall away.
 
+use std::collections::BTreeSet;
+
 use crate::{
     domain::{
         digest::Digest,
@@ -40,26 +42,32 @@ struct Looked {
     facts: Facts,
 }
 
-/// The ticket, and until when an override would hold.
+/// What an override would lift, and until when.
+pub(super) struct Liftable {
+    pub ticket: TicketId,
+    pub windows: BTreeSet<String>,
+    pub expires_at: Timestamp,
+}
+
+/// What is to be lifted.
 ///
 /// # Errors
 /// The proposal is not as the caller saw it, the caller is too close to it, or the freeze is not what stops it.
-pub(super) async fn may_be_asked(
-    service: &Service,
-    caller: &Principal,
-    id: RecommendationId,
-    binding: Digest,
-) -> Result<(TicketId, Timestamp)> {
+pub(super) async fn may_be_asked(service: &Service, caller: &Principal, id: RecommendationId, binding: Digest) -> Result<Liftable> {
     let decider = service.decider();
     let Looked { recommendation, ticket, mut facts } = look(service, &decider, caller, id, binding, None).await?;
     stands_apart(&facts, [&caller.person])?;
-    let before = facts.windows.len();
+    let windows = freezes(&facts);
     facts.windows.retain(|window| window.kind != WindowKind::Freeze);
-    if facts.windows.len() == before {
+    if windows.is_empty() {
         return Err(ActionError::Refused(vec!["no freeze window is in force: there is nothing to override".to_owned()]));
     }
     approvable(&gate::evaluate(decider.policies(), &facts))?;
-    Ok((ticket.id, recommendation.expires_at))
+    Ok(Liftable { ticket: ticket.id, windows, expires_at: recommendation.expires_at })
+}
+
+fn freezes(facts: &Facts) -> BTreeSet<String> {
+    facts.windows.iter().filter(|window| window.kind == WindowKind::Freeze).map(|window| window.name.clone()).collect()
 }
 
 /// The proposal marked, and its ticket where people approve.
@@ -72,15 +80,18 @@ pub(super) async fn effect(
     record: &DualAuthorization,
     id: RecommendationId,
     binding: Digest,
+    windows: &BTreeSet<String>,
 ) -> Result<Change> {
     let decider = service.decider();
     let given = FreezeOverride {
         authorization: record.id,
         binding,
+        windows: windows.clone(),
         requested_by: record.requested_by.clone(),
         confirmed_by: caller.person.clone(),
         reason: record.reason.clone(),
         expires_at: record.expires_at,
+        revision: record.revision + 1,
     };
     let Looked { mut recommendation, mut ticket, facts } = look(service, &decider, caller, id, binding, Some(given)).await?;
     stands_apart(&facts, [&caller.person, &record.requested_by])?;

@@ -19,7 +19,7 @@ use crate::{
     },
     gate::{
         Facts,
-        approval::{identities, same_person},
+        approval::{identities, may_be},
     },
     pipeline::{
         actions::{
@@ -169,12 +169,13 @@ fn stands(known: Option<&Outcome>, did: Did) -> Result<()> {
 /// # Errors
 /// The caller asked for it or wrote the runbook, or a newer proposal stands.
 async fn may_praise(service: &Service, caller: &Principal, ticket: &Ticket, proposal: &Recommendation) -> Result<()> {
-    let is_me = |person: &crate::domain::name::PersonId| same_person(person, &caller.person);
+    let is_me = |person: &crate::domain::name::PersonId| may_be(person, &caller.person);
     // The facts of the proposal have who asked then, who posted it, and the authors of that version.
     let facts = Facts::read(&proposal.receipt.facts).map_err(|why| ActionError::Internal(why.to_string()))?;
     let mut refusals = Vec::new();
     let asks_now = ticket.report.requester.as_ref().map(identities).unwrap_or_default();
-    if facts.requester.iter().flat_map(|requester| &requester.identities).chain(&asks_now).any(is_me) {
+    let benefits = facts.proposal.iter().flat_map(|proposal| &proposal.beneficiaries);
+    if facts.requester.iter().flat_map(|requester| &requester.identities).chain(&asks_now).chain(benefits).any(is_me) {
         refusals.push(format!("`{}` asked for this, so another person must say that it was right", caller.person));
     }
     if facts.proposal.iter().flat_map(|proposal| &proposal.authors).any(is_me) {

@@ -36,6 +36,12 @@ pub async fn look_again(service: &Service, caller: &Principal, id: TicketId, see
             "the ticket is `{from}` and waits for nobody, so there is nothing to look at again"
         )]));
     }
+    if let Some(newest) = service.store.recommendation_for(&ticket.tenant, id).await?
+        && service.store.outcome(&ticket.tenant, newest.id).await?.is_some()
+    {
+        let why = "what was done with its proposal is told already: a look again could do it a second time";
+        return Err(ActionError::Refused(vec![why.to_owned()]));
+    }
     ticket.state = from.transition(TicketState::Received).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
     let mut change = Change { expect: vec![Expectation::TicketVersion { ticket: id, version: seen }], ..Change::default() };
     supersede_open(service, &ticket, now, "a person asked to look again", &mut change).await?;

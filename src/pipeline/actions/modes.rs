@@ -71,29 +71,46 @@ pub(super) fn put(modes: &mut Modes, scope: &Scope, mode: Mode) -> Mode {
     }
 }
 
-/// Stops every execution before its next step, or lets them start again.
+/// Stops every execution before its next step. Needs any role that works tickets.
 ///
 /// # Errors
-/// Stopping needs any role that works tickets; starting again the operator's. A reason is mandatory.
-pub async fn kill_switch(service: &Service, caller: &Principal, on: bool, reason: &str) -> Result<Modes> {
-    if on {
-        service.require_any(caller, &[Role::Operator, Role::Approver, Role::Responder])?;
-    } else {
-        service.require(caller, Role::Operator)?;
-    }
-    if reason.trim().is_empty() {
-        return Err(ActionError::Invalid { pointer: "/reason".to_owned(), message: "say why, for whoever finds it switched".to_owned() });
-    }
+/// Wrong role, or no reason.
+pub async fn stop(service: &Service, caller: &Principal, reason: &str) -> Result<Modes> {
+    service.require_any(caller, &[Role::Operator, Role::Approver, Role::Responder])?;
+    reasoned(reason)?;
     // Whoever pulls the switch means it: a lost race with another change of the modes is tried again.
     loop {
         let mut modes = service.store.modes(&caller.tenant).await?;
         let revision = modes.revision;
-        modes.kill_switch = on.then(|| KillSwitch { by: caller.person.clone(), at: service.ambient.now(), reason: reason.to_owned() });
-        match save(service, caller, modes, revision, Event::KillSwitch { on, reason: reason.to_owned() }).await {
+        modes.kill_switch = Some(KillSwitch { by: caller.person.clone(), at: service.ambient.now(), reason: reason.to_owned() });
+        match save(service, caller, modes, revision, Event::KillSwitch { on: true, reason: reason.to_owned() }).await {
             Err(ActionError::Changed(_)) => {}
             other => return other,
         }
     }
+}
+
+/// Lets executions start again. Needs the operator's role, and the revision of the modes that the operator saw: whoever
+/// releases one stop must not release another one, pulled meanwhile.
+///
+/// # Errors
+/// Wrong role, no reason, or the modes changed since.
+pub async fn release(service: &Service, caller: &Principal, reason: &str, seen: u64) -> Result<Modes> {
+    service.require(caller, Role::Operator)?;
+    reasoned(reason)?;
+    let mut modes = service.store.modes(&caller.tenant).await?;
+    if modes.revision != seen {
+        return Err(ActionError::Changed(format!("you saw revision {seen} of the modes, they are at {}", modes.revision)));
+    }
+    modes.kill_switch = None;
+    save(service, caller, modes, seen, Event::KillSwitch { on: false, reason: reason.to_owned() }).await
+}
+
+fn reasoned(reason: &str) -> Result<()> {
+    if reason.trim().is_empty() {
+        return Err(ActionError::Invalid { pointer: "/reason".to_owned(), message: "say why, for whoever finds it switched".to_owned() });
+    }
+    Ok(())
 }
 
 async fn save(service: &Service, caller: &Principal, mut modes: Modes, revision: u64, event: Event) -> Result<Modes> {

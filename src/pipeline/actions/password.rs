@@ -15,7 +15,7 @@ use crate::{
         passwords::unfit,
         service::Service,
     },
-    store::change::{Change, Write},
+    store::change::{Change, Expectation, Write},
 };
 
 /// One account for every spelling of a person.
@@ -40,8 +40,14 @@ pub async fn set(service: &Service, caller: &Principal, person: &PersonId, passw
     let Some(current) = current else {
         return Err(ActionError::Invalid { pointer: "/current".to_owned(), message: "give the current password too".to_owned() });
     };
-    prove(service, caller, current).await?;
-    put(service, Actor::Person(caller.person.clone()), &caller.tenant, person, password).await
+    // An admin who resets the password meanwhile wins: the one that was proven is no longer the one in force.
+    let proven = still(&prove(service, caller, current).await?);
+    put_while(service, Actor::Person(caller.person.clone()), &caller.tenant, person, password, vec![proven]).await
+}
+
+/// The condition that the password which was proven is still the one in force.
+pub(super) fn still(account: &Account) -> Expectation {
+    Expectation::AccountChangedAt { tenant: account.tenant.clone(), person: account.person.clone(), changed_at: account.changed_at }
 }
 
 /// Sets `person`'s password. Whoever may call this is the caller's business: the command line trusts whoever can
@@ -50,6 +56,17 @@ pub async fn set(service: &Service, caller: &Principal, person: &PersonId, passw
 /// # Errors
 /// It cannot be a password, or the store failed.
 pub async fn put(service: &Service, by: Actor, tenant: &TenantId, person: &PersonId, password: &Secret) -> Result<()> {
+    put_while(service, by, tenant, person, password, Vec::new()).await
+}
+
+async fn put_while(
+    service: &Service,
+    by: Actor,
+    tenant: &TenantId,
+    person: &PersonId,
+    password: &Secret,
+    expect: Vec<Expectation>,
+) -> Result<()> {
     fits(person, password)?;
     let hash = service.passwords.hash(password, service.ambient.random()).await?;
     let now = service.ambient.now();
@@ -61,7 +78,7 @@ pub async fn put(service: &Service, by: Actor, tenant: &TenantId, person: &Perso
     let account =
         Account { form: Account::FORM, tenant: tenant.clone(), person: name.clone(), password: hash, changed_at: now, changed_by };
     let entry = Entry::new(tenant.clone(), now, by, Event::PasswordSet { person: name });
-    service.commit(Change { expect: Vec::new(), writes: vec![Write::Account(account)], entries: vec![entry] }).await?;
+    service.commit(Change { expect, writes: vec![Write::Account(account)], entries: vec![entry] }).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::{
         principal::{Actor, Principal, Role},
         time::Timestamp,
     },
-    gate::approval::same_person,
+    gate::approval::may_be,
     pipeline::{
         actions::submit,
         error::{ActionError, Result},
@@ -60,7 +60,7 @@ pub async fn make(service: &Service, caller: &Principal, asked: NewPreApproval) 
     if runbook.digest != asked.digest {
         return Err(ActionError::Changed(format!("runbook `{}` is at {}, you read {}", asked.runbook, runbook.digest, asked.digest)));
     }
-    if runbook.authors.iter().any(|author| same_person(author, &caller.person)) {
+    if runbook.authors.iter().any(|author| may_be(author, &caller.person)) {
         return Err(invalid(
             "/approver",
             format!("`{}` wrote or edited runbook `{}`, so another person must pre-approve it", caller.person, asked.runbook),

@@ -19,8 +19,8 @@ use crate::{
     execute::{ExecuteError, Surroundings},
     gate::{self, Basis, facts::Phase},
     pipeline::{
-        circumstances,
-        decider::{Decider, exactly},
+        circumstances, count,
+        decider::exactly,
         demotion,
         error::{ActionError, Result},
         outcome::{self, Word},
@@ -143,7 +143,8 @@ struct InService<'a> {
 impl InService<'_> {
     async fn permission(&self, execution: &Execution, next: &Step) -> Result<std::result::Result<Vec<Expectation>, String>> {
         let service = self.service;
-        // Modes hold the kill switch: one pulled after this look stops the step all the same.
+        // Modes hold the kill switch: one pulled after this look stops the step all the same. So does a pre-approval
+        // revoked, or an override withdrawn.
         let seen = |revision| vec![Expectation::ModesRevision { tenant: execution.tenant.clone(), revision }];
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
@@ -158,13 +159,27 @@ impl InService<'_> {
         let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
         circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
-        Ok(allowed(&decider, &facts, execution).map(|()| seen(circumstances.modes.revision)))
+        let permission = gate::may_execute(decider.policies(), &facts);
+        count::evaluation_errors(&service.metrics, &permission.verdict);
+        Ok(allowed(permission, execution).map(|()| {
+            let mut rests_on = seen(circumstances.modes.revision);
+            rests_on.extend(
+                facts
+                    .proposal
+                    .as_ref()
+                    .and_then(|proposal| proposal.freeze_override.as_ref())
+                    .map(|given| Expectation::DualAuthorizationRevision { authorization: given.authorization, revision: given.revision }),
+            );
+            let by_itself = execution.started_by == Actor::Engine;
+            let record = gate::pre_approval_in_force(&facts).filter(|_| by_itself);
+            rests_on.extend(record.map(|record| Expectation::PreApprovalStands { pre_approval: record.id }));
+            rests_on
+        }))
     }
 }
 
 /// An automatic run must still be automatic, an approved one still approved.
-fn allowed(decider: &Decider, facts: &gate::Facts, execution: &Execution) -> std::result::Result<(), String> {
-    let permission = gate::may_execute(decider.policies(), facts);
+fn allowed(permission: gate::Permission, execution: &Execution) -> std::result::Result<(), String> {
     let holds = match (&execution.started_by, &permission.basis) {
         (Actor::Engine, basis) => matches!(basis, Some(Basis::Automatic)),
         (Actor::Person(_), basis) => basis.is_some(),

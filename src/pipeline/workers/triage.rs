@@ -250,5 +250,6 @@ pub(crate) fn created(execution: &Execution) -> Result<Event> {
 /// The caps of the pre-approval that the verdict went by.
 fn caps_of(recommendation: &Recommendation) -> Result<Caps> {
     let facts = Facts::read(&recommendation.receipt.facts).map_err(|why| ActionError::Internal(why.to_string()))?;
-    gate::caps_in_force(&facts).ok_or_else(|| ActionError::Internal("an automatic verdict without a pre-approval".to_owned()))
+    let record = gate::pre_approval_in_force(&facts);
+    record.map(|record| record.caps).ok_or_else(|| ActionError::Internal("an automatic verdict without a pre-approval".to_owned()))
 }

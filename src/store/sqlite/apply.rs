@@ -196,9 +196,9 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         Prow::Account { account, doc } => one(
             connection,
-            "INSERT INTO accounts (tenant, person, password, doc) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (tenant, person) DO UPDATE SET password = excluded.password, doc = excluded.doc",
-            (account.tenant.as_str(), account.person.as_str(), &account.password, doc),
+            "INSERT INTO accounts (tenant, person, password, changed_at, doc) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (tenant, person) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at, doc = excluded.doc",
+            (account.tenant.as_str(), account.person.as_str(), &account.password, account.changed_at.as_millis(), doc),
         ),
         Prow::IdempotencyKey { tenant, key, request, answer, at } => one(
             connection,

@@ -87,6 +87,12 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let found = optional(connection, "SELECT revision FROM dual_authorizations WHERE id = ?1", [authorization.to_string()])?;
             unchanged("dual authorization", authorization.to_string(), *revision, found)
         }
+        Expectation::AccountChangedAt { tenant, person, changed_at } => {
+            let sql = "SELECT changed_at FROM accounts WHERE tenant = ?1 AND person = ?2";
+            let found: Option<i64> = optional(connection, sql, (tenant.as_str(), person.as_str()))?;
+            let millis = |time: i64| uint(time.max(0));
+            unchanged("password of", person.to_string(), millis(changed_at.as_millis()), found)
+        }
         Expectation::PreApprovalStands { pre_approval } => {
             let found = optional(connection, "SELECT stands FROM pre_approvals WHERE id = ?1", [pre_approval.to_string()])?;
             unchanged("pre-approval", pre_approval.to_string(), 1, found)

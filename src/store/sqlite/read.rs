@@ -250,8 +250,10 @@ pub(super) fn cap_use(
     })
 }
 
+/// Each ticket once, wrong when any of its outcomes is: a ticket that is triaged again and again is no new evidence.
 pub(super) fn outcome_record(connection: &Connection, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
-    let sql = "SELECT count(*) FROM outcomes WHERE would_act = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND wrong >= ?4";
+    let sql = "SELECT count(DISTINCT ticket) FROM outcomes
+         WHERE would_act = 1 AND tenant = ?1 AND runbook = ?2 AND runbook_digest = ?3 AND wrong >= ?4";
     let of = |least: i64| count(connection, sql, (tenant.as_str(), runbook.as_str(), digest.as_bytes(), least));
     Ok(OutcomeRecord { known: of(0)?, wrong: of(1)? })
 }

@@ -238,6 +238,7 @@ pub fn freeze_override(recommendation: &Recommendation) -> DualAuthorization {
             recommendation: recommendation.id,
             ticket: recommendation.ticket,
             binding: recommendation.binding().unwrap(),
+            windows: BTreeSet::from(["weekend".to_owned()]),
         },
         reason: "the warehouse cannot ship".to_owned(),
         requested_by: PersonId::new("ana").unwrap(),

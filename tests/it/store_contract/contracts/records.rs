@@ -151,14 +151,17 @@ pub async fn only_what_awaits_approval_expires(store: Arc<dyn Store>) {
 }
 
 pub async fn outcomes_of_one_version_are_counted_and_never_turn_right(store: Arc<dyn Store>) {
-    let ticket = received(&*store, 1).await;
     let mut writes = Vec::new();
     for (n, kind) in (1..).zip(OutcomeKind::ALL) {
-        let decided = recommendation(&ticket, n, Decision::AutoExecute);
+        let decided = recommendation(&received(&*store, n).await, n, Decision::AutoExecute);
         writes.extend([Write::Outcome(Box::new(outcome(&decided, kind))), Write::Recommendation(Box::new(decided))]);
     }
-    let old = Recommendation { runbook_digest: Some(Digest::of(b"old")), ..recommendation(&ticket, 90, Decision::AutoExecute) };
-    let asked = Recommendation { would_act: false, ..recommendation(&ticket, 91, Decision::NeedsApproval) };
+    let old = Recommendation {
+        runbook_digest: Some(Digest::of(b"old")),
+        ..recommendation(&received(&*store, 90).await, 90, Decision::AutoExecute)
+    };
+    let asked = Recommendation { would_act: false, ..recommendation(&received(&*store, 91).await, 91, Decision::NeedsApproval) };
+    let ticket = received(&*store, 92).await;
     let approved = recommendation(&ticket, 92, Decision::NeedsApproval);
     let by_person = Outcome { automatic: false, ..outcome(&approved, OutcomeKind::Verified) };
     for (decided, outcome) in [
@@ -201,7 +204,13 @@ pub async fn outcomes_of_one_version_are_counted_and_never_turn_right(store: Arc
     let write = |outcome: &Outcome| Change { writes: vec![Write::Outcome(Box::new(outcome.clone()))], ..Change::default() };
     store.commit(write(&late)).await.unwrap();
     assert_eq!(record(version()).await.wrong, 7);
-    assert!(store.commit(write(&Outcome { revision: 3, ..by_person })).await.is_err(), "wrong never turns right");
+    assert!(store.commit(write(&Outcome { revision: 3, ..by_person.clone() })).await.is_err(), "wrong never turns right");
+    let again = recommendation(&ticket, 93, Decision::NeedsApproval);
+    let praised = Outcome { recommendation: again.id, decided_at: again.created_at, ..by_person };
+    let writes = vec![Write::Recommendation(Box::new(again)), Write::Outcome(Box::new(praised))];
+    store.commit(Change { writes, ..Change::default() }).await.unwrap();
+    let found = record(version()).await;
+    assert_eq!((found.known, found.wrong), (9, 7), "a ticket counts once, however often it is triaged");
     assert_eq!(store.outcome(&tenant(), approved.id).await.unwrap(), Some(late));
 }
 
@@ -235,6 +244,10 @@ pub async fn accounts_and_dual_authorizations_read_back(store: Arc<dyn Store>) {
     assert_eq!(store.dual_authorizations_for(&tenant(), recommendation.id).await.unwrap(), [asked]);
     assert_eq!(store.account(&tenant(), &account.person).await.unwrap(), Some(account.clone()));
     assert_eq!(store.account(&other_tenant(), &account.person).await.unwrap(), None);
+    let set_at = |second| Expectation::AccountChangedAt { tenant: tenant(), person: account.person.clone(), changed_at: at(second) };
+    let expecting = |expectation| Change { expect: vec![expectation], ..Change::default() };
+    store.commit(expecting(set_at(1))).await.unwrap();
+    assert!(store.commit(expecting(set_at(2))).await.is_err(), "the password was set at another time");
 
     let requester = ticket.requester_digest().unwrap();
     assert_eq!(store.requester_count(&tenant(), &requester, at(1)).await.unwrap(), 1, "the instant itself counts");
