@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::HeaderMap, response::IntoResponse};
 use serde::Deserialize;
 
 use crate::{
-    domain::approval::Modes,
+    domain::{approval::Modes, principal::Role},
     pipeline::actions::modes,
     server::{
         app::App,
@@ -44,6 +44,8 @@ pub async fn set(
     let modes = if body.on {
         modes::stop(&app.service, &caller, &body.reason).await?
     } else {
+        // Whoever may not release it is told so, and not asked for a revision first.
+        app.service.require(&caller, Role::Operator)?;
         let seen = parameters::seen(&headers, body.revision)?;
         modes::release(&app.service, &caller, &body.reason, seen.revision).await.map_err(|error| seen.problem(error))?
     };
