@@ -74,6 +74,8 @@ impl Default for Pace {
     }
 }
 
+/// The wait before another call of a step doubles so often and no more.
+const LONGEST_DOUBLING: u32 = 2;
 /// Tries to commit the end of a run when something around it changed meanwhile.
 const CLOSING_TRIES: usize = 5;
 /// Longest reason kept with a step; answers may be long.
@@ -136,7 +138,7 @@ impl Engine {
                 Next::Call { step, attempt } => {
                     // Waits first and asks then: a yes is as old as the question.
                     if attempt > 1 {
-                        tokio::time::sleep(self.pace.retry * 2u32.saturating_pow(attempt - 2)).await;
+                        tokio::time::sleep(self.pace.retry * 2u32.pow((attempt - 2).min(LONGEST_DOUBLING))).await;
                     }
                     let rests_on = match self.may_call(&execution, step, surroundings).await {
                         Ok(rests_on) => rests_on,

@@ -19,6 +19,10 @@ use crate::domain::{
 /// Calls of one idempotent step, the first included.
 pub const MOST_ATTEMPTS: u32 = 3;
 
+/// Calls of one precheck or verify step whose answers were lost to crashes and takeovers. More than changes get: a look
+/// harms nothing, and an answer that nobody heard is no reason to refuse a run or to undo a change that worked.
+pub const MOST_LOOKS: u32 = 20;
+
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<'a> {
@@ -75,7 +79,7 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
             None => return Next::Call { step, attempt: 1 },
             Some(run) if run.outcome == StepOutcome::Succeeded => {}
             // A precheck only looks, so a look whose answer was lost is repeated.
-            Some(run) if run.outcome == StepOutcome::Started && run.attempt < MOST_ATTEMPTS => {
+            Some(run) if run.outcome == StepOutcome::Started && run.attempt < MOST_LOOKS => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
             Some(run) => return end(Refused, failure(step, run)),
@@ -104,7 +108,7 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
         match last(execution, step) {
             None => return Next::Call { step, attempt: 1 },
             Some(run) if run.outcome == StepOutcome::Succeeded => verified = true,
-            Some(run) if run.outcome == StepOutcome::Started && run.finished_at.is_none() && run.attempt < MOST_ATTEMPTS => {
+            Some(run) if run.outcome == StepOutcome::Started && run.finished_at.is_none() && run.attempt < MOST_LOOKS => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
             Some(run) => {

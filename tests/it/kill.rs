@@ -371,7 +371,10 @@ async fn kill_minus_nine_loses_no_acknowledged_ticket_and_repeats_no_action() {
     })
     .await;
     let missing: Vec<u64> = acknowledged.difference(&closed(&outside.world.lock().unwrap())).copied().collect();
-    assert!(finished.is_ok(), "acknowledged tickets without an end: {missing:?}");
+    if finished.is_err() {
+        let told: Vec<Value> = stories(&client, &running.url, &desk.token, &missing).await;
+        panic!("acknowledged tickets without an end: {missing:?}\n{}", serde_json::to_string_pretty(&told).unwrap());
+    }
     assert!(acknowledged.len() as u64 >= kills, "only {} tickets were acknowledged", acknowledged.len());
 
     check_calls(&outside.world.lock().unwrap());
@@ -399,6 +402,25 @@ async fn allow_automation(client: &reqwest::Client, url: &str, desk: &Desk) {
     let confirm = format!("{url}/v1/dual-authorizations/{}/confirm", asked["id"].as_str().unwrap());
     let body = json!({"password": PASSWORD, "revision": asked["revision"]});
     api(client, reqwest::Method::POST, confirm, &desk.second, Some(body)).await;
+}
+
+/// Everything that is known of these tickets, for whoever reads the failure.
+async fn stories(client: &reqwest::Client, url: &str, token: &str, numbers: &[u64]) -> Vec<Value> {
+    let mut told = Vec::new();
+    let mut page = format!("{url}/v1/tickets?limit=200");
+    loop {
+        let answer = api(client, reqwest::Method::GET, page, token, None).await;
+        for ticket in answer["items"].as_array().unwrap() {
+            if numbers.iter().any(|number| ticket["report"]["external_id"] == number.to_string()) {
+                let id = ticket["id"].as_str().unwrap();
+                told.push(api(client, reqwest::Method::GET, format!("{url}/v1/tickets/{id}"), token, None).await);
+            }
+        }
+        match answer["next"].as_str() {
+            Some(next) => page = format!("{url}/v1/tickets?limit=200&cursor={next}"),
+            None => return told,
+        }
+    }
 }
 
 /// One run a ticket: every call of a host's action has the one key, and a step that must not be sent twice was not.
