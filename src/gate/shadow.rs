@@ -1,11 +1,13 @@
 //! Whether the gate would have let a proposal run on its own, had its runbook been trusted.
 //!
 //! What people then do with such proposals is the evidence that earns trust, in shadow and suggest as on auto.
-// INVARIANT: only trust is supposed (mode, pre-approval, record, caps); whatever else refuses still refuses.
+// INVARIANT: only trust is supposed (mode, pre-approval, record, caps), and connectors that answer: a desk in shadow may
+// have none yet, and whether a call would have gone through says nothing of the decision. Whatever else refuses still
+// refuses.
 
 use super::{
     Facts, PolicySet, evaluate,
-    facts::{ErrorRecord, Modes, PerMillion, Usage},
+    facts::{ConnectorHealth, ErrorRecord, Modes, PerMillion, Usage},
 };
 use crate::domain::{
     approval::{Caps, Mode, PreApproval},
@@ -46,6 +48,7 @@ fn trusted(facts: &Facts) -> Option<Facts> {
     facts.modes = Modes { global: Mode::Auto, source: Mode::Auto, runbook: Mode::Auto };
     facts.record = ErrorRecord { limit: PerMillion::ONE, demoted: false, ..facts.record };
     facts.usage = Usage::default();
+    facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Healthy);
     Some(facts)
 }
 
@@ -67,6 +70,7 @@ mod tests {
         facts.modes.global = Mode::Shadow;
         facts.record = ErrorRecord { decisions: 3, wrong: 3, demoted: true, ..facts.record };
         facts.usage.running = 99;
+        facts.connectors.values_mut().for_each(|health| *health = ConnectorHealth::Unhealthy { reason: "not configured".to_owned() });
         facts.proposal.as_mut().unwrap().pre_approvals.clear();
         assert_eq!(evaluate(&shipped(), &facts).decision, Decision::RecommendOnly);
         assert!(would_act(&shipped(), &facts));

@@ -411,7 +411,8 @@ async fn stories(client: &reqwest::Client, url: &str, token: &str, numbers: &[u6
     loop {
         let answer = api(client, reqwest::Method::GET, page, token, None).await;
         for ticket in answer["items"].as_array().unwrap() {
-            if numbers.iter().any(|number| ticket["report"]["external_id"] == number.to_string()) {
+            let number: u64 = ticket["report"]["external_id"].as_str().unwrap().parse().unwrap();
+            if numbers.contains(&number) {
                 let id = ticket["id"].as_str().unwrap();
                 told.push(api(client, reqwest::Method::GET, format!("{url}/v1/tickets/{id}"), token, None).await);
             }
