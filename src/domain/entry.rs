@@ -120,6 +120,9 @@ pub enum Event {
         runbook: RunbookId,
         runbook_digest: Digest,
         parameters: Digest,
+        /// Digest of the verdict by which people's approvals let it run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        allowed: Option<Digest>,
     },
     StepRecorded {
         execution: ExecutionId,

@@ -134,6 +134,10 @@ pub struct Recommendation {
     pub parameters: Vec<FilledParameter>,
     pub missing: Vec<MissingParameter>,
     pub verdict: Verdict,
+    /// The verdict by which people's approvals let it run: asked anew with the facts of that moment, their roles, and any
+    /// freeze override. `None` until then, and for what ran by itself, which [`Self::verdict`] allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Box<Verdict>>,
     /// The gate would let it run with no person's yes, were the runbook trusted: pre-approved, on `auto`, with a good
     /// record. What people then do says whether it deserves to be.
     #[serde(default)]

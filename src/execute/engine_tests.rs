@@ -473,7 +473,8 @@ async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
                         assert!(state.is_final(), "{told}");
                         bench.check_log().await;
                         for change in ["one", "two", "undo-one", "undo-two"] {
-                            let most = if idempotent { 3 } else { 1 };
+                            // An idempotent one may be sent once more for the answer that the crash lost.
+                            let most = if idempotent { 4 } else { 1 };
                             assert!(bench.world.count(change) <= most, "{told}");
                         }
                         let (one, two) = (bench.world.count("one"), bench.world.count("two"));

@@ -19,9 +19,10 @@ use crate::domain::{
 /// Calls of one idempotent step, the first included.
 pub const MOST_ATTEMPTS: u32 = 3;
 
-/// Calls of one precheck or verify step whose answers were lost to crashes and takeovers. More than changes get: a look
-/// harms nothing, and an answer that nobody heard is no reason to refuse a run or to undo a change that worked.
-pub const MOST_LOOKS: u32 = 20;
+/// Calls of one step that only looks, or that is idempotent, when the answers were lost to crashes and takeovers. More than
+/// failures get: sending it again harms nothing, and an answer that nobody heard is no reason to refuse a run, to leave it
+/// in doubt, or to undo a change that worked.
+pub const MOST_UNHEARD: u32 = 20;
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +48,16 @@ fn may_have_changed(execution: &Execution, step: &Step) -> bool {
     })
 }
 
-/// True when another try of an idempotent step could help.
-fn is_worth_retrying(run: &StepRun) -> bool {
-    run.status.is_none_or(|status| status >= 500 || matches!(status, 408 | 425 | 429))
+/// True when a further call of the step is left.
+fn is_left(run: &StepRun) -> bool {
+    // Without an end nobody was there to hear; a call that was cut or timed out has one.
+    let unheard = run.outcome == StepOutcome::Started && run.finished_at.is_none();
+    run.attempt < if unheard { MOST_UNHEARD } else { MOST_ATTEMPTS }
+}
+
+/// True when another try of an idempotent step could help, and is left.
+fn may_be_sent_again(run: &StepRun) -> bool {
+    is_left(run) && run.status.is_none_or(|status| status >= 500 || matches!(status, 408 | 425 | 429))
 }
 
 fn steps(runbook: &Runbook, kind: StepKind) -> impl DoubleEndedIterator<Item = &Step> {
@@ -79,7 +87,7 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
             None => return Next::Call { step, attempt: 1 },
             Some(run) if run.outcome == StepOutcome::Succeeded => {}
             // A precheck only looks, so a look whose answer was lost is repeated.
-            Some(run) if run.outcome == StepOutcome::Started && run.attempt < MOST_LOOKS => {
+            Some(run) if run.outcome == StepOutcome::Started && is_left(run) => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
             Some(run) => return end(Refused, failure(step, run)),
@@ -94,7 +102,7 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
         let Some(run) = last(execution, step) else { return Next::Call { step, attempt: 1 } };
         match run.outcome {
             StepOutcome::Succeeded => {}
-            StepOutcome::Started | StepOutcome::Failed if step.idempotent && run.attempt < MOST_ATTEMPTS && is_worth_retrying(run) => {
+            StepOutcome::Started | StepOutcome::Failed if step.idempotent && may_be_sent_again(run) => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
             StepOutcome::Started => unknown = Some(&step.id),
@@ -108,7 +116,7 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
         match last(execution, step) {
             None => return Next::Call { step, attempt: 1 },
             Some(run) if run.outcome == StepOutcome::Succeeded => verified = true,
-            Some(run) if run.outcome == StepOutcome::Started && run.finished_at.is_none() && run.attempt < MOST_LOOKS => {
+            Some(run) if run.outcome == StepOutcome::Started && run.finished_at.is_none() && run.attempt < MOST_UNHEARD => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
             Some(run) => {
@@ -142,7 +150,7 @@ fn next_rollback<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
         let Some(run) = last(execution, undo) else { return Next::Call { step: undo, attempt: 1 } };
         match run.outcome {
             StepOutcome::Succeeded => {}
-            StepOutcome::Started | StepOutcome::Failed if undo.idempotent && run.attempt < MOST_ATTEMPTS && is_worth_retrying(run) => {
+            StepOutcome::Started | StepOutcome::Failed if undo.idempotent && may_be_sent_again(run) => {
                 return Next::Call { step: undo, attempt: run.attempt + 1 };
             }
             StepOutcome::Started => {

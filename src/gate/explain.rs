@@ -48,6 +48,8 @@ pub struct Explanation {
     pub recommendation: RecommendationId,
     pub runbook: Option<RunbookId>,
     pub decision: Decision,
+    /// The verdict is the one by which people's approvals let it run, not the proposal's.
+    pub allowed: bool,
     /// Persons that must say yes.
     pub approvals_needed: u8,
     pub approved_by: Vec<PersonId>,
@@ -66,7 +68,8 @@ pub struct Explanation {
 
 /// Explains `recommendation` with the policies at hand.
 pub fn explain(recommendation: &Recommendation, at_hand: Option<PolicyLines>) -> Explanation {
-    let verdict = &recommendation.verdict;
+    // What ran with people's yes ran by the verdict of that moment, and not by the proposal's.
+    let verdict = recommendation.allowed.as_deref().unwrap_or(&recommendation.verdict);
     let spoke: BTreeSet<&str> = verdict.reasons.iter().map(|reason| reason.id.as_str()).collect();
     let (refuses, holds) = verdict.reasons.iter().cloned().partition(|reason| !reason.passed);
     let other_set = at_hand.as_ref().map(|lines| lines.digest).filter(|digest| *digest != verdict.policies);
@@ -82,6 +85,7 @@ pub fn explain(recommendation: &Recommendation, at_hand: Option<PolicyLines>) ->
         recommendation: recommendation.id,
         runbook: recommendation.runbook.clone(),
         decision: verdict.decision,
+        allowed: recommendation.allowed.is_some(),
         approvals_needed: verdict.approvals_needed,
         approved_by: recommendation.approvals.iter().map(|approval| approval.by.clone()).collect(),
         refuses,

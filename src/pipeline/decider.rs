@@ -288,6 +288,7 @@ impl Decider {
             parameters: proposal.parameters,
             missing: proposal.missing,
             verdict: Verdict { decision: Decision::Escalate, reasons: Vec::new(), policies: self.policies.digest(), approvals_needed: 0 },
+            allowed: None,
             would_act: false,
             receipt: Receipt {
                 form: Receipt::FORM,

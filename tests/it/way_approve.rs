@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sluicegate::{
     domain::{
+        entry::Event,
         execution::ExecutionState,
         id::TicketId,
         principal::{
@@ -69,6 +70,17 @@ async fn the_right_person_lets_it_run_and_everybody_else_is_refused() {
     let runs = world.runs(ticket).await;
     assert_eq!((runs.len(), runs[0].state, world.automation.changes().len()), (1, ExecutionState::Succeeded, 1));
     assert_eq!(world.ticket(ticket).await.state, TicketState::Resolved);
+
+    // The yes can be explained: what the gate saw at that moment is kept, and its digest is in the log.
+    let allowed = world.proposal(ticket).await.allowed.expect("the verdict of the approval");
+    let sufficient = allowed.reasons.iter().find(|reason| reason.id == "approvals_sufficient").unwrap();
+    assert!(sufficient.passed && sufficient.message == "1 of 1 approvals by `olu`", "{sufficient:?}");
+    let digest = sluicegate::domain::canonical::digest(&*allowed).unwrap();
+    let in_log = world.events(ticket).await.into_iter().find_map(|event| match event {
+        Event::ExecutionCreated { allowed, .. } => allowed,
+        _ => None,
+    });
+    assert_eq!(in_log, Some(digest));
     world.audit().await;
 }
 

@@ -93,6 +93,9 @@ fn decided(explanation: &Explanation) -> String {
     match explanation.decision {
         Decision::AutoExecute => "auto_execute: it may run with no person's yes".to_owned(),
         Decision::NeedsApproval => {
+            if explanation.allowed {
+                return format!("needs_approval, and {} said yes: what the gate saw when it let it run", by.join(", "));
+            }
             let needed = explanation.approvals_needed;
             let persons = if needed == 1 { "1 person has".to_owned() } else { format!("{needed} different persons have") };
             let so_far = if by.is_empty() { "nobody did yet".to_owned() } else { format!("so far {}", by.join(", ")) };

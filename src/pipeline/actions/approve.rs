@@ -104,7 +104,8 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
         ticket.updated_at = now;
         recommendation.state = RecommendationState::Approved;
         let run = execution(service, &ticket, &recommendation, actor.clone(), now, now)?;
-        change.entries.push(entry(created(&run)?));
+        change.entries.push(entry(created(&run, Some(&permission.verdict))?));
+        recommendation.allowed = Some(Box::new(permission.verdict));
         change.entries.push(entry(Event::TicketMoved { ticket: ticket.id, from, to: ticket.state, version: ticket.version }));
         change.writes.push(Write::Execution(Box::new(run)));
         change.writes.push(service.write_ticket(ticket));

@@ -19,7 +19,7 @@ use crate::{
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
-        verdict::Decision,
+        verdict::{Decision, Verdict},
     },
     gate::{self, Facts},
     pipeline::{
@@ -148,7 +148,7 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
             caps,
             now,
         });
-        change.entries.push(engine(created(&execution)?));
+        change.entries.push(engine(created(&execution, None)?));
         change.writes.push(Write::Execution(Box::new(execution)));
     }
     // In shadow mode nobody outside hears of it.
@@ -236,7 +236,7 @@ pub(crate) fn execution(
 ///
 /// # Errors
 /// Never for values this program makes.
-pub(crate) fn created(execution: &Execution) -> Result<Event> {
+pub(crate) fn created(execution: &Execution, allowed: Option<&Verdict>) -> Result<Event> {
     Ok(Event::ExecutionCreated {
         execution: execution.id,
         ticket: execution.ticket,
@@ -244,6 +244,7 @@ pub(crate) fn created(execution: &Execution) -> Result<Event> {
         runbook: execution.runbook.clone(),
         runbook_digest: execution.runbook_digest,
         parameters: crate::domain::canonical::digest(&execution.parameters)?,
+        allowed: allowed.map(crate::domain::canonical::digest).transpose()?,
     })
 }
 

@@ -185,6 +185,7 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         parameters: Vec::new(),
         missing: Vec::new(),
         verdict: Verdict { decision, reasons: Vec::new(), policies: Digest::of(b"policies"), approvals_needed: 1 },
+        allowed: None,
         would_act: true,
         freeze_override: None,
         receipt: Receipt {
@@ -321,6 +322,7 @@ pub fn written(execution: &Execution) -> Change {
                 runbook: execution.runbook.clone(),
                 runbook_digest: execution.runbook_digest,
                 parameters: execution.target,
+                allowed: None,
             },
         )],
     }
