@@ -1,8 +1,7 @@
 //! A second evaluator of the invariants, written apart from the first: one table of who stops what, straight
 //! from the design, with the error bound as a table of the pairs that occur.
 //!
-//! It shares no code with the room but the types. Set `SLUICEGATE_GATE_FACTS` to compare more random facts:
-//! `./test proofs` compares 1000000.
+//! It shares no code with the room but the types. `SLUICEGATE_GATE_FACTS` sets how many random facts are compared.
 
 use super::specimen::{self, Dice};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     gate::{Basis, evaluate, facts::*, invariants, may_execute},
 };
 
-const FACTS: usize = 30_000;
+const FACTS: usize = 1_000_000;
 
 /// One in so many goes through Cedar too, which takes much longer than the checks in Rust and is compared with
 /// nothing but one line of this file.
