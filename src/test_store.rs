@@ -3,38 +3,29 @@
 //! Only for the tests of the rooms above the store.
 
 use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use async_trait::async_trait;
-
 use crate::{
     domain::{
-        account::Account,
         ambient::Ambient,
-        approval::{Modes, PreApproval},
-        delivery::{DeadLetter, Delivery},
         digest::Digest,
-        dual_authorization::DualAuthorization,
         entry::Entry,
-        execution::Execution,
-        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
-        name::{PersonId, RunbookId, SourceId, TenantId},
-        outbox::{OutboxMessage, OutboxState},
-        outcome::Outcome,
-        principal::Token,
-        recommendation::{Recommendation, RecommendationState},
+        id::{DeliveryId, TicketId},
+        name::TenantId,
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
     },
     store::{
-        change::{Change, Committed, Write},
-        interface::{
-            AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
-        },
+        change::{Change, Write},
+        faulty::{Call, Fault, Faulty},
+        interface::Store,
         sqlite::SqliteStore,
     },
 };
@@ -62,21 +53,61 @@ impl Ambient for Turned {
     }
 }
 
+/// Behaves as the store itself, through the fault injector.
 pub struct TestStore {
-    inner: SqliteStore,
-    /// Commits left before the store is cut off; 0 for never.
-    cut_after: AtomicUsize,
+    inner: Arc<SqliteStore>,
+    faulty: Arc<Faulty>,
+    cut: Arc<Cut>,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Default)]
+struct Cut {
+    commits: AtomicUsize,
+    /// The commit from which on the store is cut off; 0 for never.
+    from: AtomicUsize,
     /// Whether the commit that is cut still lands.
     lands: AtomicBool,
-    commits: AtomicUsize,
-    _folder: tempfile::TempDir,
+}
+
+impl Cut {
+    fn fault(&self, call: &Call<'_>) -> Fault {
+        if call.change.is_none() {
+            return Fault::None;
+        }
+        let nth = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.from.load(Ordering::SeqCst) {
+            0 => Fault::None,
+            from if nth < from => Fault::None,
+            from if nth == from && self.lands.load(Ordering::SeqCst) => Fault::After,
+            _ => Fault::Before,
+        }
+    }
+}
+
+impl Deref for TestStore {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.faulty
+    }
 }
 
 impl TestStore {
     pub fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let inner = SqliteStore::open(&folder.path().join("store.db")).unwrap();
-        Self { inner, cut_after: AtomicUsize::new(0), lands: AtomicBool::new(false), commits: AtomicUsize::new(0), _folder: folder }
+        let inner = Arc::new(SqliteStore::open(&folder.path().join("store.db")).unwrap());
+        let cut = Arc::new(Cut::default());
+        let faulty = Faulty::new(Arc::clone(&inner) as Arc<dyn Store>, {
+            let cut = Arc::clone(&cut);
+            move |call| cut.fault(&call)
+        });
+        Self { inner, faulty: Arc::new(faulty), cut, _folder: folder }
+    }
+
+    /// For whoever keeps a store.
+    pub fn shared(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.faulty) as Arc<dyn Store>
     }
 
     /// Stores the ticket that executions and messages belong to.
@@ -113,230 +144,11 @@ impl TestStore {
 
     /// The `nth` commit from now fails; with `lands`, it is stored all the same. Later ones fail and are not.
     pub fn cut_at(&self, nth: usize, lands: bool) {
-        self.lands.store(lands, Ordering::SeqCst);
-        self.cut_after.store(self.commits.load(Ordering::SeqCst) + nth, Ordering::SeqCst);
+        self.cut.lands.store(lands, Ordering::SeqCst);
+        self.cut.from.store(self.cut.commits.load(Ordering::SeqCst) + nth, Ordering::SeqCst);
     }
 
     pub fn heal(&self) {
-        self.cut_after.store(0, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Store for TestStore {
-    async fn commit(&self, change: Change) -> Result<Committed> {
-        let nth = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
-        let cut = self.cut_after.load(Ordering::SeqCst);
-        if cut != 0 && nth >= cut {
-            if nth == cut && self.lands.load(Ordering::SeqCst) {
-                self.inner.commit(change).await?;
-            }
-            return Err(StoreError::Unavailable("cut by the test".to_owned()));
-        }
-        self.inner.commit(change).await
-    }
-
-    fn listen(&self) -> tokio::sync::broadcast::Receiver<std::sync::Arc<Entry>> {
-        self.inner.listen()
-    }
-
-    async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>> {
-        self.inner.claim_tickets(now, lease, limit).await
-    }
-
-    async fn claim_executions(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Execution>> {
-        self.inner.claim_executions(now, lease, limit).await
-    }
-
-    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>> {
-        self.inner.claim_messages(now, lease, limit).await
-    }
-
-    async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>> {
-        self.inner.expired_recommendations(now, limit).await
-    }
-
-    async fn standing_pre_approvals(&self) -> Result<Vec<PreApproval>> {
-        self.inner.standing_pre_approvals().await
-    }
-
-    async fn release_ticket(&self, ticket: TicketId) -> Result<()> {
-        self.inner.release_ticket(ticket).await
-    }
-
-    async fn release_execution(&self, execution: ExecutionId) -> Result<()> {
-        self.inner.release_execution(execution).await
-    }
-
-    async fn release_message(&self, message: OutboxId) -> Result<()> {
-        self.inner.release_message(message).await
-    }
-
-    async fn ticket(&self, tenant: &TenantId, id: TicketId) -> Result<Option<Ticket>> {
-        self.inner.ticket(tenant, id).await
-    }
-
-    async fn ticket_of(&self, tenant: &TenantId, source: &SourceId, external_id: &str) -> Result<Option<Ticket>> {
-        self.inner.ticket_of(tenant, source, external_id).await
-    }
-
-    async fn tickets(&self, tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Result<Vec<Ticket>> {
-        self.inner.tickets(tenant, filter, page).await
-    }
-
-    async fn ticket_counts(&self, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>> {
-        self.inner.ticket_counts(tenant).await
-    }
-
-    async fn shape_count(&self, tenant: &TenantId, shape: &Digest, since: Timestamp) -> Result<u64> {
-        self.inner.shape_count(tenant, shape, since).await
-    }
-
-    async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> Result<Option<Delivery>> {
-        self.inner.delivery(tenant, id).await
-    }
-
-    async fn dead_letters(&self, tenant: &TenantId, page: Page<DeadLetterId>) -> Result<Vec<DeadLetter>> {
-        self.inner.dead_letters(tenant, page).await
-    }
-
-    async fn dead_letter(&self, tenant: &TenantId, id: DeadLetterId) -> Result<Option<DeadLetter>> {
-        self.inner.dead_letter(tenant, id).await
-    }
-
-    async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Option<Recommendation>> {
-        self.inner.recommendation(tenant, id).await
-    }
-
-    async fn recommendation_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Option<Recommendation>> {
-        self.inner.recommendation_for(tenant, ticket).await
-    }
-
-    async fn recommendations(
-        &self,
-        tenant: &TenantId,
-        state: Option<RecommendationState>,
-        page: Page<RecommendationId>,
-    ) -> Result<Vec<Recommendation>> {
-        self.inner.recommendations(tenant, state, page).await
-    }
-
-    async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>> {
-        self.inner.execution(tenant, id).await
-    }
-
-    async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>> {
-        self.inner.executions_for(tenant, ticket).await
-    }
-
-    async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>> {
-        self.inner.messages(tenant, state, page).await
-    }
-
-    async fn messages_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>> {
-        self.inner.messages_for(tenant, ticket).await
-    }
-
-    async fn pre_approvals(&self, tenant: &TenantId, runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>> {
-        self.inner.pre_approvals(tenant, runbook).await
-    }
-
-    async fn modes(&self, tenant: &TenantId) -> Result<Modes> {
-        self.inner.modes(tenant).await
-    }
-
-    async fn cap_use(
-        &self,
-        tenant: &TenantId,
-        runbook: &RunbookId,
-        target: &Digest,
-        requester: Option<&Digest>,
-        now: Timestamp,
-    ) -> Result<CapUse> {
-        self.inner.cap_use(tenant, runbook, target, requester, now).await
-    }
-
-    async fn outcome_record(&self, tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> Result<OutcomeRecord> {
-        self.inner.outcome_record(tenant, runbook, digest).await
-    }
-
-    async fn automatic_outcomes(
-        &self,
-        tenant: &TenantId,
-        runbook: &RunbookId,
-        digest: &Digest,
-        since: Timestamp,
-    ) -> Result<Vec<AutomaticOutcome>> {
-        self.inner.automatic_outcomes(tenant, runbook, digest, since).await
-    }
-
-    async fn outcome(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Option<Outcome>> {
-        self.inner.outcome(tenant, recommendation).await
-    }
-
-    async fn outcomes(
-        &self,
-        tenant: &TenantId,
-        runbook: Option<&RunbookId>,
-        since: Timestamp,
-        page: Page<RecommendationId>,
-    ) -> Result<Vec<Outcome>> {
-        self.inner.outcomes(tenant, runbook, since, page).await
-    }
-
-    async fn would_act(&self, tenant: &TenantId, since: Timestamp) -> Result<Vec<WouldAct>> {
-        self.inner.would_act(tenant, since).await
-    }
-
-    async fn dual_authorization(&self, tenant: &TenantId, id: DualAuthorizationId) -> Result<Option<DualAuthorization>> {
-        self.inner.dual_authorization(tenant, id).await
-    }
-
-    async fn dual_authorizations(&self, tenant: &TenantId, page: Page<DualAuthorizationId>) -> Result<Vec<DualAuthorization>> {
-        self.inner.dual_authorizations(tenant, page).await
-    }
-
-    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>> {
-        self.inner.dual_authorizations_for(tenant, recommendation).await
-    }
-
-    async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64> {
-        self.inner.requester_count(tenant, requester, since).await
-    }
-
-    async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>> {
-        self.inner.account(tenant, person).await
-    }
-
-    async fn token(&self, secret: &Digest) -> Result<Option<Token>> {
-        self.inner.token(secret).await
-    }
-
-    async fn tokens(&self, tenant: &TenantId) -> Result<Vec<Token>> {
-        self.inner.tokens(tenant).await
-    }
-
-    async fn log_size(&self) -> Result<u64> {
-        self.inner.log_size().await
-    }
-
-    async fn entries(&self, tenant: &TenantId, filter: &EntryFilter, page: Page<u64>) -> Result<Vec<LoggedEntry>> {
-        self.inner.entries(tenant, filter, page).await
-    }
-
-    async fn entry_range(&self, start: u64, count: usize) -> Result<Vec<LoggedEntry>> {
-        self.inner.entry_range(start, count).await
-    }
-
-    async fn tile(&self, level: u8, index: u64) -> Result<Vec<[u8; 32]>> {
-        self.inner.tile(level, index).await
-    }
-
-    async fn check(&self) -> Result<()> {
-        self.inner.check().await
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
+        self.cut.from.store(0, Ordering::SeqCst);
     }
 }

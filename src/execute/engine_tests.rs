@@ -78,7 +78,7 @@ async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, heade
 
 struct Bench {
     world: Arc<World>,
-    store: Arc<TestStore>,
+    store: TestStore,
     engine: Engine,
 }
 
@@ -94,9 +94,9 @@ impl Bench {
             "allow": [{"method": "get", "path": "/*"}, {"method": "post", "path": "/*"}],
         }]);
         let connectors = Arc::new(Connectors::from_config(&serde_json::from_value::<Vec<_>>(config).unwrap()).unwrap());
-        let store = Arc::new(TestStore::open());
+        let store = TestStore::open();
         let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)) };
-        let engine = Engine::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Turned::default()), connectors).with_pace(pace);
+        let engine = Engine::new(store.shared(), Arc::new(Turned::default()), connectors).with_pace(pace);
         Self { world, store, engine }
     }
 

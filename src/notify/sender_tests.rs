@@ -78,7 +78,7 @@ async fn hear(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) ->
 
 struct Bench {
     desk: Arc<Desk>,
-    store: Arc<TestStore>,
+    store: TestStore,
     time: Arc<Turned>,
     sender: Sender,
 }
@@ -105,9 +105,9 @@ impl Bench {
             "webhooks": [{"name": "ops", "url": format!("{base}/hook?k=v"), "secret": SECRET, "events": ["ticket.triaged"], "allow_addresses": allow}],
         }))
         .unwrap();
-        let (store, time) = (Arc::new(TestStore::open()), Arc::new(Turned::default()));
+        let (store, time) = (TestStore::open(), Arc::new(Turned::default()));
         let senders = Arc::new(Senders::from_config(&config).unwrap());
-        let sender = Sender::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&time) as Arc<dyn Ambient>, senders);
+        let sender = Sender::new(store.shared(), Arc::clone(&time) as Arc<dyn Ambient>, senders);
         Self { desk, store, time, sender }
     }
 

@@ -32,7 +32,7 @@ use crate::{
     runbook::{Known, Library, Query, parse},
     store::{
         change::{Change, Expectation, Write},
-        interface::{Store, StoreError},
+        interface::StoreError,
     },
     test_store::{TestStore, Turned},
     text::clean_fields,
@@ -168,7 +168,7 @@ impl Surroundings for Free {
 
 struct Bench {
     seen: Arc<Seen>,
-    store: Arc<TestStore>,
+    store: TestStore,
     connectors: Arc<Connectors>,
     engine: Engine,
     runs: std::cell::Cell<u128>,
@@ -186,8 +186,8 @@ impl Bench {
             "allow": [{"method": "post", "path": "/t/*/run"}, {"method": "post", "path": "/t"}],
         }]);
         let connectors = Arc::new(Connectors::from_config(&serde_json::from_value::<Vec<_>>(config).unwrap()).unwrap());
-        let store = Arc::new(TestStore::open());
-        let engine = Engine::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Turned::default()), Arc::clone(&connectors));
+        let store = TestStore::open();
+        let engine = Engine::new(store.shared(), Arc::new(Turned::default()), Arc::clone(&connectors));
         Self { seen, store, connectors, engine, runs: std::cell::Cell::new(1) }
     }
 
