@@ -37,13 +37,10 @@ CREATE TABLE dual_authorizations (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
-    state TEXT NOT NULL,
-    recommendation TEXT REFERENCES recommendations (id),
     revision INTEGER NOT NULL,
     doc TEXT NOT NULL
 ) STRICT;
 CREATE INDEX dual_authorizations_of_tenant ON dual_authorizations (tenant, id);
-CREATE INDEX dual_authorizations_of_recommendation ON dual_authorizations (recommendation) WHERE recommendation IS NOT NULL;
 
 -- The password's hash stands beside the document, never in it.
 CREATE TABLE accounts (

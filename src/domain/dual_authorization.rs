@@ -38,14 +38,6 @@ impl Matter {
             Self::FreezeOverride { .. } => "freeze_override",
         }
     }
-
-    /// The proposal it is about, when there is one.
-    pub const fn recommendation(&self) -> Option<RecommendationId> {
-        match self {
-            Self::AutoMode { .. } => None,
-            Self::FreezeOverride { recommendation, .. } => Some(*recommendation),
-        }
-    }
 }
 
 /// Where a request stands. An open one past its `expires_at` is dead without a further record.

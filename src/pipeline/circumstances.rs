@@ -138,33 +138,34 @@ pub async fn gather(
     Ok(circumstances)
 }
 
-/// The override that two persons gave this proposal, when one is in force at `now`.
+/// The override that two persons gave this proposal, when one is in force at this instant.
 ///
 /// # Errors
 /// The store failed.
-pub async fn freeze_override(service: &Service, recommendation: &Recommendation, now: Timestamp) -> Result<Option<FreezeOverride>> {
-    let given = service.store.dual_authorizations_for(&recommendation.tenant, recommendation.id).await?;
-    let given = given.into_iter().find_map(|given| match (given.matter, given.standing) {
-        (Matter::FreezeOverride { binding, windows, .. }, Standing::Confirmed { by, .. }) if now < given.expires_at => {
-            Some(FreezeOverride {
-                authorization: given.id,
-                binding,
-                windows,
-                requested_by: given.requested_by,
-                confirmed_by: by,
-                reason: given.reason,
-                expires_at: given.expires_at,
-                revision: given.revision,
-            })
-        }
-        _ => None,
-    });
-    let Some(given) = given else { return Ok(None) };
+pub async fn freeze_override(
+    service: &Service,
+    recommendation: &Recommendation,
+    circumstances: &Circumstances,
+) -> Result<Option<FreezeOverride>> {
+    let Some(id) = recommendation.freeze_override else { return Ok(None) };
+    let Some(given) = service.store.dual_authorization(&recommendation.tenant, id).await? else { return Ok(None) };
+    let (Matter::FreezeOverride { binding, windows, .. }, Standing::Confirmed { by, .. }) = (given.matter, given.standing) else {
+        return Ok(None);
+    };
     // Whoever lost the role since has no word any more, as with approvals.
-    let asked = roles_of(service, &recommendation.tenant, &given.requested_by, now).await?;
-    let confirmed = roles_of(service, &recommendation.tenant, &given.confirmed_by, now).await?;
+    let asked = held(&circumstances.roles, &given.requested_by);
+    let confirmed = held(&circumstances.roles, &by);
     let holds = (asked.contains(&Role::Approver) || asked.contains(&Role::Responder)) && confirmed.contains(&Role::Approver);
-    Ok(holds.then_some(given))
+    Ok((holds && circumstances.now < given.expires_at).then_some(FreezeOverride {
+        authorization: given.id,
+        binding,
+        windows,
+        requested_by: given.requested_by,
+        confirmed_by: by,
+        reason: given.reason,
+        expires_at: given.expires_at,
+        revision: given.revision,
+    }))
 }
 
 fn seen(health: Option<&Health>) -> ConnectorHealth {
@@ -180,12 +181,11 @@ fn seen(health: Option<&Health>) -> ConnectorHealth {
 /// # Errors
 /// The store failed.
 pub async fn roles_of(service: &Service, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<BTreeSet<Role>> {
-    Ok(roles(service, tenant, now)
-        .await?
-        .into_iter()
-        .filter(|(other, _)| same_person(other, person))
-        .flat_map(|(_, roles)| roles)
-        .collect())
+    Ok(held(&roles(service, tenant, now).await?, person))
+}
+
+fn held(roles: &BTreeMap<PersonId, BTreeSet<Role>>, person: &PersonId) -> BTreeSet<Role> {
+    roles.iter().filter(|(other, _)| same_person(other, person)).flat_map(|(_, roles)| roles).copied().collect()
 }
 
 async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<BTreeMap<PersonId, BTreeSet<Role>>> {

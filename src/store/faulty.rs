@@ -174,7 +174,6 @@ delegate! {
     would_act(tenant: &TenantId, since: Timestamp) -> Vec<WouldAct>;
     dual_authorization(tenant: &TenantId, id: DualAuthorizationId) -> Option<DualAuthorization>;
     dual_authorizations(tenant: &TenantId, page: Page<DualAuthorizationId>) -> Vec<DualAuthorization>;
-    dual_authorizations_for(tenant: &TenantId, recommendation: RecommendationId) -> Vec<DualAuthorization>;
     requester_count(tenant: &TenantId, requester: &Digest, since: Timestamp) -> u64;
     account(tenant: &TenantId, person: &PersonId) -> Option<Account>;
     token(secret: &Digest) -> Option<Token>;

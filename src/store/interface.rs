@@ -207,8 +207,6 @@ pub trait Store: Send + Sync + 'static {
     async fn dual_authorization(&self, tenant: &TenantId, id: DualAuthorizationId) -> Result<Option<DualAuthorization>>;
     /// All of them, whatever became of them.
     async fn dual_authorizations(&self, tenant: &TenantId, page: Page<DualAuthorizationId>) -> Result<Vec<DualAuthorization>>;
-    /// Those about this proposal, newest first.
-    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>>;
     /// Tickets of this requester received at or after `since`; see `Ticket::requester_digest`.
     async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64>;
     async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>>;

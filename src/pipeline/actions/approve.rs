@@ -63,7 +63,7 @@ pub async fn approve(service: &Service, caller: &Principal, id: RecommendationId
     let runbook = exactly(decider.library(), &runbook_id, &digest).ok_or_else(nothing)?;
     let target = target_of(runbook, &recommendation.values())?;
     let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, target)), None).await?;
-    circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
+    circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, &circumstances).await?;
 
     let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
     gate::may_approve(decider.policies(), &facts, caller, &seen.binding).map_err(refused)?;

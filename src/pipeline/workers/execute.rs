@@ -157,7 +157,7 @@ impl InService<'_> {
             return Ok(gate::may_roll_back(&modes).map(|()| seen(modes.revision)));
         }
         let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
-        circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, circumstances.now).await?;
+        circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, &circumstances).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;
         let permission = gate::may_execute(decider.policies(), &facts);
         count::evaluation_errors(&service.metrics, &permission.verdict);

@@ -182,17 +182,9 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         Prow::DualAuthorization { authorization: a, doc } => one(
             connection,
-            "INSERT INTO dual_authorizations (id, tenant, state, recommendation, revision, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision, doc = excluded.doc
-             WHERE tenant = excluded.tenant AND recommendation IS excluded.recommendation",
-            (
-                a.id.to_string(),
-                a.tenant.as_str(),
-                a.standing.as_str(),
-                a.matter.recommendation().map(|recommendation| recommendation.to_string()),
-                int(a.revision),
-                doc,
-            ),
+            "INSERT INTO dual_authorizations (id, tenant, revision, doc) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, doc = excluded.doc WHERE tenant = excluded.tenant",
+            (a.id.to_string(), a.tenant.as_str(), int(a.revision), doc),
         ),
         Prow::Account { account, doc } => one(
             connection,

@@ -450,12 +450,6 @@ impl Store for SqliteStore {
         self.page("dual_authorizations", move || Where::tenant(&tenant), page).await
     }
 
-    async fn dual_authorizations_for(&self, tenant: &TenantId, recommendation: RecommendationId) -> Result<Vec<DualAuthorization>> {
-        let tenant = tenant.clone();
-        let wanted = move || Where::tenant(&tenant).and("recommendation = ?", recommendation.to_string());
-        self.page("dual_authorizations", wanted, Page::<DualAuthorizationId> { before: None, limit: OF_ONE_TICKET }).await
-    }
-
     async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64> {
         let (tenant, requester) = (tenant.clone(), *requester);
         self.readers.read(move |connection| read::requester_count(connection, &tenant, &requester, since)).await
