@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use super::{Outcome, assemble};
 use crate::{
     domain::{ambient::Ambient as _, name::ConnectorName},
-    pipeline::{decider::known_names, vectors},
+    pipeline::{load::known_names, vectors},
     runbook::{
         Collection, FRONT_MATTER_SCHEMA, FitPairs, Known, Labelled, Library, LintReport, Meaning, QueryField, RunbookError, Severity,
         evaluate, evaluate_params, example_pairs, fit_calibration, labelled_pairs, lint,

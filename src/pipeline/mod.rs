@@ -13,6 +13,7 @@ pub mod decider;
 mod demotion;
 pub mod directories;
 pub mod error;
+pub mod load;
 pub mod look_up;
 pub mod outcome;
 pub mod passwords;

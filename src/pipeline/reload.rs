@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    decider::{LoadError, Part},
+    load::{LoadError, Part},
     service::Service,
     voids,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 
 use crate::{
-    pipeline::{decider::Part, reload::Load},
+    pipeline::{load::Part, reload::Load},
     server::{app::App, auth::Caller},
 };
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     domain::digest::Digest,
-    pipeline::decider::Part,
+    pipeline::load::Part,
     server::{app::App, problem::Problem},
 };
 
