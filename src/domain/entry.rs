@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     approval::Mode,
     digest::Digest,
-    execution::{ExecutionState, StepOutcome},
+    execution::{ExecutionState, Job, StepOutcome},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
     name::{PersonId, RunbookId, SourceId, StepId, TenantId},
     outcome::OutcomeKind,
@@ -133,6 +133,16 @@ pub enum Event {
         outcome: StepOutcome,
         status: Option<u16>,
         request: Digest,
+        /// The job that the call started at the other side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<Job>,
+    },
+    /// A person wants the run to go no further.
+    CancellationRequested {
+        execution: ExecutionId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        reason: Option<String>,
     },
     ExecutionMoved {
         execution: ExecutionId,
@@ -274,6 +284,7 @@ impl Event {
             Self::RecommendationExpired { .. } => "recommendation_expired",
             Self::ExecutionCreated { .. } => "execution_created",
             Self::StepRecorded { .. } => "step_recorded",
+            Self::CancellationRequested { .. } => "cancellation_requested",
             Self::ExecutionMoved { .. } => "execution_moved",
             Self::MessageQueued { .. } => "message_queued",
             Self::MessageDelivered { .. } => "message_delivered",
@@ -310,6 +321,7 @@ impl Event {
             | Self::RecommendationExpired { ticket, .. }
             | Self::ExecutionCreated { ticket, .. }
             | Self::StepRecorded { ticket, .. }
+            | Self::CancellationRequested { ticket, .. }
             | Self::ExecutionMoved { ticket, .. }
             | Self::OutcomeRecorded { ticket, .. } => Some(*ticket),
             Self::MessageQueued { ticket, .. }

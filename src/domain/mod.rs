@@ -24,6 +24,7 @@ pub mod receipt;
 pub mod recommendation;
 pub mod runbook;
 pub mod state;
+pub mod template;
 pub mod ticket;
 pub mod time;
 pub mod untrusted;

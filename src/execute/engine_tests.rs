@@ -14,10 +14,12 @@ use super::*;
 use crate::{
     domain::{
         digest::Digest,
+        execution::StepOutcome,
         id::{ExecutionId, RecommendationId, TicketId},
         name::TenantId,
         priority::Risk,
-        runbook::{Argument, Examples, Triggers},
+        runbook::{Examples, Triggers},
+        template::Argument,
         time::Timestamp,
     },
     test_store::{TestStore, Turned},
@@ -95,7 +97,7 @@ impl Bench {
         }]);
         let connectors = Arc::new(Connectors::from_config(&serde_json::from_value::<Vec<_>>(config).unwrap()).unwrap());
         let store = TestStore::open();
-        let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)) };
+        let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)), ..Pace::default() };
         let engine = Engine::new(store.shared(), Arc::new(Turned::default()), connectors).with_pace(pace);
         Self { world, store, engine }
     }
@@ -120,6 +122,9 @@ impl Bench {
             created_at: at,
             not_before: at,
             finished_at: None,
+            cancel: None,
+            undoes: None,
+            undone_by: None,
         };
         self.store.put_ticket(execution.ticket, at).await;
         self.store.put(Write::Execution(Box::new(execution.clone()))).await;
@@ -217,6 +222,7 @@ fn step(id: &str, kind: StepKind, idempotent: bool, rollback: Option<&str>) -> S
         within: Duration::from_millis(30),
         idempotent,
         rollback: rollback.map(|id| id.parse().unwrap()),
+        outputs: BTreeMap::new(),
     }
 }
 
@@ -243,6 +249,7 @@ fn runbook(idempotent: bool) -> Runbook {
         parameters: BTreeMap::new(),
         risk: Risk::Low,
         reversible: true,
+        time_limit: Runbook::USUAL_TIME_LIMIT,
         steps: vec![
             step("look", Precheck, true, None),
             step("one", Change, idempotent, Some("undo-one")),

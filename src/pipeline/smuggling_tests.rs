@@ -22,9 +22,10 @@ use crate::{
         digest::Digest,
         execution::{Execution, ExecutionState},
         id::{ExecutionId, RecommendationId, TicketId},
-        name::{ParameterName, TenantId},
+        name::TenantId,
         principal::Actor,
         runbook::{Directory, Runbook, Step},
+        template,
         time::Timestamp,
         untrusted::Untrusted,
     },
@@ -203,7 +204,7 @@ impl Bench {
             recommendation: RecommendationId::new(at, nth),
             runbook: runbook.id.clone(),
             runbook_digest: runbook.digest,
-            parameters: values(value),
+            parameters: BTreeMap::from([("v".parse().unwrap(), value.to_owned())]),
             target: Digest::of(b"t"),
             requester: None,
             started_by: Actor::Engine,
@@ -213,6 +214,9 @@ impl Bench {
             created_at: at,
             not_before: at,
             finished_at: None,
+            cancel: None,
+            undoes: None,
+            undone_by: None,
         };
         self.store.put_ticket(execution.ticket, at).await;
         self.store.put(Write::Execution(Box::new(execution.clone()))).await;
@@ -223,8 +227,8 @@ impl Bench {
     }
 }
 
-fn values(value: &str) -> BTreeMap<ParameterName, String> {
-    BTreeMap::from([(ParameterName::new("v").unwrap(), value.to_owned())])
+fn values(value: &str) -> template::Values {
+    [("v".parse().unwrap(), template::Value::Text(value.to_owned()))].into_iter().collect()
 }
 
 /// One runbook a place, with the slot asked of label, attribute and text in turn.

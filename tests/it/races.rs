@@ -128,7 +128,7 @@ impl Arena {
             let mut service = over(Arc::clone(&store), Arc::clone(&app.ambient), (*app.service.config).clone());
             service.put_in_force(app.service.decider());
             // A step that is tried again is tried at once: nothing here is about how long anybody waits.
-            let pace = Pace { retry: Duration::ZERO, look: (Duration::ZERO, Duration::ZERO) };
+            let pace = Pace { retry: Duration::ZERO, look: (Duration::ZERO, Duration::ZERO), ..Pace::default() };
             let sole = Arc::get_mut(&mut service).expect("nobody else has it yet");
             sole.engine = Engine::new(store, Arc::clone(&app.ambient) as Arc<dyn Ambient>, Arc::clone(&sole.connectors)).with_pace(pace);
             service

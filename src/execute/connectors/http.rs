@@ -4,7 +4,7 @@
 //! path segment, percent-encoded in the query, as JSON strings in the body. What may be called is checked
 //! against the configuration after the values are in, so a value cannot talk its way to another path.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::connector::{Connector, ConnectorAuth},
     domain::{
-        name::ParameterName,
-        runbook::{Argument, Step, Template},
+        execution::Job,
+        runbook::Step,
+        template::{Argument, Template, TemplateError, Values},
     },
     execute::error::ExecuteError,
     outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request},
@@ -40,6 +41,21 @@ impl std::fmt::Display for RequestPreview {
 pub struct Prepared {
     pub preview: RequestPreview,
     request: Request,
+}
+
+impl Prepared {
+    /// True when the call starts a job that goes on after its answer.
+    pub const fn starts_job(&self) -> bool {
+        false
+    }
+
+    /// The job that an answer says was started; `None` when the answer is the end of the step.
+    ///
+    /// # Errors
+    /// The answer cannot be understood.
+    pub fn job(&self, _answer: &Answer) -> Result<Option<Job>, String> {
+        Ok(None)
+    }
 }
 
 /// One configured JSON API.
@@ -85,7 +101,7 @@ impl HttpConnector {
         Ok(Self { name: config.name.clone(), client, authorization: config.auth.as_ref().map(ConnectorAuth::header), allow })
     }
 
-    pub(super) fn prepare(&self, step: &Step, values: &BTreeMap<ParameterName, String>) -> Result<Prepared, ExecuteError> {
+    pub(super) fn prepare(&self, step: &Step, values: &Values) -> Result<Prepared, ExecuteError> {
         let refuse = |why: String| ExecuteError::Step { step: step.id.clone(), why };
         let refused = |why: Refusal| refuse(why.to_string());
         let missing = |why| ExecuteError::Value { step: step.id.clone(), why };
@@ -169,12 +185,12 @@ impl Pattern {
 }
 
 enum PathError {
-    Template(crate::domain::runbook::TemplateError),
+    Template(TemplateError),
     Refused(Refusal),
 }
 
 /// The template's own renderer cannot refuse a value, so refusals are collected on the side.
-fn render_path(template: &Template, values: &BTreeMap<ParameterName, String>) -> Result<String, PathError> {
+fn render_path(template: &Template, values: &Values) -> Result<String, PathError> {
     let refused = std::cell::RefCell::new(None);
     let text = template
         .render(values, |value| {
@@ -201,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::runbook::StepKind;
+    use crate::domain::{runbook::StepKind, template::Value};
 
     fn connector() -> HttpConnector {
         let config = serde_json::json!({
@@ -224,11 +240,12 @@ mod tests {
             within: Duration::ZERO,
             idempotent: true,
             rollback: None,
+            outputs: std::collections::BTreeMap::new(),
         }
     }
 
-    fn values(host: &str) -> BTreeMap<ParameterName, String> {
-        BTreeMap::from([("host".parse().unwrap(), host.to_owned())])
+    fn values(host: &str) -> Values {
+        [("host".parse().unwrap(), Value::Text(host.to_owned()))].into_iter().collect()
     }
 
     #[test]

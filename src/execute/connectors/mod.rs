@@ -4,4 +4,5 @@ pub mod http;
 mod set;
 
 pub use http::{Prepared, RequestPreview};
+pub(crate) use set::Progress;
 pub use set::{Connectors, Health};

@@ -10,8 +10,10 @@ use super::http::{HttpConnector, Prepared, RequestPreview};
 use crate::{
     config::connector::{Connector, ConnectorKind},
     domain::{
-        name::{ConnectorName, ParameterName},
+        execution::Job,
+        name::ConnectorName,
         runbook::{Step, StepKind},
+        template::Values,
         time::Timestamp,
     },
     execute::{breaker::Breaker, error::ExecuteError},
@@ -25,6 +27,19 @@ pub enum Health {
     Healthy,
     /// Several calls in a row failed.
     Failing,
+}
+
+/// What a look at a job found.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Running,
+    /// It is known under another name from now on, like a build that left its queue.
+    Moved(Job),
+    /// It is over. `outcome` is what the engine at the other side says of it; the reason is for people.
+    Finished {
+        answer: Answer,
+        outcome: Result<(), String>,
+    },
 }
 
 pub struct Connectors {
@@ -71,16 +86,16 @@ impl Connectors {
     ///
     /// # Errors
     /// The connector is not configured, a value is missing or refused, or the call is not allowed.
-    pub fn prepare(&self, step: &Step, values: &BTreeMap<ParameterName, String>) -> Result<Prepared, ExecuteError> {
+    pub fn prepare(&self, step: &Step, values: &Values) -> Result<Prepared, ExecuteError> {
         self.member(step)?.connector.prepare(step, values)
     }
 
-    /// The exact request a step would send, for people.
+    /// The exact request a step would send, for people; what earlier steps will give stands in it by its name.
     ///
     /// # Errors
     /// As [`Self::prepare`].
-    pub fn describe(&self, step: &Step, values: &BTreeMap<ParameterName, String>) -> Result<RequestPreview, ExecuteError> {
-        Ok(self.prepare(step, values)?.preview)
+    pub fn describe(&self, step: &Step, values: &Values) -> Result<RequestPreview, ExecuteError> {
+        Ok(self.prepare(step, &values.or_names(&step.with))?.preview)
     }
 
     /// Health of every connector, for the gate.
@@ -92,6 +107,17 @@ impl Connectors {
     /// False while the connector rests after failures.
     pub(crate) fn lets_through(&self, connector: &ConnectorName, now: Timestamp) -> bool {
         self.members.get(connector).is_none_or(|member| member.breaker().lets_through(now))
+    }
+
+    /// Looks once at a job that an earlier call of the step started.
+    pub(crate) async fn look_at(
+        &self,
+        _step: &Step,
+        _prepared: &Prepared,
+        _job: &Job,
+        _now: impl Fn() -> Timestamp,
+    ) -> Result<Progress, CallError> {
+        Err(CallError::NotSent("no connector starts jobs".to_owned()))
     }
 
     /// Sends a prepared step once and tells the breaker how it went.

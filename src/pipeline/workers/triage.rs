@@ -229,6 +229,9 @@ pub(crate) fn execution(
         created_at: now,
         not_before,
         finished_at: None,
+        cancel: None,
+        undoes: None,
+        undone_by: None,
     })
 }
 

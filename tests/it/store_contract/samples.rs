@@ -289,6 +289,9 @@ pub fn execution(ticket: &Ticket, n: u64, created: Timestamp) -> Execution {
         created_at: created,
         not_before: created,
         finished_at: None,
+        cancel: None,
+        undoes: None,
+        undone_by: None,
     }
 }
 
