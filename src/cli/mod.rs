@@ -6,6 +6,7 @@ pub mod assemble;
 mod config;
 mod demo;
 mod evaluate;
+mod execution;
 mod init;
 mod log;
 mod openapi;
@@ -72,6 +73,9 @@ enum Command {
     /// Make a runbook a standard change, list those that are, or take one back; through a running service.
     #[command(subcommand)]
     PreApproval(pre_approval::Command),
+    /// List and show runs, stop one, say what became of one in doubt, or have one taken back; through a running service.
+    #[command(subcommand)]
+    Execution(execution::Command),
     /// Set people's passwords.
     #[command(subcommand)]
     Person(person::Command),
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
         Command::PreApproval(command) => pre_approval::run(&command),
+        Command::Execution(command) => execution::run(&command),
         Command::Person(command) => person::run(&command),
         Command::Mode(command) => switches::mode(&command),
         Command::KillSwitch(command) => switches::kill_switch(&command),

@@ -123,6 +123,9 @@ pub enum Event {
         /// Digest of the verdict by which people's approvals let it run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         allowed: Option<Digest>,
+        /// The run that this one takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<ExecutionId>,
     },
     StepRecorded {
         execution: ExecutionId,

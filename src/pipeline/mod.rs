@@ -8,6 +8,7 @@ pub mod actions;
 mod adversarial_tests;
 mod announce;
 pub mod circumstances;
+mod closing;
 mod count;
 pub mod decider;
 mod demotion;

@@ -84,6 +84,21 @@ pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &
     )
 }
 
+/// The comment about a run that a person had taken back.
+pub fn undone(ticket: &Ticket, undo: &Execution, title: &str, public_url: &str) -> Message {
+    let mut lines = vec![match undo.state {
+        ExecutionState::RolledBack => format!("Undone: {title} was taken back. A person takes over."),
+        ExecutionState::InDoubt => {
+            format!("In doubt: {title} was to be taken back, and it is not known whether it was. A person must look.")
+        }
+        ExecutionState::Refused | ExecutionState::Cancelled => format!("Not undone: {title} stands as it is."),
+        _ => format!("Not undone: {title} could not be taken back. A person must look."),
+    }];
+    lines.extend(undo.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
+    lines.push(link(ticket, public_url));
+    write_back(ticket, &lines, None, false, &["sluicegate:needs-person"])
+}
+
 /// The CloudEvents type and data of a decision.
 pub fn decision_event(ticket: &Ticket, recommendation: &Recommendation) -> Message {
     let classification = &recommendation.classification;

@@ -21,7 +21,8 @@ use crate::{
     domain::{
         ambient::Ambient,
         digest::Digest,
-        id::{RecommendationId, TicketId},
+        execution::Execution,
+        id::{ExecutionId, RecommendationId, TicketId},
         name::TenantId,
         principal::{Principal, Role},
         recommendation::{Recommendation, RecommendationState},
@@ -168,6 +169,12 @@ impl Service {
     /// Not in this tenant.
     pub async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Recommendation> {
         self.store.recommendation(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "recommendation", id: id.to_string() })
+    }
+
+    /// # Errors
+    /// Not in this tenant.
+    pub async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Execution> {
+        self.store.execution(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "execution", id: id.to_string() })
     }
 
     /// # Errors

@@ -33,6 +33,17 @@ pub struct Change {
     pub entries: Vec<Entry>,
 }
 
+impl Change {
+    /// Both, as one change.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.expect.extend(other.expect);
+        self.writes.extend(other.writes);
+        self.entries.extend(other.entries);
+        self
+    }
+}
+
 /// Something that must hold when the change commits; the first that does not gives a [`Conflict`].
 #[derive(Debug, Clone)]
 pub enum Expectation {

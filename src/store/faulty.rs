@@ -29,7 +29,7 @@ use crate::domain::{
     digest::Digest,
     dual_authorization::DualAuthorization,
     entry::Entry,
-    execution::Execution,
+    execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
@@ -161,6 +161,7 @@ delegate! {
     recommendation_for(tenant: &TenantId, ticket: TicketId) -> Option<Recommendation>;
     recommendations(tenant: &TenantId, state: Option<RecommendationState>, page: Page<RecommendationId>) -> Vec<Recommendation>;
     execution(tenant: &TenantId, id: ExecutionId) -> Option<Execution>;
+    executions(tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Vec<Execution>;
     executions_for(tenant: &TenantId, ticket: TicketId) -> Vec<Execution>;
     messages(tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Vec<OutboxMessage>;
     messages_for(tenant: &TenantId, ticket: TicketId) -> Vec<OutboxMessage>;

@@ -21,7 +21,7 @@ use crate::domain::{
     digest::Digest,
     dual_authorization::DualAuthorization,
     entry::Entry,
-    execution::Execution,
+    execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
@@ -167,6 +167,8 @@ pub trait Store: Send + Sync + 'static {
         page: Page<RecommendationId>,
     ) -> Result<Vec<Recommendation>>;
     async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>>;
+    /// In any of `states`; none means any.
+    async fn executions(&self, tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Result<Vec<Execution>>;
     /// Newest first.
     async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>>;
     async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>>;

@@ -20,6 +20,7 @@ mod store_contract;
 mod way_approve;
 mod way_changes;
 mod way_dual;
+mod way_execution;
 mod way_faults;
 mod way_outcomes;
 mod way_pre_approvals;

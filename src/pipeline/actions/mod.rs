@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod approve;
 mod auto_mode;
+pub mod cancel;
 pub mod dead_letter;
 pub mod dual_authorization;
 mod freeze_override;
@@ -12,5 +13,7 @@ pub mod modes;
 pub mod password;
 pub mod pre_approve;
 pub mod reject;
+pub mod settle;
 pub mod submit;
 pub mod token;
+pub mod undo;

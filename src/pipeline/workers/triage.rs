@@ -248,6 +248,7 @@ pub(crate) fn created(execution: &Execution, allowed: Option<&Verdict>) -> Resul
         runbook_digest: execution.runbook_digest,
         parameters: crate::domain::canonical::digest(&execution.parameters)?,
         allowed: allowed.map(crate::domain::canonical::digest).transpose()?,
+        undoes: execution.undoes.as_ref().map(|undo| undo.of),
     })
 }
 

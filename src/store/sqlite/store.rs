@@ -33,7 +33,7 @@ use crate::{
         digest::Digest,
         dual_authorization::DualAuthorization,
         entry::Entry,
-        execution::Execution,
+        execution::{Execution, ExecutionState},
         id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
         name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
@@ -354,6 +354,12 @@ impl Store for SqliteStore {
 
     async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>> {
         self.by_id("executions", tenant, id.to_string()).await
+    }
+
+    async fn executions(&self, tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Result<Vec<Execution>> {
+        let (tenant, states) = (tenant.clone(), states.to_vec());
+        self.page("executions", move || Where::tenant(&tenant).and_one_of("state", states.into_iter().map(ExecutionState::as_str)), page)
+            .await
     }
 
     async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>> {

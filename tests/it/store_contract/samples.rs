@@ -326,6 +326,7 @@ pub fn written(execution: &Execution) -> Change {
                 runbook_digest: execution.runbook_digest,
                 parameters: execution.target,
                 allowed: None,
+                undoes: None,
             },
         )],
     }
