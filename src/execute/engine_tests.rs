@@ -47,8 +47,8 @@ enum Behaviour {
     Hang,
     /// Says 200 and a body that is not what was asked for.
     Lie,
-    /// Says truthfully whether change two was received.
-    Tells,
+    /// Says truthfully whether that change was received.
+    Tells(&'static str),
     /// 200 and this.
     Says(&'static str),
 }
@@ -101,7 +101,7 @@ async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, heade
         Behaviour::Answer(status) => (StatusCode::from_u16(status).unwrap(), r#"{"ok": true}"#).into_response(),
         Behaviour::From(nth) if world.count(&path) >= nth => r#"{"ok": true}"#.into_response(),
         Behaviour::From(_) => (StatusCode::SERVICE_UNAVAILABLE, "").into_response(),
-        Behaviour::Tells => format!(r#"{{"ok": {}}}"#, world.count("two") > 0).into_response(),
+        Behaviour::Tells(change) => format!(r#"{{"ok": {}}}"#, world.count(change) > 0).into_response(),
         Behaviour::Says(body) => body.into_response(),
         Behaviour::Lie => r#"{"ok": "yes", "really": true}"#.into_response(),
         Behaviour::Hang => std::future::pending().await,
@@ -498,7 +498,7 @@ async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
                     let mut points = 0;
                     for nth in 1.. {
                         let bench = Bench::new().await;
-                        bench.world.set("check", Behaviour::Tells);
+                        bench.world.set("check", Behaviour::Tells("two"));
                         bench.world.set(broken, behaviour);
                         let runbook = runbook(idempotent);
                         bench.store.cut_at(nth, lands);

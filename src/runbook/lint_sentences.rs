@@ -199,11 +199,11 @@ fn lint_refuses_an_over_long_within() {
     refuses(&verify("15m").replace("verify", "precheck"), Rule::BadValue, (7, 76), "remove it: a precheck looks once");
     let job = |within: &str| {
         format!(
-            "steps:\n  - {{id: c, kind: change, use: awx.launch, with: {{x: y}}, rollback: u, within: {within}}}\n{VERIFY}\n  - {{id: u, kind: rollback, use: awx.cancel}}"
+            "steps:\n  - {{id: c, kind: change, use: automation.post, with: {{path: /x}}, rollback: u, within: {within}}}\n{VERIFY}\n  - {{id: u, kind: rollback, use: automation.post, with: {{path: /x}}}}"
         )
     };
     accepts(&job("60m"));
-    refuses(&job("61m"), Rule::OverLongWithin, (7, 78), "write at most `60m`");
+    refuses(&job("61m"), Rule::OverLongWithin, (7, 88), "write at most `60m`");
 }
 
 #[test]
