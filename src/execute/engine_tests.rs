@@ -33,6 +33,8 @@ use crate::{
 
 #[path = "engine_tests/crashes.rs"]
 mod crashes;
+#[path = "engine_tests/faults.rs"]
+mod faults;
 #[path = "engine_tests/outputs.rs"]
 mod outputs;
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// look, three changes of which the last uses what the second gave, check: five steps, each change with its rollback.
-fn five_steps(idempotent: bool) -> Runbook {
+pub(super) fn five_steps(idempotent: bool) -> Runbook {
     use StepKind::{Change, Precheck, Rollback, Verify};
     Runbook {
         steps: vec![
