@@ -1,10 +1,13 @@
 //! A connector: a system that runbook steps may call, and exactly which calls.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{secret::Secret, span::Span};
+pub use super::auth::ConnectorAuth;
+use super::{
+    auth::{Proxy, Tls},
+    span::Span,
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +16,8 @@ pub struct Connector {
     pub kind: ConnectorKind,
     pub base_url: Url,
     pub auth: Option<ConnectorAuth>,
+    pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
     /// What may be called; nothing else is.
     pub allow: Vec<Allowed>,
     /// Private addresses it may have, as networks; public ones are always allowed.
@@ -39,23 +44,6 @@ const fn default_response_limit() -> usize {
 pub enum ConnectorKind {
     /// Any JSON API; the operation is the method in lower case.
     Http,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ConnectorAuth {
-    Bearer { token: Secret },
-    Basic { username: String, password: Secret },
-}
-
-impl ConnectorAuth {
-    /// The value of the `Authorization` header.
-    pub fn header(&self) -> Secret {
-        Secret::new(match self {
-            Self::Bearer { token } => format!("Bearer {}", token.expose()),
-            Self::Basic { username, password } => format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))),
-        })
-    }
 }
 
 /// A method and the paths it may be used on.

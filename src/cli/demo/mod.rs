@@ -334,6 +334,8 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         kind: ConnectorKind::Http,
         base_url: format!("http://{automation}").parse()?,
         auth: Some(ConnectorAuth::Bearer { token: Secret::new(automation_token) }),
+        tls: None,
+        proxy: None,
         allow: vec![
             Allowed { method: "get".to_owned(), path: "/*/*".to_owned() },
             Allowed { method: "post".to_owned(), path: "/*/*/*".to_owned() },

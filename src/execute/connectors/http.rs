@@ -10,14 +10,14 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::connector::{Connector, ConnectorAuth},
+    config::connector::Connector,
     domain::{
         execution::Job,
         runbook::Step,
         template::{Argument, Template, TemplateError, Values},
     },
     execute::error::ExecuteError,
-    outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request},
+    outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request, Target},
 };
 
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
@@ -63,7 +63,6 @@ impl Prepared {
 pub(super) struct HttpConnector {
     name: String,
     client: Client,
-    authorization: Option<crate::config::secret::Secret>,
     allow: Vec<Pattern>,
 }
 
@@ -84,7 +83,8 @@ impl HttpConnector {
             return Err(refuse("`timeout` and `response_limit` must be more than zero".to_owned()));
         }
         let limits = Limits { timeout: config.timeout.get(), response: config.response_limit };
-        let client = Client::new(&config.base_url, &config.allow_addresses, limits)
+        let target = Target::new(&config.base_url, &config.allow_addresses, limits);
+        let client = Client::to(target.auth(config.auth.as_ref()).tls(config.tls.as_ref()).proxy(config.proxy.as_ref()))
             .map_err(|why| ExecuteError::Target { connector: config.name.clone(), why })?;
         let allow = config
             .allow
@@ -98,7 +98,7 @@ impl HttpConnector {
                 Ok(Pattern { method: allowed.method.clone(), segments })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { name: config.name.clone(), client, authorization: config.auth.as_ref().map(ConnectorAuth::header), allow })
+        Ok(Self { name: config.name.clone(), client, allow })
     }
 
     pub(super) fn prepare(&self, step: &Step, values: &Values) -> Result<Prepared, ExecuteError> {
@@ -148,9 +148,6 @@ impl HttpConnector {
         request.timeout = (!step.timeout.is_zero()).then_some(step.timeout);
         if let Some(body) = &body {
             request = request.json(body);
-        }
-        if let Some(authorization) = &self.authorization {
-            request = request.secret_header("authorization", authorization.expose()).map_err(refused)?;
         }
         Ok(Prepared { preview: RequestPreview { method: name, url: url.into(), body }, request })
     }
