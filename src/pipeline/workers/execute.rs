@@ -26,7 +26,7 @@ use crate::{
         outcome::{self, Word},
         say,
         service::Service,
-        tell::{self, About},
+        tell,
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -231,7 +231,7 @@ impl Surroundings for InService<'_> {
             tell::help_desk(service, &ticket, now, &mut change, || {
                 say::finished(&ticket, execution, resolved, &title, &service.config.server.public_url)
             });
-            tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
+            tell::run_ended(service, &ticket, execution, &title, now, &mut change);
         }
         change.writes.push(service.write_ticket(ticket));
         if let Some(kind) = outcome::of_run(execution.state) {
