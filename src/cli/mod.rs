@@ -10,6 +10,7 @@ mod execution;
 mod init;
 mod log;
 mod openapi;
+mod outbox;
 mod person;
 mod policy;
 mod pre_approval;
@@ -26,6 +27,7 @@ mod switches;
 mod token;
 mod train;
 mod triage;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -88,6 +90,12 @@ enum Command {
     /// Let people approve a proposal although a freeze is in force, through a running service.
     #[command(subcommand)]
     FreezeOverride(switches::FreezeOverrideCommand),
+    /// Show what leaves and what became of it, and send messages again, through a running service.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Show how webhook endpoints do, enable one that was disabled, and make signing keys.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -115,6 +123,8 @@ pub fn main() -> ExitCode {
         Command::Mode(command) => switches::mode(&command),
         Command::KillSwitch(command) => switches::kill_switch(&command),
         Command::FreezeOverride(command) => switches::freeze_override(&command),
+        Command::Outbox(command) => outbox::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Openapi => openapi::run(),
     };

@@ -70,7 +70,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
-    ("log", Table(&[("origin", Text)])),
+    ("log", Table(&[("origin", Text), ("publish_every", Text), ("publish_after", Integer)])),
     ("triage", Table(&[("model", Text), ("embedding", Text), ("catalogue", Text), ("signals", Text)])),
     (
         "runbooks",
@@ -164,8 +164,45 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     (
         "webhooks",
-        Tables(&[("name", Text), ("tenant", Text), ("url", Text), ("secret", Secret), ("events", Texts), ("allow_addresses", Texts)]),
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("url", Text),
+            ("secret", Secrets),
+            ("events", Texts),
+            ("disable_after", Text),
+            ("owner_mail", Text),
+            ("owner_chat", Text),
+            ("allow_addresses", Texts),
+        ]),
     ),
+    (
+        "chats",
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("kind", Text),
+            ("url", Secret),
+            ("occasions", Texts),
+            ("allow_addresses", Texts),
+        ]),
+    ),
+    (
+        "mail",
+        Table(&[
+            ("host", Text),
+            ("port", Integer),
+            ("security", Text),
+            ("authorities", Text),
+            ("username", Text),
+            ("password", Secret),
+            ("from", Text),
+            ("timeout", Text),
+            ("allow_addresses", Texts),
+        ]),
+    ),
+    ("recipients", Tables(&[("name", Text), ("tenant", Text), ("address", Text)])),
+    ("digests", Tables(&[("name", Text), ("tenant", Text), ("recipients", Texts), ("at", Texts), ("zone", Text)])),
 ];
 
 /// The node under `key`, or the twin of a secret: `(node, true)` when `key` is the twin's.

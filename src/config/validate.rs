@@ -18,7 +18,6 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     checks.requesters(config);
     checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
     checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
-    checks.names("webhooks", config.webhooks.iter().map(|webhook| webhook.name.as_str()));
     for (index, source) in config.sources.iter().enumerate() {
         if let Some(WriteBack::Zendesk { base_url, email, token, .. }) = &source.write_back {
             let at = format!("sources.{index}.write_back");
@@ -60,29 +59,22 @@ pub fn validate(config: &Config) -> Vec<Finding> {
         let pointer = directory.field.as_ref().is_none_or(|field| field.starts_with('/'));
         checks.require(pointer, format!("{at}.field"), "is not a JSON pointer, like `/id`");
     }
-    for (index, webhook) in config.webhooks.iter().enumerate() {
-        checks.url(format!("webhooks.{index}.url"), &webhook.url);
-        checks.require(
-            is_webhook_secret(webhook.secret.expose()),
-            format!("webhooks.{index}.secret"),
-            "is not a Standard Webhooks secret: write `whsec_` and base64 of 24 to 64 bytes",
-        );
-    }
+    checks.outgoing(config);
     checks.findings
 }
 
-struct Checks {
+pub(super) struct Checks {
     findings: Vec<Finding>,
 }
 
 impl Checks {
-    fn require(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn require(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
         if !holds {
             self.findings.push(Finding::error(key, Place::None, message));
         }
     }
 
-    fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.findings.push(Finding::warning(key, Place::None, message));
     }
 
@@ -145,7 +137,7 @@ impl Checks {
         }
     }
 
-    fn names<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a str>) {
+    pub(super) fn names<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a str>) {
         let mut seen = BTreeMap::new();
         for (index, name) in names.enumerate() {
             self.require(!name.is_empty(), format!("{key}.{index}.name"), "is empty");
@@ -160,16 +152,10 @@ impl Checks {
         }
     }
 
-    fn url(&mut self, key: String, url: &Url) {
+    pub(super) fn url(&mut self, key: String, url: &Url) {
         let http = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
         self.require(http, &key, format!("has the scheme `{}`: expected `http` or `https`", url.scheme()));
         let bare = url.username().is_empty() && url.password().is_none();
         self.require(bare, key, "has a user name or a password in it: URLs end up in logs");
     }
-}
-
-/// Standard Webhooks 1.0.0: base64 of 24 to 64 bytes after `whsec_`.
-fn is_webhook_secret(secret: &str) -> bool {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    secret.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok()).is_some_and(|key| (24..=64).contains(&key.len()))
 }

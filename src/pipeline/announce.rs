@@ -41,7 +41,11 @@ fn ring(bells: &Bells, event: &Event) {
         }
         Event::ExecutionCreated { .. } | Event::CancellationRequested { .. } => bells.executions.notify_waiters(),
         // The next message of the same ticket and destination may have waited for this one.
-        Event::MessageQueued { .. } | Event::MessageDelivered { .. } | Event::MessageDead { .. } => bells.messages.notify_waiters(),
+        Event::MessageQueued { .. }
+        | Event::MessageDelivered { .. }
+        | Event::MessageDead { .. }
+        | Event::MessageRedelivered { .. }
+        | Event::EndpointEnabled { .. } => bells.messages.notify_waiters(),
         _ => {}
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         outcome::{self, Word},
         say,
         service::Service,
-        tell::{self, About},
+        tell,
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -65,7 +65,7 @@ pub(crate) async fn closing(service: &Service, execution: &Execution, by: &Actor
             Some(_) => say::undone(&ticket, execution, &title, public_url),
             None => say::finished(&ticket, execution, resolved, &title, public_url),
         });
-        tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
+        tell::run_ended(service, &ticket, execution, &title, now, &mut change);
     }
     change.writes.push(service.write_ticket(ticket));
     let known = match &execution.undoes {

@@ -15,6 +15,7 @@ use super::{
     passwords::Passwords,
     reload::Loads,
     shape,
+    workers::digest::SeenTo,
 };
 use crate::{
     config::{self, Config},
@@ -65,6 +66,8 @@ pub struct Service {
     pub key: Signer,
     pub bells: Bells,
     pub passwords: Passwords,
+    /// Which digests were seen to.
+    pub digests: SeenTo,
     /// How loading each part went.
     pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
@@ -121,6 +124,7 @@ impl Service {
             key,
             bells: Bells::default(),
             passwords: Passwords::default(),
+            digests: SeenTo::default(),
             loads,
             decider: RwLock::new(Arc::new(decider)),
         }

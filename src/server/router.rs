@@ -60,6 +60,10 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::dead_letter::list::list))
         .routes(routes!(api::dead_letter::replay::replay))
         .routes(routes!(api::outbox::list::list))
+        .routes(routes!(api::outbox::show::show))
+        .routes(routes!(api::outbox::redeliver::redeliver))
+        .routes(routes!(api::endpoint::list::list))
+        .routes(routes!(api::endpoint::enable::enable))
         .routes(routes!(api::token::list::list, api::token::create::create))
         .routes(routes!(api::token::revoke::revoke))
         .routes(routes!(api::log::entries::entries))
@@ -76,6 +80,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::health::openapi::document))
         .routes(routes!(api::problems::explain))
         .routes(routes!(api::schemas::runbook_schema))
+        .routes(routes!(api::schemas::events_schema))
         .split_for_parts();
     (router, finished(document))
 }

@@ -348,7 +348,10 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         name: "demo".to_owned(),
         tenant: "default".to_owned(),
         url: format!("http://{desk}/events").parse()?,
-        secret: Secret::new(secrets.whsec()),
+        secret: vec![Secret::new(secrets.whsec())],
+        disable_after: Span::default(),
+        owner_mail: None,
+        owner_chat: None,
         events: Vec::new(),
         allow_addresses: loopback,
     }];
