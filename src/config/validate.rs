@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     Config,
+    auth::{ConnectorAuth, Proxy},
     finding::{Finding, Place},
     source::WriteBack,
 };
@@ -29,6 +30,7 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     for (index, connector) in config.connectors.iter().enumerate() {
         let at = format!("connectors.{index}");
         checks.url(format!("{at}.base_url"), &connector.base_url);
+        checks.way(&at, connector.auth.as_ref(), connector.proxy.as_ref());
         checks.require(!connector.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every call would fail");
         checks.require(connector.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
         if connector.allow.is_empty() {
@@ -46,6 +48,7 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     for (index, directory) in config.directories.iter().enumerate() {
         let at = format!("directories.{index}");
         checks.url(format!("{at}.base_url"), &directory.base_url);
+        checks.way(&at, directory.auth.as_ref(), directory.proxy.as_ref());
         checks.require(!directory.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every look-up would fail");
         checks.require(directory.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
         let places = directory.path.split('/').filter(|segment| *segment == "*").count();
@@ -149,6 +152,16 @@ impl Checks {
                     format!("is `{name}`, as entry {first} of `{key}` is named: every name stands once"),
                 );
             }
+        }
+    }
+
+    /// What stands between us and a target beside its own URL.
+    fn way(&mut self, at: &str, auth: Option<&ConnectorAuth>, proxy: Option<&Proxy>) {
+        if let Some(ConnectorAuth::OAuth2 { token_url, .. }) = auth {
+            self.url(format!("{at}.auth.token_url"), token_url);
+        }
+        if let Some(proxy) = proxy {
+            self.url(format!("{at}.proxy.url"), &proxy.url);
         }
     }
 
