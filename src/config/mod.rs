@@ -22,6 +22,7 @@ mod tests;
 pub mod triage;
 mod validate;
 pub mod webhook;
+pub mod write_back;
 
 pub use finding::{ConfigError, Finding, Place, Severity};
 pub use load::{Loaded, load, load_with_warnings};

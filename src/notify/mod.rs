@@ -3,11 +3,12 @@
 //!
 //! Texts are made where messages are queued; nothing here composes what people read.
 
+mod desks;
 pub mod error;
+mod pause;
 pub mod schedule;
 pub mod sender;
 pub mod webhook;
-pub mod zendesk;
 
 pub use error::NotifyError;
 pub use sender::{Sender, Senders};

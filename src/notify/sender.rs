@@ -7,12 +7,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    NotifyError, Sent, schedule,
+    NotifyError, Sent,
+    desks::{HelpDesk, WriteBack},
+    pause::Pauses,
+    schedule,
     webhook::{Endpoint, SigningKey},
-    zendesk::{WriteBack, Zendesk},
 };
 use crate::{
-    config::{Config, source},
+    config::Config,
     domain::{
         ambient::Ambient,
         entry::{Entry, Event},
@@ -35,8 +37,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
 /// Everything that can be told something, by destination.
 pub struct Senders {
-    help_desks: BTreeMap<SourceId, Zendesk>,
+    help_desks: BTreeMap<SourceId, HelpDesk>,
     webhooks: BTreeMap<(TenantId, String), Endpoint>,
+    pauses: Pauses,
 }
 
 impl Senders {
@@ -45,12 +48,12 @@ impl Senders {
     pub fn from_config(config: &Config) -> Result<Self, NotifyError> {
         let mut help_desks = BTreeMap::new();
         for source in &config.sources {
-            let Some(source::WriteBack::Zendesk { base_url, email, token, allow_addresses }) = &source.write_back else { continue };
+            let Some(write_back) = &source.write_back else { continue };
             let refuse = |why: String| NotifyError::WriteBack { source_name: source.name.clone(), why };
             let name = SourceId::new(&source.name).map_err(|why| refuse(why.to_string()))?;
-            let client =
-                Client::new(base_url, allow_addresses, LIMITS).map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
-            if help_desks.insert(name, Zendesk::new(client, email, token)).is_some() {
+            let client = Client::new(&write_back.base_url, &write_back.allow_addresses, LIMITS)
+                .map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
+            if help_desks.insert(name, HelpDesk::new(client, write_back).map_err(refuse)?).is_some() {
                 return Err(refuse("the source's name is used twice".to_owned()));
             }
         }
@@ -65,7 +68,7 @@ impl Senders {
                 return Err(refuse("the name is used twice".to_owned()));
             }
         }
-        Ok(Self { help_desks, webhooks })
+        Ok(Self { help_desks, webhooks, pauses: Pauses::default() })
     }
 
     /// True when results can go back to this source.
@@ -86,10 +89,26 @@ impl Senders {
     async fn send(&self, message: &OutboxMessage, again: bool, now: Timestamp) -> Sent {
         let gone = || Sent::Never { why: format!("`{}` is not configured", message.destination.key()) };
         match (&message.destination, &message.message) {
-            (Destination::HelpDesk(source), Message::WriteBack { external_id, comment, priority, resolved, tags }) => {
+            (
+                Destination::HelpDesk(source),
+                Message::WriteBack { external_id, comment, priority, category, assignment_group, resolved, tags },
+            ) => {
                 let Some(desk) = self.help_desks.get(source) else { return gone() };
-                let write_back = WriteBack { id: message.id, external_id, comment, priority: *priority, resolved: *resolved, tags };
-                desk.send(&write_back, again).await
+                let write_back = WriteBack {
+                    id: message.id,
+                    external_id,
+                    comment,
+                    priority: *priority,
+                    category: category.as_deref(),
+                    assignment_group: assignment_group.as_deref(),
+                    resolved: *resolved,
+                    tags,
+                };
+                let sent = desk.send(&write_back, again).await;
+                if let Sent::Later { after: Some(after), .. } = &sent {
+                    self.pauses.begin(&message.destination, now.plus((*after).min(LONGEST_RETRY_AFTER)));
+                }
+                sent
             }
             (Destination::Webhook(name), Message::Event { event_type, data }) => {
                 let Some(endpoint) = self.webhooks.get(&(message.tenant.clone(), name.clone())) else { return gone() };
@@ -112,15 +131,21 @@ impl Sender {
         Self { store, ambient, senders }
     }
 
-    /// One try. Returns the message as committed: delivered, waiting for its next try, or dead.
+    /// One try. Returns the message as committed: delivered, waiting for its next try, or dead. While its help desk
+    /// asked for patience, it waits on, and that is no try.
     ///
     /// # Errors
     /// [`NotifyError::TakenOver`] when another worker has it; a store error, after which the message waits and
     /// the next try counts with this one having arrived.
     pub async fn deliver(&self, mut message: OutboxMessage) -> Result<OutboxMessage, NotifyError> {
         let begun = message.attempts;
-        message.attempts += 1;
         let now = self.ambient.now();
+        if let Some(until) = self.senders.pauses.until(&message.destination, message.id, now) {
+            message.next_attempt_at = until;
+            self.commit(&message, begun, None).await?;
+            return Ok(message);
+        }
+        message.attempts += 1;
         // The time of the next try stays: a crash in the middle says nothing of the receiver, so it is tried again as
         // soon as it can be claimed, reading before writing. Only an answer puts it back by the schedule.
         self.commit(&message, begun, None).await?;

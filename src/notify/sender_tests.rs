@@ -64,6 +64,10 @@ async fn write(State(desk): State<Arc<Desk>>, Path(_id): Path<String>, headers: 
     Json(json!({"ticket": {}})).into_response()
 }
 
+async fn ticket() -> Json<Value> {
+    Json(json!({"ticket": {"updated_at": "2023-11-14T22:13:20Z", "tags": ["vip"]}}))
+}
+
 async fn look(State(desk): State<Arc<Desk>>) -> Response {
     *desk.looks.lock().unwrap() += 1;
     let comments: Vec<_> = desk.comments.lock().unwrap().iter().map(|body| json!({ "body": body })).collect();
@@ -91,7 +95,7 @@ impl Bench {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new()
-            .route("/api/v2/tickets/{id}", put(write))
+            .route("/api/v2/tickets/{id}", put(write).get(ticket))
             .route("/api/v2/tickets/{id}/comments.json", get(look))
             .route("/hook", post(hear))
             .with_state(Arc::clone(&desk));
@@ -100,7 +104,8 @@ impl Bench {
         let config: Config = serde_json::from_value(json!({
             "sources": [{
                 "name": "desk", "adapter": "zendesk", "auth": {"scheme": "token", "secrets": []},
-                "write_back": {"kind": "zendesk", "base_url": base, "email": "bot@example.com", "token": "hunter2", "allow_addresses": allow},
+                "write_back": {"kind": "zendesk", "base_url": base, "email": "bot@example.com", "token": "hunter2", "allow_addresses": allow,
+                    "resolved": "solved", "priorities": {"p2": "high"}},
             }],
             "webhooks": [{"name": "ops", "url": format!("{base}/hook?k=v"), "secret": SECRET, "events": ["ticket.triaged"], "allow_addresses": allow}],
         }))
@@ -136,6 +141,8 @@ impl Bench {
             external_id: "42".to_owned(),
             comment: "Restarted the spooler.".to_owned(),
             priority: Some(Priority::P2),
+            category: None,
+            assignment_group: None,
             resolved: true,
             tags: vec!["sluicegate".to_owned()],
         };
@@ -171,7 +178,8 @@ async fn a_write_back_is_one_internal_comment_with_its_mark_and_fields() {
     assert_eq!(bench.stored(&message).await, done);
     let expected = json!({"ticket": {
         "comment": {"body": format!("Restarted the spooler.\n\n[sluicegate:{}]", message.id), "public": false},
-        "priority": "high", "status": "solved", "additional_tags": ["sluicegate"],
+        "priority": "high", "status": "solved", "tags": ["vip", "sluicegate"],
+        "safe_update": true, "updated_stamp": "2023-11-14T22:13:20Z",
     }});
     assert_eq!(*bench.desk.writes.lock().unwrap(), [expected]);
     assert_eq!(*bench.desk.looks.lock().unwrap(), 0, "a first try needs no look");
@@ -291,6 +299,8 @@ async fn an_endpoint_that_says_gone_is_not_asked_again_and_odd_messages_die_unse
         external_id: id.to_owned(),
         comment: "c".to_owned(),
         priority: None,
+        category: None,
+        assignment_group: None,
         resolved: false,
         tags: Vec::new(),
     };

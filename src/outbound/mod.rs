@@ -9,6 +9,7 @@ pub mod address;
 pub mod client;
 pub mod error;
 pub mod path;
+mod retry_after;
 
 pub use address::{AddressPolicy, Lookup, SystemLookup};
 pub use client::{Answer, Client, Limits, Request, install_cryptography};
