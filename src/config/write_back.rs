@@ -40,13 +40,13 @@ pub struct WriteBack {
     #[serde(default)]
     pub resolved: Option<String>,
     /// More fields that go with that status, like ServiceNow's `close_code`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolved_fields: Vec<Named>,
     /// Our category to theirs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<Named>,
     /// Our assignment group to theirs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Named>,
     /// Private addresses this target may have, as networks; public ones are always allowed.
     #[serde(default)]

@@ -235,7 +235,7 @@ async fn of_many_workers_with_one_message_one_sends() {
 #[tokio::test]
 async fn retry_after_is_honoured_and_lost_causes_die() {
     for (status, after, least) in
-        [(429, Some(600), 600), (503, Some(77), 77), (409, None, 5), (500, None, 5), (401, None, 5), (302, None, 5)]
+        [(429, Some(600), 600), (503, Some(77), 77), (408, None, 5), (500, None, 5), (401, None, 5), (302, None, 5)]
     {
         let bench = Bench::new().await;
         bench.trouble(&[Trouble::Status(status, after)]);
@@ -243,6 +243,7 @@ async fn retry_after_is_honoured_and_lost_causes_die() {
         assert_eq!(waiting.state, OutboxState::Waiting, "{status}");
         let wait = waiting.next_attempt_at.since(bench.time.now()).as_secs() + 1;
         assert!(wait >= least && wait <= least.max(6) + 1, "{status}: {wait}");
+        bench.time.forward(waiting.next_attempt_at.since(bench.time.now()));
         assert_eq!(bench.sender.deliver(waiting).await.unwrap().state, OutboxState::Delivered);
     }
     for status in [400, 404, 422] {
