@@ -30,7 +30,10 @@ pub fn validate(config: &Config) -> Vec<Finding> {
         }
         // The mark tells our comment when it comes round; only the actor tells a field that we changed.
         if source.own_actors.is_empty() {
-            checks.warn(format!("sources.{index}.own_actors"), "is empty: the help desk tells of what we change, and it is triaged once more");
+            checks.warn(
+                format!("sources.{index}.own_actors"),
+                "is empty: the help desk tells of what we change, and it is triaged once more",
+            );
         }
     }
     for (index, connector) in config.connectors.iter().enumerate() {

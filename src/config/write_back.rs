@@ -131,9 +131,9 @@ impl Form {
         let holds = match self {
             Self::Text => true,
             Self::Number => return text.parse::<u64>().ok().filter(|number| *number > 0).map(|number| json!(number)),
-            Self::ImpactUrgency => {
-                text.split_once('/').is_some_and(|(impact, urgency)| [impact, urgency].iter().all(|one| matches!(one.as_bytes(), [b'1'..=b'9'])))
-            }
+            Self::ImpactUrgency => text
+                .split_once('/')
+                .is_some_and(|(impact, urgency)| [impact, urgency].iter().all(|one| matches!(one.as_bytes(), [b'1'..=b'9']))),
             Self::Tag => !text.contains([' ', ',']),
             Self::Label => !text.contains(','),
             Self::OneOf(words) => words.contains(&text),
@@ -258,11 +258,9 @@ impl DeskKind {
                 group: Some(Label),
                 ..takes(Account::Token, Audience::OnlyPublic, Label, OneOf(&["completed", "not_planned"]))
             },
-            Self::Gitlab => Takes {
-                category: Some(Label),
-                group: Some(Label),
-                ..takes(Account::Token, Audience::Either, Label, OneOf(&["closed"]))
-            },
+            Self::Gitlab => {
+                Takes { category: Some(Label), group: Some(Label), ..takes(Account::Token, Audience::Either, Label, OneOf(&["closed"])) }
+            }
             Self::Pagerduty => takes(Account::Email, Audience::OnlyInternal, Text, OneOf(&["resolved"])),
             Self::Opsgenie => Takes {
                 category: Some(Tag),
@@ -379,7 +377,8 @@ mod tests {
 
     #[test]
     fn what_a_help_desk_does_not_take_is_refused_with_its_key() {
-        let zendesk = "kind = 'zendesk'\nbase_url = 'https://x.example'\ntoken = ''\nuser = 'x'\nresolved = 'done'\npriorities = { p1 = 'P1' }
+        let zendesk =
+            "kind = 'zendesk'\nbase_url = 'https://x.example'\ntoken = ''\nuser = 'x'\nresolved = 'done'\npriorities = { p1 = 'P1' }
             resolved_fields = [{ name = 'a', value = 'b' }]\ngroups = [{ name = 'net', value = 'Network' }]";
         assert_eq!(keys(zendesk), ["token", "email", "user", "priorities.p1", "resolved", "groups.0.value", "resolved_fields.0.value"]);
         assert_eq!(keys("kind = 'github'\nbase_url = 'https://x.example'\ntoken = 't'"), ["visibility"]);

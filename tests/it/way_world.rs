@@ -156,7 +156,11 @@ impl HelpDesk {
     }
 
     async fn get(State(this): State<Self>, Path(_id): Path<String>) -> Result<Json<Value>, StatusCode> {
-        if this.away.load(Ordering::SeqCst) { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Json(json!({"ticket": {"updated_at": "x"}}))) }
+        if this.away.load(Ordering::SeqCst) {
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        } else {
+            Ok(Json(json!({"ticket": {"updated_at": "x"}})))
+        }
     }
 
     async fn list(State(this): State<Self>, Path(id): Path<String>) -> Json<Value> {

@@ -37,7 +37,8 @@ impl Protocol for Glpi {
     }
 
     fn comments(&self, id: &str, page: usize) -> Call {
-        Call::get(format!("/api.php/v2/Assistance/Ticket/{id}/Timeline/Followup"), &[("limit", "100")]).with("start", (page * 100).to_string())
+        Call::get(format!("/api.php/v2/Assistance/Ticket/{id}/Timeline/Followup"), &[("limit", "100")])
+            .with("start", (page * 100).to_string())
     }
 
     fn writes(&self, id: &str, change: &Change<'_>, _current: &Value) -> Result<Vec<Call>, String> {

@@ -83,9 +83,8 @@ impl HelpDesk {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let token = config.token.expose();
         let header = |name, value: String| Login::Header { name, value: Secret::new(value) };
-        let basic = |user: &str, password: &str| {
-            header("authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
-        };
+        let basic =
+            |user: &str, password: &str| header("authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))));
         let (login, protocol): (Login, Box<dyn Protocol>) = match config.kind {
             DeskKind::Zendesk => (basic(&format!("{}/token", text(&config.email)), token), Box::new(Zendesk)),
             DeskKind::Jira => (basic(&text(&config.email), token), Box::new(Jira)),
@@ -146,7 +145,10 @@ impl HelpDesk {
             }
             look = true;
         }
-        Err(Sent::Later { why: format!("the ticket at {} changed each of the {MOST_CONFLICTS} times that it was written", self.name), after: None })
+        Err(Sent::Later {
+            why: format!("the ticket at {} changed each of the {MOST_CONFLICTS} times that it was written", self.name),
+            after: None,
+        })
     }
 
     /// False when the ticket changed since it was read, and nothing was written.
@@ -194,15 +196,17 @@ impl HelpDesk {
         match &self.login {
             Login::Header { name, value } => Ok(Login::Header { name, value: value.clone() }),
             Login::Password { path, form } => {
-                let request = Path::parse(path).and_then(|path| {
-                    Request::new(Method::POST, Some(path)).header("content-type", "application/x-www-form-urlencoded")
-                });
+                let request = Path::parse(path)
+                    .and_then(|path| Request::new(Method::POST, Some(path)).header("content-type", "application/x-www-form-urlencoded"));
                 let mut request = request.map_err(|why| never(why.to_string()))?;
                 request.body = Some(form.expose().as_bytes().to_vec());
                 let answer = self.client.send(request).await.map_err(|error| later(&error))?;
                 // Whatever is wrong with the account is for an operator to repair, and the message waits.
                 if !answer.is_success() {
-                    return Err(Sent::Later { why: format!("{} answered {} to the login", self.name, answer.status), after: self.patience(&answer) });
+                    return Err(Sent::Later {
+                        why: format!("{} answered {} to the login", self.name, answer.status),
+                        after: self.patience(&answer),
+                    });
                 }
                 let token = serde_json::from_slice::<Value>(&answer.body).ok();
                 match token.as_ref().and_then(|token| token.get("access_token")?.as_str()) {
@@ -282,7 +286,8 @@ fn later(error: &CallError) -> Sent {
 /// The start of what the help desk says was wrong, for whoever reads the dead letter.
 fn said(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
-    let text: Vec<&str> = text.split(|character: char| character.is_whitespace() || character.is_control()).filter(|word| !word.is_empty()).collect();
+    let text: Vec<&str> =
+        text.split(|character: char| character.is_whitespace() || character.is_control()).filter(|word| !word.is_empty()).collect();
     let text: String = text.join(" ").chars().take(SHOWN).collect();
     if text.is_empty() { String::new() } else { format!(": {}", redact(&text)) }
 }

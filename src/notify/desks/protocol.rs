@@ -145,12 +145,18 @@ mod tests {
     #[test]
     fn ids_of_each_form_fit_and_hostile_ones_do_not() {
         let forms = [IdForm::Digits, IdForm::JiraKey, IdForm::SysId, IdForm::Word];
-        for (form, good) in
-            [(forms[0], "42"), (forms[1], "DESK-7"), (forms[1], "10042"), (forms[2], "9d385017c611228701d22104cc95c371"), (forms[3], "Q2K-1")]
-        {
+        for (form, good) in [
+            (forms[0], "42"),
+            (forms[1], "DESK-7"),
+            (forms[1], "10042"),
+            (forms[2], "9d385017c611228701d22104cc95c371"),
+            (forms[3], "Q2K-1"),
+        ] {
             assert!(form.fits(good), "{form:?} {good}");
         }
-        for bad in ["", "..", "../x", "4/2", "4%2f2", "4?x=1", "4#x", "4 2", "4\n2", "٤٢", "a.b", "42;x", "-", "DESK-", "desk-7/x", "DESK-7?a"] {
+        for bad in
+            ["", "..", "../x", "4/2", "4%2f2", "4?x=1", "4#x", "4 2", "4\n2", "٤٢", "a.b", "42;x", "-", "DESK-", "desk-7/x", "DESK-7?a"]
+        {
             for form in [IdForm::Digits, IdForm::JiraKey, IdForm::SysId] {
                 assert!(!form.fits(bad), "{form:?} {bad:?}");
             }

@@ -20,7 +20,8 @@ pub(super) fn html(comment: &str, mark: &str) -> String {
             None => escape_html(line),
         })
         .collect();
-    format!("{}<br><br>{}", lines.join("<br>"), escape_html(mark))
+    // Lines in the source, too: the mark has its own where a help desk hands the HTML out as it is.
+    format!("{}<br>\n<br>\n{}\n", lines.join("<br>\n"), escape_html(mark))
 }
 
 /// For GitHub and GitLab: no mention, no reference, no quick action, no image comes out of it.
@@ -107,8 +108,8 @@ mod tests {
         assert_eq!(plain(comment, MARK), format!("{comment}\n\n{MARK}"));
         assert_eq!(
             html(comment, MARK),
-            "Triage: a &lt; b.<br>- host: x_1<br><a href=\"https://s.example/v1/tickets/tkt_1\">https://s.example/v1/tickets/tkt_1</a>\
-             <br><br>[sluicegate:out_1]"
+            "Triage: a &lt; b.<br>\n- host: x_1<br>\n\
+             <a href=\"https://s.example/v1/tickets/tkt_1\">https://s.example/v1/tickets/tkt_1</a><br>\n<br>\n[sluicegate:out_1]\n"
         );
         assert_eq!(
             markdown(comment, MARK),

@@ -26,10 +26,7 @@ use sluicegate::{
 };
 
 use super::{fake::FakeDesk, models};
-use crate::{
-    app::Manual,
-    store_contract::samples,
-};
+use crate::{app::Manual, store_contract::samples};
 
 pub struct Bench {
     pub desk: FakeDesk,

@@ -13,8 +13,8 @@ use super::{
 };
 
 const TEXT: &str = "Done: restarted <the> spooler.\nhttps://sluicegate.example/v1/tickets/tkt_1";
-const HTML: &str = "Done: restarted &lt;the&gt; spooler.<br>\
-    <a href=\"https://sluicegate.example/v1/tickets/tkt_1\">https://sluicegate.example/v1/tickets/tkt_1</a><br><br>";
+const HTML: &str = "Done: restarted &lt;the&gt; spooler.<br>\n\
+    <a href=\"https://sluicegate.example/v1/tickets/tkt_1\">https://sluicegate.example/v1/tickets/tkt_1</a><br>\n<br>\n";
 const MARKDOWN: &str = "Done: restarted \\<the\\> spooler.  \n<https://sluicegate.example/v1/tickets/tkt_1>\n\n";
 
 /// The requests of a first try that resolves the ticket, where all is well.
@@ -22,81 +22,122 @@ fn wanted(kind: DeskKind, mark: &str) -> Vec<(&'static str, String, Value)> {
     let id = models::id(kind);
     let get = |path: &str| ("GET", path.to_owned(), json!(""));
     let plain = format!("{TEXT}\n\n{mark}");
-    let html = format!("{HTML}{mark}");
+    let html = format!("{HTML}{mark}\n");
     let markdown = format!("{MARKDOWN}<!-- {mark} -->");
     match kind {
         DeskKind::Zendesk => vec![
             get("/api/v2/tickets/42.json"),
-            ("PUT", "/api/v2/tickets/42.json".to_owned(), json!({ "ticket": {
-                "comment": { "body": plain, "public": false }, "safe_update": true, "updated_stamp": "2026-01-01T00:00:00Z",
-                "priority": "high", "group_id": 360_001, "status": "solved", "tags": ["sluicegate:resolved", "printer"],
-            }})),
+            (
+                "PUT",
+                "/api/v2/tickets/42.json".to_owned(),
+                json!({ "ticket": {
+                    "comment": { "body": plain, "public": false }, "safe_update": true, "updated_stamp": "2026-01-01T00:00:00Z",
+                    "priority": "high", "group_id": 360_001, "status": "solved", "tags": ["sluicegate:resolved", "printer"],
+                }}),
+            ),
         ],
         DeskKind::Jira => {
             let paragraph = |content: Value| json!({ "type": "paragraph", "content": [content] });
             let url = "https://sluicegate.example/v1/tickets/tkt_1";
             vec![
                 get("/rest/api/3/issue/DESK-7?fields=status&expand=transitions"),
-                ("PUT", "/rest/api/3/issue/DESK-7".to_owned(), json!({
-                    "fields": { "priority": { "name": "High" } },
-                    "update": { "labels": [{ "add": "sluicegate:resolved" }, { "add": "printer" }] },
-                })),
+                (
+                    "PUT",
+                    "/rest/api/3/issue/DESK-7".to_owned(),
+                    json!({
+                        "fields": { "priority": { "name": "High" } },
+                        "update": { "labels": [{ "add": "sluicegate:resolved" }, { "add": "printer" }] },
+                    }),
+                ),
                 ("POST", "/rest/api/3/issue/DESK-7/transitions".to_owned(), json!({ "transition": { "id": "31" } })),
-                ("POST", "/rest/api/3/issue/DESK-7/comment".to_owned(), json!({
-                    "body": { "type": "doc", "version": 1, "content": [
-                        paragraph(json!({ "type": "text", "text": "Done: restarted <the> spooler." })),
-                        paragraph(json!({ "type": "text", "text": url, "marks": [{ "type": "link", "attrs": { "href": url } }] })),
-                        paragraph(json!({ "type": "text", "text": mark })),
-                    ]},
-                    "properties": [{ "key": "sd.public.comment", "value": { "internal": true } }],
-                })),
+                (
+                    "POST",
+                    "/rest/api/3/issue/DESK-7/comment".to_owned(),
+                    json!({
+                        "body": { "type": "doc", "version": 1, "content": [
+                            paragraph(json!({ "type": "text", "text": "Done: restarted <the> spooler." })),
+                            paragraph(json!({ "type": "text", "text": url, "marks": [{ "type": "link", "attrs": { "href": url } }] })),
+                            paragraph(json!({ "type": "text", "text": mark })),
+                        ]},
+                        "properties": [{ "key": "sd.public.comment", "value": { "internal": true } }],
+                    }),
+                ),
             ]
         }
-        DeskKind::ServiceNow => vec![("PATCH", format!("/api/now/table/incident/{id}?sysparm_fields=sys_id"), json!({
-            "work_notes": plain, "category": "Hardware", "assignment_group": "287ebd7da9fe198100f92cc8d1d2154e",
-            "impact": "1", "urgency": "2", "state": "6", "close_code": "Solved (Permanently)",
-        }))],
+        DeskKind::ServiceNow => vec![(
+            "PATCH",
+            format!("/api/now/table/incident/{id}?sysparm_fields=sys_id"),
+            json!({
+                "work_notes": plain, "category": "Hardware", "assignment_group": "287ebd7da9fe198100f92cc8d1d2154e",
+                "impact": "1", "urgency": "2", "state": "6", "close_code": "Solved (Permanently)",
+            }),
+        )],
         DeskKind::Freshdesk | DeskKind::Freshservice => {
             let category = if kind == DeskKind::Freshdesk { "type" } else { "category" };
             vec![
                 get("/api/v2/tickets/42"),
-                ("PUT", "/api/v2/tickets/42".to_owned(), json!({
-                    "priority": 3, category: "Incident", "group_id": 360_001, "status": 4, "resolution": "automated",
-                    "tags": ["sluicegate:resolved"],
-                })),
+                (
+                    "PUT",
+                    "/api/v2/tickets/42".to_owned(),
+                    json!({
+                        "priority": 3, category: "Incident", "group_id": 360_001, "status": 4, "resolution": "automated",
+                        "tags": ["sluicegate:resolved"],
+                    }),
+                ),
                 ("POST", "/api/v2/tickets/42/notes".to_owned(), json!({ "body": html, "private": true })),
             ]
         }
         DeskKind::Zammad => vec![
             ("POST", "/api/v1/tags/add".to_owned(), json!({ "item": "sluicegate:resolved", "object": "Ticket", "o_id": 42 })),
             ("POST", "/api/v1/tags/add".to_owned(), json!({ "item": "printer", "object": "Ticket", "o_id": 42 })),
-            ("PUT", "/api/v1/tickets/42".to_owned(), json!({
-                "article": { "subject": "Sluicegate", "body": plain, "content_type": "text/plain", "type": "note", "internal": true },
-                "priority": "3 high", "group": "Field service", "state": "closed",
-            })),
+            (
+                "PUT",
+                "/api/v1/tickets/42".to_owned(),
+                json!({
+                    "article": { "subject": "Sluicegate", "body": plain, "content_type": "text/plain", "type": "note", "internal": true },
+                    "priority": "3 high", "group": "Field service", "state": "closed",
+                }),
+            ),
         ],
         DeskKind::Glpi => vec![
-            ("POST", "/api.php/token".to_owned(),
-                json!("grant_type=password&client_id=client&client_secret=se%26cret&username=sluicegate&password=t0k3n&scope=api")),
-            ("PATCH", "/api.php/v2/Assistance/Ticket/42".to_owned(), json!({ "priority": 4, "category": { "id": 12 }, "status": { "id": 5 } })),
+            (
+                "POST",
+                "/api.php/token".to_owned(),
+                json!("grant_type=password&client_id=client&client_secret=se%26cret&username=sluicegate&password=t0k3n&scope=api"),
+            ),
+            (
+                "PATCH",
+                "/api.php/v2/Assistance/Ticket/42".to_owned(),
+                json!({ "priority": 4, "category": { "id": 12 }, "status": { "id": 5 } }),
+            ),
             ("POST", "/api.php/v2/Assistance/Ticket/42/Timeline/Followup".to_owned(), json!({ "content": html, "is_private": true })),
         ],
         DeskKind::Github => vec![
-            ("POST", "/repos/acme/it-desk/issues/42/labels".to_owned(),
-                json!({ "labels": ["sluicegate:resolved", "priority: high", "printer", "team: field"] })),
+            (
+                "POST",
+                "/repos/acme/it-desk/issues/42/labels".to_owned(),
+                json!({ "labels": ["sluicegate:resolved", "priority: high", "printer", "team: field"] }),
+            ),
             ("PATCH", "/repos/acme/it-desk/issues/42".to_owned(), json!({ "state": "closed", "state_reason": "completed" })),
             ("POST", "/repos/acme/it-desk/issues/42/comments".to_owned(), json!({ "body": markdown })),
         ],
         DeskKind::Gitlab => vec![
-            ("PUT", "/api/v4/projects/42/issues/42".to_owned(),
-                json!({ "add_labels": "sluicegate:resolved,priority::2,printer,team::field", "state_event": "close" })),
+            (
+                "PUT",
+                "/api/v4/projects/42/issues/42".to_owned(),
+                json!({ "add_labels": "sluicegate:resolved,priority::2,printer,team::field", "state_event": "close" }),
+            ),
             ("POST", "/api/v4/projects/42/issues/42/notes".to_owned(), json!({ "body": markdown, "internal": true })),
         ],
         DeskKind::Pagerduty => vec![
             get("/incidents/Q2KXYZ1"),
-            ("PUT", "/incidents/Q2KXYZ1".to_owned(), json!({ "incident": {
-                "type": "incident_reference", "priority": { "id": "PSO75BM", "type": "priority_reference" }, "status": "resolved",
-            }})),
+            (
+                "PUT",
+                "/incidents/Q2KXYZ1".to_owned(),
+                json!({ "incident": {
+                    "type": "incident_reference", "priority": { "id": "PSO75BM", "type": "priority_reference" }, "status": "resolved",
+                }}),
+            ),
             ("POST", "/incidents/Q2KXYZ1/notes".to_owned(), json!({ "note": { "content": plain } })),
         ],
         DeskKind::Opsgenie => {
@@ -138,7 +179,9 @@ async fn what_is_not_mapped_is_left_alone() {
             table
         })
         .await;
-        let Message::WriteBack { external_id, comment, priority, category, assignment_group, resolved, .. } = everything(kind) else { panic!() };
+        let Message::WriteBack { external_id, comment, priority, category, assignment_group, resolved, .. } = everything(kind) else {
+            panic!()
+        };
         let message = Message::WriteBack { external_id, comment, priority, category, assignment_group, resolved, tags: Vec::new() };
         assert_eq!(bench.deliver(bench.queue(message).await).await.state, OutboxState::Delivered, "{kind:?}");
         let ticket = bench.desk.ticket(models::id(kind));
@@ -193,7 +236,9 @@ async fn an_id_of_another_form_and_a_request_that_is_refused_die_with_a_reason_a
     for kind in DeskKind::ALL {
         let bench = Bench::new(kind).await;
         for odd in ["../users/1", "42/../1", "42?x=1", "a b", "%2e%2e"] {
-            let Message::WriteBack { comment, priority, category, assignment_group, resolved, tags, .. } = everything(kind) else { panic!() };
+            let Message::WriteBack { comment, priority, category, assignment_group, resolved, tags, .. } = everything(kind) else {
+                panic!()
+            };
             let message = Message::WriteBack { external_id: odd.to_owned(), comment, priority, category, assignment_group, resolved, tags };
             let dead = bench.deliver(bench.queue(message).await).await;
             assert_eq!(dead.state, OutboxState::Dead, "{kind:?} {odd}");

@@ -117,6 +117,11 @@ impl FakeDesk {
         table
     }
 
+    /// As if nothing had happened yet.
+    pub fn forget(&self) {
+        *self.books.lock().unwrap() = Books::default();
+    }
+
     pub fn ticket(&self, id: &str) -> Ticket {
         self.books.lock().unwrap().tickets.get(id).cloned().unwrap_or_default()
     }

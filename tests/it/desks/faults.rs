@@ -33,9 +33,10 @@ async fn a_fault_at_any_request_ends_in_one_comment_and_the_final_fields() {
     let mut cases = 0;
     for kind in DeskKind::ALL {
         let (wanted, requests) = undisturbed(kind).await;
+        let bench = Bench::new(kind).await;
         for at in 0..requests {
             for fault in Fault::ALL {
-                let bench = Bench::new(kind).await;
+                bench.desk.forget();
                 bench.desk.fails_at(at, fault);
                 let message = bench.queue(everything(kind)).await;
                 let waiting = bench.deliver(message.clone()).await;
@@ -55,8 +56,9 @@ async fn a_fault_at_any_request_ends_in_one_comment_and_the_final_fields() {
 async fn every_second_request_may_fail_and_there_is_one_comment() {
     for kind in DeskKind::ALL {
         let (wanted, _) = undisturbed(kind).await;
+        let bench = Bench::new(kind).await;
         for fault in Fault::ALL {
-            let bench = Bench::new(kind).await;
+            bench.desk.forget();
             for at in (0..8).step_by(2) {
                 bench.desk.fails_at(at, fault);
             }
@@ -72,9 +74,10 @@ async fn every_second_request_may_fail_and_there_is_one_comment() {
 async fn a_crash_before_or_after_the_write_ends_in_one_comment() {
     for kind in DeskKind::ALL {
         let (wanted, _) = undisturbed(kind).await;
+        let bench = Bench::new(kind).await;
         for nth in [1, 2] {
             for fault in [StoreFault::Before, StoreFault::After] {
-                let bench = Bench::new(kind).await;
+                bench.desk.forget();
                 let message = bench.queue(everything(kind)).await;
                 bench.deliver_and_crash(message.clone(), nth, fault).await.unwrap_err();
                 // A new process reads what is stored, and nothing else.
@@ -131,8 +134,7 @@ async fn what_a_person_changed_after_our_comment_came_is_not_changed_back() {
 async fn patience_asked_for_in_seconds_or_as_a_date_holds_for_all_messages_of_the_help_desk() {
     // The help desk's clock is years away from ours.
     let as_date = [("date", "Wed, 21 Oct 2015 07:28:00 GMT"), ("retry-after", "Wed, 21 Oct 2015 07:38:00 GMT")];
-    let as_limit =
-        [("date", "Wed, 21 Oct 2015 07:28:00 GMT"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445413080")];
+    let as_limit = [("date", "Wed, 21 Oct 2015 07:28:00 GMT"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445413080")];
     for kind in DeskKind::ALL {
         for (headers, least) in [(&[("retry-after", "600")][..], 600), (&as_date[..], 600), (&as_limit[..], 600), (&[][..], 60)] {
             let bench = Bench::new(kind).await;

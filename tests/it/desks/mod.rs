@@ -9,4 +9,5 @@ mod echo;
 mod fake;
 mod faults;
 mod models;
+mod office;
 mod outage;

@@ -28,6 +28,17 @@ pub const fn id(kind: DeskKind) -> &'static str {
     }
 }
 
+/// Other ids of the same form.
+pub fn nth_id(kind: DeskKind, n: usize) -> String {
+    match kind {
+        DeskKind::Jira => format!("DESK-{n}"),
+        DeskKind::ServiceNow => format!("{n:032x}"),
+        DeskKind::Pagerduty => format!("Q2KXYZ{n}"),
+        DeskKind::Opsgenie => format!("70413a06-38d6-4c85-92b8-{n}"),
+        _ => n.to_string(),
+    }
+}
+
 /// Account and mapping.
 pub fn mapped(kind: DeskKind) -> Value {
     let categories = |value: &str| json!([{ "name": "hardware/printer", "value": value }]);
@@ -213,10 +224,13 @@ fn jira(asked: &Asked<'_>, parts: &[&str], books: &mut Books) -> Option<(u16, Va
             assert_eq!((asked.query("fields"), asked.query("expand")), (Some("status"), Some("transitions")));
             let done = ticket(books, id).fields.contains_key("status");
             let open = json!([{ "id": "11", "name": "Start progress" }, { "id": "31", "name": "Resolve this issue" }]);
-            Some((200, json!({
-                "fields": { "status": { "name": "?", "statusCategory": { "key": if done { "done" } else { "new" } } } },
-                "transitions": if done { json!([{ "id": "41", "name": "Reopen" }]) } else { open },
-            })))
+            Some((
+                200,
+                json!({
+                    "fields": { "status": { "name": "?", "statusCategory": { "key": if done { "done" } else { "new" } } } },
+                    "transitions": if done { json!([{ "id": "41", "name": "Reopen" }]) } else { open },
+                }),
+            ))
         }
         ("PUT", ["rest", "api", "3", "issue", id]) => {
             let ticket = ticket(books, id);
