@@ -26,6 +26,7 @@ pub mod triage;
 mod validate;
 mod validate_outgoing;
 pub mod webhook;
+pub mod write_back;
 
 pub use finding::{ConfigError, Finding, Place, Severity};
 pub use load::{Loaded, load, load_with_warnings};

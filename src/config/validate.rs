@@ -8,7 +8,6 @@ use super::{
     Config,
     auth::{ConnectorAuth, Proxy},
     finding::{Finding, Place},
-    source::WriteBack,
 };
 
 /// Everything that is wrong with or doubtful about `config`.
@@ -20,11 +19,21 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
     checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
     for (index, source) in config.sources.iter().enumerate() {
-        if let Some(WriteBack::Zendesk { base_url, email, token, .. }) = &source.write_back {
-            let at = format!("sources.{index}.write_back");
-            checks.url(format!("{at}.base_url"), base_url);
-            checks.require(!token.is_empty(), format!("{at}.token"), "is empty");
-            checks.require(email.contains('@'), format!("{at}.email"), "is not an e-mail address");
+        let Some(write_back) = &source.write_back else { continue };
+        let at = format!("sources.{index}.write_back");
+        checks.url(format!("{at}.base_url"), &write_back.base_url);
+        for (key, message) in write_back.problems() {
+            checks.require(false, format!("{at}.{key}"), message);
+        }
+        for (key, named) in [("categories", &write_back.categories), ("groups", &write_back.groups)] {
+            checks.names(&format!("{at}.{key}"), named.iter().map(|named| named.name.as_str()));
+        }
+        // The mark tells our comment when it comes round; only the actor tells a field that we changed.
+        if source.own_actors.is_empty() {
+            checks.warn(
+                format!("sources.{index}.own_actors"),
+                "is empty: the help desk tells of what we change, and it is triaged once more",
+            );
         }
     }
     for (index, connector) in config.connectors.iter().enumerate() {

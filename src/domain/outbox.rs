@@ -43,9 +43,14 @@ pub enum Message {
         external_id: String,
         /// Plain text, already redacted.
         comment: String,
-        /// `None` leaves it as it is.
+        /// `None` leaves it as it is; so do the next two.
         priority: Option<super::priority::Priority>,
-        /// True sets the sender's ticket to solved.
+        /// In our words; the help desk's are a matter of configuration.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        category: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assignment_group: Option<String>,
+        /// True brings the sender's ticket to its end.
         resolved: bool,
         tags: Vec<String>,
     },
@@ -247,9 +252,11 @@ impl OutboxMessage {
         format!("{MARK}{id}]")
     }
 
-    /// The message whose mark `line` is; a quoted or made-up mark is none.
+    /// The message whose mark `line` is, plain or inside the Markdown comment that hides it; a quoted or made-up mark is none.
     pub fn marked(line: &str) -> Option<OutboxId> {
-        line.trim().strip_prefix(MARK)?.strip_suffix(']')?.parse().ok()
+        let line = line.trim();
+        let line = line.strip_prefix("<!--").and_then(|line| line.strip_suffix("-->")).map_or(line, str::trim);
+        line.strip_prefix(MARK)?.strip_suffix(']')?.parse().ok()
     }
 }
 
@@ -281,5 +288,34 @@ mod tests {
         assert_eq!((message.log.len(), message.log[0].number, message.log[99].number), (100, 52, 151));
         message.start_anew(Timestamp::UNIX_EPOCH);
         assert_eq!((message.attempts, message.round()), (151, 0));
+    }
+
+    #[test]
+    fn a_write_back_from_before_categories_and_groups_is_read() {
+        let stored = r#"{"kind":"write_back","external_id":"42","comment":"c","priority":"P2","resolved":true,"tags":["sluicegate:x"]}"#;
+        let read: Message = serde_json::from_str(stored).unwrap();
+        let expected = Message::WriteBack {
+            external_id: "42".to_owned(),
+            comment: "c".to_owned(),
+            priority: Some(super::super::priority::Priority::P2),
+            category: None,
+            assignment_group: None,
+            resolved: true,
+            tags: vec!["sluicegate:x".to_owned()],
+        };
+        assert_eq!(read, expected);
+        assert_eq!(serde_json::to_string(&read).unwrap(), stored, "and an older program reads what has none");
+    }
+
+    #[test]
+    fn a_mark_is_known_plain_and_hidden_in_markdown() {
+        let id = OutboxId::new(Timestamp::from_millis(1_700_000_000_000), 7);
+        let mark = OutboxMessage::mark(id);
+        for line in [mark.clone(), format!("  {mark}\r"), format!("<!-- {mark} -->"), format!("<!--{mark}-->")] {
+            assert_eq!(OutboxMessage::marked(&line), Some(id), "{line}");
+        }
+        for line in [format!("> {mark}"), format!("<!-- {mark}"), format!("{mark} -->"), "<!-- -->".to_owned()] {
+            assert_eq!(OutboxMessage::marked(&line), None, "{line}");
+        }
     }
 }

@@ -5,17 +5,18 @@
 //! disabled, which is found here ([`disabled`]).
 
 pub(crate) mod chat;
+mod desks;
 pub mod digest;
 pub(crate) mod disabled;
 pub mod error;
 pub(crate) mod mail;
+mod pause;
 pub(crate) mod queue;
 pub mod schedule;
 pub mod sender;
 pub mod senders;
 pub mod signing;
 pub mod webhook;
-pub mod zendesk;
 
 pub use error::NotifyError;
 pub use sender::Sender;

@@ -27,7 +27,7 @@ use crate::{
 /// The Standard Webhooks specification recommends 15 to 30 s.
 pub(super) const LIMITS: Limits = Limits { timeout: Duration::from_secs(20), response: 4 * 1024 * 1024 };
 /// A receiver may ask for patience, not for oblivion.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 /// Other messages of the same endpoint may record their failures at the same time; so many lost races in a row are the
 /// store's fault.
 const RACES: usize = 64;
@@ -44,7 +44,8 @@ impl Sender {
         Self { store, ambient, senders }
     }
 
-    /// One try. Returns the message as committed: delivered, waiting for its next try, or dead.
+    /// One try. Returns the message as committed: delivered, waiting for its next try, or dead. While its help desk
+    /// asked for patience, it waits on, and that is no try.
     ///
     /// # Errors
     /// [`NotifyError::TakenOver`] when another worker has it; a store error, after which the message waits and
@@ -52,6 +53,11 @@ impl Sender {
     pub async fn deliver(&self, mut message: OutboxMessage) -> Result<OutboxMessage, NotifyError> {
         let begun = message.attempts;
         let now = self.ambient.now();
+        if let Some(until) = self.senders.patience(&message, now) {
+            message.next_attempt_at = until;
+            self.commit(&message, begun, Change::default()).await?;
+            return Ok(message);
+        }
         message.begin(now);
         self.commit(&message, begun, Change::default()).await?;
 

@@ -10,12 +10,13 @@ use super::{
     chat::{self, Chat},
     digest::{self, Digest},
     mail::{self, Mailer},
-    sender::LIMITS,
+    sender::{LIMITS, LONGEST_RETRY_AFTER},
+    desks::{HelpDesk, WriteBack},
+    pause::Pauses,
     webhook::{self, Endpoint},
-    zendesk::{WriteBack, Zendesk},
 };
 use crate::{
-    config::{Config, source},
+    config::Config,
     domain::{
         mail_address::MailAddress,
         name::{SourceId, TenantId},
@@ -26,7 +27,8 @@ use crate::{
 };
 
 pub struct Senders {
-    help_desks: BTreeMap<SourceId, Zendesk>,
+    help_desks: BTreeMap<SourceId, HelpDesk>,
+    pauses: Pauses,
     webhooks: BTreeMap<(TenantId, String), Endpoint>,
     chats: BTreeMap<(TenantId, String), Chat>,
     recipients: BTreeMap<(TenantId, String), MailAddress>,
@@ -54,17 +56,18 @@ impl Senders {
     pub fn from_config(config: &Config) -> Result<Self, NotifyError> {
         let mut help_desks = BTreeMap::new();
         for source in &config.sources {
-            let Some(source::WriteBack::Zendesk { base_url, email, token, allow_addresses }) = &source.write_back else { continue };
+            let Some(write_back) = &source.write_back else { continue };
             let refuse = |why: String| NotifyError::WriteBack { source_name: source.name.clone(), why };
             let name = SourceId::new(&source.name).map_err(|why| refuse(why.to_string()))?;
-            let client =
-                Client::new(base_url, allow_addresses, LIMITS).map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
-            if help_desks.insert(name, Zendesk::new(client, email, token)).is_some() {
+            let client = Client::new(&write_back.base_url, &write_back.allow_addresses, LIMITS)
+                .map_err(|why| NotifyError::Target { name: source.name.clone(), why })?;
+            if help_desks.insert(name, HelpDesk::new(client, write_back).map_err(refuse)?).is_some() {
                 return Err(refuse("the source's name is used twice".to_owned()));
             }
         }
         Ok(Self {
             help_desks,
+            pauses: Pauses::default(),
             webhooks: webhook::from_config(config)?,
             chats: chat::from_config(config)?,
             recipients: mail::recipients(config)?,
@@ -125,15 +128,36 @@ impl Senders {
         self.webhooks.get(&(tenant.clone(), name.to_owned()))
     }
 
+    /// When a message may be sent whose help desk asked for patience, if not now.
+    pub(super) fn patience(&self, message: &OutboxMessage, now: Timestamp) -> Option<Timestamp> {
+        self.pauses.until(&message.destination, message.id, now)
+    }
+
     /// Sends once; `again` when an earlier try may have arrived.
     pub(super) async fn send(&self, message: &OutboxMessage, again: bool, now: Timestamp) -> Tried {
         let gone = || Sent::Never { why: format!("`{}` is not configured", message.destination.key()) }.into();
         let key = |name: &String| (message.tenant.clone(), name.clone());
         match (&message.destination, &message.message) {
-            (Destination::HelpDesk(source), Message::WriteBack { external_id, comment, priority, resolved, tags }) => {
+            (
+                Destination::HelpDesk(source),
+                Message::WriteBack { external_id, comment, priority, category, assignment_group, resolved, tags },
+            ) => {
                 let Some(desk) = self.help_desks.get(source) else { return gone() };
-                let write_back = WriteBack { id: message.id, external_id, comment, priority: *priority, resolved: *resolved, tags };
-                desk.send(&write_back, again).await.into()
+                let write_back = WriteBack {
+                    id: message.id,
+                    external_id,
+                    comment,
+                    priority: *priority,
+                    category: category.as_deref(),
+                    assignment_group: assignment_group.as_deref(),
+                    resolved: *resolved,
+                    tags,
+                };
+                let sent = desk.send(&write_back, again).await;
+                if let Sent::Later { after: Some(after), .. } = &sent {
+                    self.pauses.begin(&message.destination, now.plus((*after).min(LONGEST_RETRY_AFTER)));
+                }
+                sent.into()
             }
             (Destination::Webhook(name), Message::Event { event_type, data }) => {
                 let Some(endpoint) = self.webhooks.get(&key(name)) else { return gone() };

@@ -14,6 +14,7 @@ mod hostile_tests;
 mod oauth;
 pub mod path;
 pub mod request;
+mod retry_after;
 pub mod signature;
 pub mod target;
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod app;
 mod architecture;
 mod cli_policy;
 mod cli_runbook;
+mod desks;
 mod kill;
 mod races;
 mod schedule;

@@ -30,9 +30,10 @@ use crate::{
         Config,
         connector::{Allowed, Connector, ConnectorAuth, ConnectorKind},
         secret::Secret,
-        source::{AdapterKind, Auth, Source, WriteBack},
+        source::{AdapterKind, Auth, Source},
         span::Span,
         webhook::Webhook,
+        write_back::{DeskKind, Priorities, Visibility, WriteBack},
     },
     domain::{
         approval::{Caps, Mode, Scope},
@@ -313,10 +314,21 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         secrets: vec![Secret::new(secret)],
         tolerance: Span::secs(300),
     };
-    let write_back = WriteBack::Zendesk {
+    let mapped = |value: &str| Some(value.to_owned());
+    let write_back = WriteBack {
+        kind: DeskKind::Zendesk,
         base_url: format!("http://{desk}").parse()?,
-        email: "sluicegate@example.com".to_owned(),
+        email: mapped("sluicegate@example.com"),
+        user: None,
         token: Secret::new("demo-token"),
+        client_id: None,
+        client_secret: None,
+        visibility: Visibility::Internal,
+        priorities: Priorities { p1: mapped("urgent"), p2: mapped("high"), p3: mapped("normal"), p4: mapped("low") },
+        resolved: mapped("solved"),
+        resolved_fields: Vec::new(),
+        categories: Vec::new(),
+        groups: Vec::new(),
         allow_addresses: loopback.clone(),
     };
     config.sources = vec![
