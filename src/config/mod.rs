@@ -5,6 +5,7 @@
 
 pub mod connector;
 pub mod directory;
+pub mod engine;
 mod environment;
 mod finding;
 pub mod gate;

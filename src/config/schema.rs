@@ -26,6 +26,26 @@ impl Node {
 
 use Node::{Float, Integer, Secret, Secrets, Table, Tables, Text, Texts};
 
+/// What may be asked of a connector, of all kinds together; each kind refuses the keys of the others.
+const ALLOW: Node = Tables(&[
+    ("method", Text),
+    ("path", Text),
+    ("job", Text),
+    ("job_template", Integer),
+    ("workflow_template", Integer),
+    ("action", Text),
+    ("namespace", Text),
+    ("resource", Text),
+    ("name", Text),
+    ("repository", Text),
+    ("workflow", Text),
+    ("ref", Text),
+    ("project", Text),
+    ("hook", Text),
+    ("operations", Texts),
+    ("arguments", Texts),
+]);
+
 pub(super) const ROOT: &[(&str, Node)] = &[
     (
         "server",
@@ -104,10 +124,11 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("kind", Text),
             ("base_url", Text),
             ("auth", Table(&[("kind", Text), ("token", Secret), ("username", Text), ("password", Secret)])),
-            ("allow", Tables(&[("method", Text), ("path", Text)])),
+            ("allow", ALLOW),
             ("allow_addresses", Texts),
             ("timeout", Text),
             ("response_limit", Integer),
+            ("probe", Text),
         ]),
     ),
     (
