@@ -1,10 +1,14 @@
 //! A connector: a system that runbook steps may call, and exactly which calls.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{engine::Engine, secret::Secret, span::Span};
+pub use super::auth::ConnectorAuth;
+use super::{
+    auth::{Proxy, Tls},
+    engine::Engine,
+    span::Span,
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connector {
@@ -14,6 +18,8 @@ pub struct Connector {
     pub engine: Engine,
     pub base_url: Url,
     pub auth: Option<ConnectorAuth>,
+    pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
     /// Private addresses it may have, as networks; public ones are always allowed.
     #[serde(default)]
     pub allow_addresses: Vec<ipnet::IpNet>,
@@ -34,21 +40,4 @@ fn default_timeout() -> Span {
 
 const fn default_response_limit() -> usize {
     1024 * 1024
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ConnectorAuth {
-    Bearer { token: Secret },
-    Basic { username: String, password: Secret },
-}
-
-impl ConnectorAuth {
-    /// The value of the `Authorization` header.
-    pub fn header(&self) -> Secret {
-        Secret::new(match self {
-            Self::Bearer { token } => format!("Bearer {}", token.expose()),
-            Self::Basic { username, password } => format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))),
-        })
-    }
 }

@@ -3,6 +3,7 @@
 //! File < environment < flags. Unknown keys are refused with the nearest known one. Nothing here opens a
 //! connection or reads the files it names; rooms above parse their part into their own types.
 
+pub mod auth;
 pub mod connector;
 pub mod directory;
 pub mod engine;

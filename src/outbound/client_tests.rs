@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::outbound::Lookup;
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(20), response: 64 * 1024 };
 /// For servers that never end; a busy machine must not run into it elsewhere.
@@ -180,7 +181,7 @@ async fn a_name_that_turns_to_a_forbidden_address_is_refused_before_any_connecti
     let url = Url::parse(&format!("http://rebind.example:{}/", good_url.port().unwrap())).unwrap();
     // The allowed address first, then one that is loopback too but not listed.
     let lookup = Script(std::sync::Mutex::new(vec![vec!["127.0.0.1".parse().unwrap()], vec!["127.0.0.2".parse().unwrap()]]));
-    let client = Client::with_lookup(&url, &loopback(), LIMITS, Arc::new(lookup)).unwrap();
+    let client = Client::to(Target::new(&url, &loopback(), LIMITS).lookup(Arc::new(lookup))).unwrap();
     assert_eq!(client.send(get("/")).await.unwrap().status, 204);
     let error = client.send(get("/")).await.unwrap_err();
     assert!(matches!(error, CallError::Forbidden(Refusal::Address { .. })), "{error:?}");
@@ -326,7 +327,7 @@ async fn no_hostile_host_or_url_makes_a_connection() {
     for text in &texts {
         // Text that is no URL at all is refused by the configuration's reader.
         let Ok(url) = Url::parse(text) else { continue };
-        match Client::with_lookup(&url, &[], LIMITS, Arc::clone(&home)) {
+        match Client::to(Target::new(&url, &[], LIMITS).lookup(Arc::clone(&home))) {
             Err(_) => {}
             Ok(client) => {
                 let error = client.send(Request::new(Method::GET, None)).await.expect_err(text);

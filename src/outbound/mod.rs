@@ -6,11 +6,22 @@
 //! above decide from that whether an action is in doubt.
 
 pub mod address;
+mod auth;
 pub mod client;
 pub mod error;
+mod oauth;
 pub mod path;
+pub mod request;
+pub mod signature;
+pub mod target;
+mod tls;
+mod tunnel;
+mod wire;
 
 pub use address::{AddressPolicy, Lookup, SystemLookup};
-pub use client::{Answer, Client, Limits, Request, install_cryptography};
+pub use client::Client;
 pub use error::{CallError, Refusal};
 pub use path::Path;
+pub use request::{Answer, Request};
+pub use target::{Limits, Target};
+pub use tls::install_cryptography;

@@ -338,6 +338,8 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
             AllowedCall { method: "get".to_owned(), path: "/*/*".to_owned() },
             AllowedCall { method: "post".to_owned(), path: "/*/*/*".to_owned() },
         ]),
+        tls: None,
+        proxy: None,
         allow_addresses: loopback.clone(),
         timeout: Span::secs(30),
         response_limit: 64 * 1024,

@@ -1,26 +1,22 @@
 //! Where the calls of one connector go: its guarded client, and how a call becomes a request and its preview.
 //!
 //! Knows nothing of any kind of engine.
-// INVARIANT: what proves who we are is added when a request is sent, so nothing prepared or shown holds a secret.
+// INVARIANT: the client adds what proves who we are when it sends, so nothing prepared or shown holds a secret.
 
-use reqwest::Method;
+use hyper::Method;
 
 use super::prepared::{Prepared, RequestPreview, Then};
 use crate::{
-    config::{
-        connector::{Connector, ConnectorAuth},
-        secret::Secret,
-    },
+    config::connector::Connector,
     domain::runbook::Step,
     execute::error::ExecuteError,
-    outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request},
+    outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request, Target},
 };
 
 #[derive(Debug)]
 pub(super) struct Endpoint {
     name: String,
     client: Client,
-    authorization: Option<Secret>,
 }
 
 /// A call as a kind of engine makes it.
@@ -72,10 +68,10 @@ impl Call {
             Body::Json(body) => (request.json(&body), Some(body)),
             Body::As(content_type, body) => (request.json(&body).header("content-type", content_type)?, Some(body)),
             Body::Form(fields) => {
-                let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
-                request = request.header("content-type", "application/x-www-form-urlencoded")?;
-                request.body = Some(text.clone().into_bytes());
-                (request, Some(serde_json::Value::String(text)))
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let request = request.form(&fields);
+                let shown = request.body.as_deref().map(|body| serde_json::Value::String(String::from_utf8_lossy(body).into_owned()));
+                (request, shown)
             }
         })
     }
@@ -93,9 +89,10 @@ impl Endpoint {
             return Err(refuse("`timeout` and `response_limit` must be more than zero"));
         }
         let limits = Limits { timeout: config.timeout.get(), response: config.response_limit };
-        let client = Client::new(&config.base_url, &config.allow_addresses, limits)
+        let target = Target::new(&config.base_url, &config.allow_addresses, limits);
+        let client = Client::to(target.auth(config.auth.as_ref()).tls(config.tls.as_ref()).proxy(config.proxy.as_ref()))
             .map_err(|why| ExecuteError::Target { connector: config.name.clone(), why })?;
-        Ok(Self { name: config.name.clone(), client, authorization: config.auth.as_ref().map(ConnectorAuth::header) })
+        Ok(Self { name: config.name.clone(), client })
     }
 
     pub fn name(&self) -> &str {
@@ -123,10 +120,7 @@ impl Endpoint {
 
     /// # Errors
     /// As [`Client::send`].
-    pub async fn send(&self, mut request: Request) -> Result<Answer, CallError> {
-        if let Some(authorization) = &self.authorization {
-            request = request.secret_header("authorization", authorization.expose())?;
-        }
+    pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
         self.client.send(request).await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Facts and where they stand: docs/connectors/n8n.md and node_red.md.
 
-use reqwest::Method;
+use hyper::Method;
 use serde_json::Value;
 
 use super::{

@@ -4,7 +4,7 @@
 //! path segment, percent-encoded in the query, as JSON strings in the body. What may be called is checked
 //! against the configuration after the values are in, so a value cannot talk its way to another path.
 
-use reqwest::Method;
+use hyper::Method;
 
 use super::{
     arguments::scalar,

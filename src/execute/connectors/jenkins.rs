@@ -5,7 +5,7 @@
 // INVARIANT: nothing of a URL that Jenkins answers is used but the number of a queue item; where it lies is our own
 // base URL's.
 
-use reqwest::{Method, header::LOCATION};
+use hyper::{Method, header::LOCATION};
 use serde_json::Value;
 
 use super::{

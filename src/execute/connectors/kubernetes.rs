@@ -4,7 +4,7 @@
 //! docs/connectors/kubernetes.md.
 // INVARIANT: namespace, kind and name of every call are listed; a step names no path and no API group.
 
-use reqwest::Method;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{

@@ -2,7 +2,7 @@
 //!
 //! Facts and where they stand: docs/connectors/stackstorm.md.
 
-use reqwest::Method;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{
