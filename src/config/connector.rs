@@ -6,20 +6,20 @@ use url::Url;
 pub use super::auth::ConnectorAuth;
 use super::{
     auth::{Proxy, Tls},
+    engine::Engine,
     span::Span,
 };
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Connector {
     pub name: String,
-    pub kind: ConnectorKind,
+    /// The keys `kind` and `allow`: what it is, and what may be asked of it; nothing else is.
+    #[serde(flatten)]
+    pub engine: Engine,
     pub base_url: Url,
     pub auth: Option<ConnectorAuth>,
     pub tls: Option<Tls>,
     pub proxy: Option<Proxy>,
-    /// What may be called; nothing else is.
-    pub allow: Vec<Allowed>,
     /// Private addresses it may have, as networks; public ones are always allowed.
     #[serde(default)]
     pub allow_addresses: Vec<ipnet::IpNet>,
@@ -29,6 +29,9 @@ pub struct Connector {
     /// The largest answer read, in bytes.
     #[serde(default = "default_response_limit")]
     pub response_limit: usize,
+    /// How often it is asked whether it is there and knows us, without a runbook; `off` for never.
+    #[serde(default)]
+    pub probe: Span,
 }
 
 fn default_timeout() -> Span {
@@ -37,21 +40,4 @@ fn default_timeout() -> Span {
 
 const fn default_response_limit() -> usize {
     1024 * 1024
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConnectorKind {
-    /// Any JSON API; the operation is the method in lower case.
-    Http,
-}
-
-/// A method and the paths it may be used on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allowed {
-    /// In lower case, like `post`.
-    pub method: String,
-    /// Path below the base URL; `*` stands for one segment, never for a `/`.
-    pub path: String,
 }

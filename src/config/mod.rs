@@ -7,6 +7,7 @@ pub mod auth;
 pub mod chat;
 pub mod connector;
 pub mod directory;
+pub mod engine;
 mod environment;
 mod finding;
 pub mod gate;

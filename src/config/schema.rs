@@ -57,6 +57,26 @@ const AUTH: Node = Table(&[
 const TLS: Node = Table(&[("ca", Document), ("certificate", Document), ("key", Secret)]);
 const PROXY: Node = Table(&[("url", Text), ("username", Text), ("password", Secret), ("allow_addresses", Texts)]);
 
+/// What may be asked of a connector, of all kinds together; each kind refuses the keys of the others.
+const ALLOW: Node = Tables(&[
+    ("method", Text),
+    ("path", Text),
+    ("job", Text),
+    ("job_template", Integer),
+    ("workflow_template", Integer),
+    ("action", Text),
+    ("namespace", Text),
+    ("resource", Text),
+    ("name", Text),
+    ("repository", Text),
+    ("workflow", Text),
+    ("ref", Text),
+    ("project", Text),
+    ("hook", Text),
+    ("operations", Texts),
+    ("arguments", Texts),
+]);
+
 pub(super) const ROOT: &[(&str, Node)] = &[
     (
         "server",
@@ -155,10 +175,11 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("auth", AUTH),
             ("tls", TLS),
             ("proxy", PROXY),
-            ("allow", Tables(&[("method", Text), ("path", Text)])),
+            ("allow", ALLOW),
             ("allow_addresses", Texts),
             ("timeout", Text),
             ("response_limit", Integer),
+            ("probe", Text),
         ]),
     ),
     (

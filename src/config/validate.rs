@@ -1,14 +1,18 @@
 //! Rules over a whole configuration: ranges, names given twice, URLs. Opens and reads nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
 use super::{
     Config,
     auth::{ConnectorAuth, Proxy},
+    engine::{AllowedCall, Engine},
     finding::{Finding, Place},
 };
+
+/// A probe is a call like any other, and one a second is a load nobody asked for.
+const SHORTEST_PROBE: Duration = Duration::from_secs(5);
 
 /// Everything that is wrong with or doubtful about `config`.
 pub fn validate(config: &Config) -> Vec<Finding> {
@@ -42,10 +46,17 @@ pub fn validate(config: &Config) -> Vec<Finding> {
         checks.way(&at, connector.auth.as_ref(), connector.proxy.as_ref());
         checks.require(!connector.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every call would fail");
         checks.require(connector.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
-        if connector.allow.is_empty() {
+        let probe = connector.probe.get();
+        checks.require(
+            probe.is_zero() || probe >= SHORTEST_PROBE,
+            format!("{at}.probe"),
+            format!("is {}: at least {} s, or `off`", connector.probe, SHORTEST_PROBE.as_secs()),
+        );
+        if connector.engine.allows_nothing() {
             checks.warn(format!("{at}.allow"), "is empty: no runbook can call this connector");
         }
-        for (number, allowed) in connector.allow.iter().enumerate() {
+        let calls: &[AllowedCall] = if let Engine::Http(calls) = &connector.engine { calls } else { &[] };
+        for (number, allowed) in calls.iter().enumerate() {
             let at = format!("{at}.allow.{number}");
             let lower = !allowed.method.is_empty() && allowed.method.bytes().all(|byte| byte.is_ascii_lowercase());
             checks.require(lower, format!("{at}.method"), "is not an HTTP method in lower case, like `post`");
