@@ -98,7 +98,8 @@ fn schema_paths(fields: &[(&str, Node)], at: &str, paths: &mut BTreeSet<String>)
 fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() {
     let text = uncommented();
     let webhook = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
-    let secrets = ["zendesk-webhook", "zendesk-api", "alertmanager", "scripts", "automation", "directory", "users", "ops-events", "desk-chat"];
+    let secrets =
+        ["zendesk-webhook", "zendesk-api", "alertmanager", "scripts", "automation", "directory", "users", "ops-events", "desk-chat"];
     let files: Vec<(String, &str)> = secrets.iter().map(|name| (format!("secrets/{name}"), webhook)).collect();
     let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     all.retain(|(name, _)| *name != "secrets/desk-chat");

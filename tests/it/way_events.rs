@@ -130,7 +130,12 @@ async fn delivered_events_are_verified_by_the_official_libraries_and_a_changed_b
     world.work().await;
 
     let types: BTreeSet<String> = receiver.bodies().iter().map(|body| body["type"].as_str().unwrap().to_owned()).collect();
-    assert!(types.is_superset(&["ticket.triaged", "recommendation.created", "execution.finished", "checkpoint.published"].map(str::to_owned).into()), "{types:?}");
+    assert!(
+        types.is_superset(
+            &["ticket.triaged", "recommendation.created", "execution.finished", "checkpoint.published"].map(str::to_owned).into()
+        ),
+        "{types:?}"
+    );
     let schema = events::schema().unwrap();
     for body in receiver.bodies() {
         let named = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
@@ -173,7 +178,8 @@ async fn days_of_nothing_but_failure_disable_an_endpoint_its_owner_is_told_and_n
     let world = World::with(move |config| {
         let owned = json!({ "events": ["ticket.triaged"], "owner_chat": "desk", "disable_after": "5d" });
         webhooks(config, vec![webhook("ops", &ops_url, owned), webhook("audit", &audit_url, json!({ "events": ["webhook.disabled"] }))]);
-        let desk = json!({ "name": "desk", "kind": "slack", "url": chat_url, "occasions": ["demoted"], "allow_addresses": ["127.0.0.0/8"] });
+        let desk =
+            json!({ "name": "desk", "kind": "slack", "url": chat_url, "occasions": ["demoted"], "allow_addresses": ["127.0.0.0/8"] });
         config.chats = vec![serde_json::from_value(desk).unwrap()];
     })
     .await;
@@ -292,7 +298,8 @@ async fn the_delivery_log_tells_every_try_and_a_delivered_write_back_is_never_wr
     let event = messages(&world, "ops").await.pop().unwrap();
     let shown = world.app.get(&auditor, &format!("/v1/outbox/{}", event.id)).await.json();
     let log = shown["log"].as_array().unwrap();
-    let told: Vec<_> = log.iter().map(|attempt| (attempt["number"].as_u64(), attempt["outcome"].as_str(), attempt["status"].as_u64())).collect();
+    let told: Vec<_> =
+        log.iter().map(|attempt| (attempt["number"].as_u64(), attempt["outcome"].as_str(), attempt["status"].as_u64())).collect();
     assert_eq!(told, [(Some(1), Some("failed"), Some(503)), (Some(2), Some("delivered"), Some(204))]);
     assert_eq!(log[0]["error"], "the endpoint answered 503");
     assert!(log.iter().all(|attempt| attempt["took_ms"].is_u64() && attempt["at"].is_string()), "{log:?}");
@@ -307,7 +314,8 @@ async fn the_delivery_log_tells_every_try_and_a_delivered_write_back_is_never_wr
     world.work().await;
     let ids = receiver.ids();
     assert!(ids.len() == 3 && ids.iter().all(|id| *id == event.id.to_string()), "{ids:?}");
-    let signatures: BTreeSet<String> = receiver.heard.lock().unwrap().iter().map(|(headers, _)| headers["webhook-signature"].clone()).collect();
+    let signatures: BTreeSet<String> =
+        receiver.heard.lock().unwrap().iter().map(|(headers, _)| headers["webhook-signature"].clone()).collect();
     assert_eq!(signatures.len(), 3, "signed anew at each send's time");
 
     // A write-back looks for its mark before it writes.

@@ -93,7 +93,11 @@ async fn a_mail_arrives_whole_with_one_recipient_and_no_header_of_anybody_elses(
     assert!(!content.lines().any(|line| line.starts_with("Bcc")), "{content}");
     assert!(content.contains(&format!("Message-ID: <{}@example.com>", done.id)), "{content}");
     // A line of one dot ends no mail (RFC 5321 section 4.5.2).
-    assert!(text(&mail).starts_with("Nothing has arrived there since yesterday.\n.\nGrüße\n\nhttp://127.0.0.1:8321/v1/endpoints\n"), "{}", text(&mail));
+    assert!(
+        text(&mail).starts_with("Nothing has arrived there since yesterday.\n.\nGrüße\n\nhttp://127.0.0.1:8321/v1/endpoints\n"),
+        "{}",
+        text(&mail)
+    );
     world.audit().await;
 }
 

@@ -29,7 +29,7 @@ class Taker:
             "to": envelope.rcpt_tos,
             "content": envelope.content.decode("utf-8"),
             "encrypted": session.ssl is not None,
-            "login": session.login_data.decode() if session.login_data else None,
+            "login": session.auth_data.decode() if session.auth_data else None,
         }
         print(json.dumps(mail), flush=True)
         return "250 OK"
