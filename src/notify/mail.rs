@@ -18,7 +18,7 @@ use lettre::{
     address::Envelope,
     message::{
         Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
     transport::smtp::{
         authentication::{Credentials, Mechanism},
@@ -103,8 +103,12 @@ impl Mailer {
                     let file = mail.authorities.display();
                     let pem = std::fs::read(&mail.authorities)
                         .map_err(|why| refuse(format!("`mail.authorities` names `{file}`, which cannot be read: {why}")))?;
+                    // A file without any reads as an empty list, and every server would be refused later.
+                    let begins = pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----");
                     let certificate = Certificate::from_pem(&pem)
-                        .map_err(|_| refuse(format!("`mail.authorities` names `{file}`, which has no certificate in PEM")))?;
+                        .ok()
+                        .filter(|_| begins)
+                        .ok_or_else(|| refuse(format!("`mail.authorities` names `{file}`, which has no certificate in PEM")))?;
                     builder = builder.add_root_certificate(certificate);
                 }
                 Some(builder.build().map_err(|why| refuse(format!("TLS could not be set up: {}", chain(&why))))?)
@@ -143,7 +147,11 @@ impl Mailer {
         if let Some(link) = &notice.link {
             body.extend([String::new(), line(link)]);
         }
-        body.extend([String::new(), "-- ".to_owned(), "Sent by Sluicegate. An answer to this mail approves nothing and is read by nobody.".to_owned()]);
+        body.extend([
+            String::new(),
+            "-- ".to_owned(),
+            "Sent by Sluicegate. An answer to this mail approves nothing and is read by nobody.".to_owned(),
+        ]);
         Message::builder()
             .from(mailbox(Some("Sluicegate"), &self.from)?)
             .to(mailbox(None, to)?)
@@ -152,6 +160,7 @@ impl Mailer {
             .date(UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0)))
             // RFC 3834: holiday responders do not answer.
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body.join("\r\n"))
             .map_err(|why| why.to_string())
@@ -225,8 +234,7 @@ fn failed(why: &lettre::transport::smtp::Error, final_when_permanent: bool) -> T
     let Some(code) = why.status() else { return later(format!("the mail server broke off: {}", chain(why))) };
     let code: u16 = code.into();
     let text = format!("the mail server answered {code}");
-    let sent =
-        if final_when_permanent && why.is_permanent() { Sent::Never { why: text } } else { Sent::Later { why: text, after: None } };
+    let sent = if final_when_permanent && why.is_permanent() { Sent::Never { why: text } } else { Sent::Later { why: text, after: None } };
     Tried::answered(sent, code)
 }
 
