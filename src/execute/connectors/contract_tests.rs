@@ -378,7 +378,8 @@ async fn a_job_whose_end_is_not_known_is_judged_by_the_verify_step_and_never_sta
     ways.extend(GARBAGE.map(Looks::Lie));
     for contract in jobs() {
         for looks in ways.clone() {
-            for truth in [true, false] {
+            let untrue = matches!(looks, Looks::NeverEnd | Looks::Answer(404));
+            for truth in [true, false].into_iter().filter(|truth| *truth || untrue) {
                 let bench = Bench::new(contract.clone(), Launches::Take, looks, truth).await;
                 let ended = bench.run().await;
                 let expected = if truth { ExecutionState::Succeeded } else { ExecutionState::InDoubt };

@@ -5,6 +5,7 @@
 pub mod deliver;
 pub mod execute;
 pub mod expire;
+pub mod probe;
 mod run;
 pub mod triage;
 

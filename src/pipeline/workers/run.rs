@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{deliver, execute, expire, triage};
+use super::{deliver, execute, expire, probe, triage};
 use crate::pipeline::{
     announce::announce,
     error::Result,
@@ -48,6 +48,18 @@ pub fn start(service: &Arc<Service>) -> Workers {
         workers.spawn(service, &stopped, "deliver", |bells| &bells.messages, |service| async move { deliver::step(&service, 1).await });
     }
     workers.spawn(service, &stopped, "expire", |bells| &bells.clock, |service| async move { expire::step(&service).await });
+    for (connector, every) in service.connectors.probed_every() {
+        let (service, mut ending) = (Arc::clone(service), stopped.clone());
+        workers.tasks.spawn(async move {
+            while !*ending.borrow() {
+                probe::step(&service, &connector).await;
+                tokio::select! {
+                    () = tokio::time::sleep(every) => {}
+                    _ = ending.changed() => {}
+                }
+            }
+        });
+    }
     workers
 }
 
