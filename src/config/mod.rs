@@ -4,6 +4,7 @@
 //! connection or reads the files it names; rooms above parse their part into their own types.
 
 pub mod auth;
+pub mod chat;
 pub mod connector;
 pub mod directory;
 pub mod engine;
@@ -11,6 +12,7 @@ mod environment;
 mod finding;
 pub mod gate;
 mod load;
+pub mod mail;
 pub mod requesters;
 mod schema;
 pub mod secret;
@@ -23,7 +25,9 @@ pub mod storage;
 mod tests;
 pub mod triage;
 mod validate;
+mod validate_outgoing;
 pub mod webhook;
+pub mod write_back;
 
 pub use finding::{ConfigError, Finding, Place, Severity};
 pub use load::{Loaded, load, load_with_warnings};
@@ -51,6 +55,12 @@ pub struct Config {
     pub directories: Vec<directory::Directory>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,
+    /// Chats that people are told in.
+    pub chats: Vec<chat::Chat>,
+    pub mail: mail::Mail,
+    /// Who may get mail.
+    pub recipients: Vec<mail::Recipient>,
+    pub digests: Vec<mail::Digest>,
 }
 
 /// The configuration in force as TOML, every secret masked.

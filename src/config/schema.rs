@@ -90,7 +90,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
-    ("log", Table(&[("origin", Text)])),
+    ("log", Table(&[("origin", Text), ("publish_every", Text), ("publish_after", Integer)])),
     ("triage", Table(&[("model", Text), ("embedding", Text), ("catalogue", Text), ("signals", Text)])),
     (
         "runbooks",
@@ -145,7 +145,25 @@ pub(super) const ROOT: &[(&str, Node)] = &[
                     ("password", Secret),
                 ]),
             ),
-            ("write_back", Table(&[("kind", Text), ("base_url", Text), ("email", Text), ("token", Secret), ("allow_addresses", Texts)])),
+            (
+                "write_back",
+                Table(&[
+                    ("kind", Text),
+                    ("base_url", Text),
+                    ("email", Text),
+                    ("user", Text),
+                    ("token", Secret),
+                    ("client_id", Text),
+                    ("client_secret", Secret),
+                    ("visibility", Text),
+                    ("priorities", Table(&[("p1", Text), ("p2", Text), ("p3", Text), ("p4", Text)])),
+                    ("resolved", Text),
+                    ("resolved_fields", Tables(&[("name", Text), ("value", Text)])),
+                    ("categories", Tables(&[("name", Text), ("value", Text)])),
+                    ("groups", Tables(&[("name", Text), ("value", Text)])),
+                    ("allow_addresses", Texts),
+                ]),
+            ),
         ]),
     ),
     (
@@ -185,8 +203,45 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     (
         "webhooks",
-        Tables(&[("name", Text), ("tenant", Text), ("url", Text), ("secret", Secret), ("events", Texts), ("allow_addresses", Texts)]),
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("url", Text),
+            ("secret", Secrets),
+            ("events", Texts),
+            ("disable_after", Text),
+            ("owner_mail", Text),
+            ("owner_chat", Text),
+            ("allow_addresses", Texts),
+        ]),
     ),
+    (
+        "chats",
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("kind", Text),
+            ("url", Secret),
+            ("occasions", Texts),
+            ("allow_addresses", Texts),
+        ]),
+    ),
+    (
+        "mail",
+        Table(&[
+            ("host", Text),
+            ("port", Integer),
+            ("security", Text),
+            ("authorities", Text),
+            ("username", Text),
+            ("password", Secret),
+            ("from", Text),
+            ("timeout", Text),
+            ("allow_addresses", Texts),
+        ]),
+    ),
+    ("recipients", Tables(&[("name", Text), ("tenant", Text), ("address", Text)])),
+    ("digests", Tables(&[("name", Text), ("tenant", Text), ("recipients", Texts), ("at", Texts), ("zone", Text)])),
 ];
 
 /// The node under `key`, or the twin of a secret: `(node, true)` when `key` is the twin's.

@@ -1,9 +1,8 @@
 //! A configured sender: how it is known, what it speaks, and how results go back.
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use super::{secret::Secret, span::Span};
+use super::{secret::Secret, span::Span, write_back::WriteBack};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,19 +66,4 @@ pub enum Auth {
 
 fn default_tolerance() -> Span {
     Span::secs(300)
-}
-
-/// How results go back to the help desk.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum WriteBack {
-    Zendesk {
-        base_url: Url,
-        /// The agent's e-mail address; sent as `email/token`.
-        email: String,
-        token: Secret,
-        /// Private addresses this target may have, as networks; public ones are always allowed.
-        #[serde(default)]
-        allow_addresses: Vec<ipnet::IpNet>,
-    },
 }

@@ -123,6 +123,9 @@ pub enum Event {
         /// Digest of the verdict by which people's approvals let it run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         allowed: Option<Digest>,
+        /// The run that this one takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<ExecutionId>,
     },
     StepRecorded {
         execution: ExecutionId,
@@ -172,6 +175,29 @@ pub enum Event {
         destination: String,
         attempts: u32,
         reason: String,
+    },
+    /// An operator sends a message again that was delivered or given up.
+    MessageRedelivered {
+        message: OutboxId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<TicketId>,
+        destination: String,
+        /// Sends begun before.
+        attempts: u32,
+    },
+    /// A webhook endpoint failed for too long, or said that it is gone: what is meant for it waits.
+    EndpointDisabled {
+        destination: String,
+        failing_since: Timestamp,
+        reason: String,
+    },
+    EndpointEnabled {
+        destination: String,
+    },
+    /// The signed checkpoint of the log's first `size` entries was sent to who listens.
+    CheckpointPublished {
+        size: u64,
+        root: Digest,
     },
     PreApprovalMade {
         pre_approval: PreApprovalId,
@@ -289,6 +315,10 @@ impl Event {
             Self::MessageQueued { .. } => "message_queued",
             Self::MessageDelivered { .. } => "message_delivered",
             Self::MessageDead { .. } => "message_dead",
+            Self::MessageRedelivered { .. } => "message_redelivered",
+            Self::EndpointDisabled { .. } => "endpoint_disabled",
+            Self::EndpointEnabled { .. } => "endpoint_enabled",
+            Self::CheckpointPublished { .. } => "checkpoint_published",
             Self::PreApprovalMade { .. } => "pre_approval_made",
             Self::PreApprovalRevoked { .. } => "pre_approval_revoked",
             Self::PreApprovalVoided { .. } => "pre_approval_voided",
@@ -327,6 +357,7 @@ impl Event {
             Self::MessageQueued { ticket, .. }
             | Self::MessageDelivered { ticket, .. }
             | Self::MessageDead { ticket, .. }
+            | Self::MessageRedelivered { ticket, .. }
             | Self::AuthorizationRequested { ticket, .. }
             | Self::AuthorizationConfirmed { ticket, .. }
             | Self::AuthorizationWithdrawn { ticket, .. } => *ticket,

@@ -200,6 +200,8 @@ pub struct Cancellation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Undo {
     pub of: ExecutionId,
+    /// True when it took the ticket from `resolved`, and so says at its end where the ticket goes.
+    pub holds_ticket: bool,
     /// Its intent log when the undo was asked for: what was changed, and what rollbacks may use.
     pub log: Vec<StepRun>,
 }

@@ -210,9 +210,9 @@ impl Client {
 }
 
 fn check_base(base: &Url, policy: &AddressPolicy) -> Result<(), Refusal> {
-    // A base URL that carries a password must not show it in the error.
+    // A base URL that carries a user or a password, which may be a token, must not show it in the error.
     let mut shown = base.clone();
-    let _ = shown.set_password(None);
+    let _ = (shown.set_username(""), shown.set_password(None));
     let refuse = |why| Refusal::BaseUrl { url: shown.to_string(), why };
     if !matches!(base.scheme(), "http" | "https") {
         return Err(refuse("must start with `http://` or `https://`"));

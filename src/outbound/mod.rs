@@ -9,11 +9,16 @@ pub mod address;
 mod auth;
 pub mod client;
 pub mod error;
+#[cfg(test)]
+mod hostile_tests;
 mod oauth;
 pub mod path;
 pub mod request;
+mod retry_after;
 pub mod signature;
 pub mod target;
+#[cfg(test)]
+mod test_servers;
 mod tls;
 mod tunnel;
 mod wire;

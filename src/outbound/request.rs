@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::{
     HeaderMap, Method,
-    header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
 use super::{error::Refusal, path::Path};
@@ -77,9 +77,8 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// `Retry-After` in seconds; dates are not read, because the receiver's clock is not ours.
+    /// How long the receiver asks us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
-        text.trim().parse().ok().map(Duration::from_secs)
+        super::retry_after::retry_after(&self.headers)
     }
 }

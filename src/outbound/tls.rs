@@ -95,6 +95,9 @@ pub(super) fn is_refused_certificate(error: &(dyn std::error::Error + 'static)) 
                     | Alert::CertificateExpired
                     | Alert::CertificateUnknown
                     | Alert::UnknownCA
+                    // A signature that does not verify, the certificate's own included: RFC 8446 section 6.2.
+                    | Alert::DecryptError
+                    | Alert::HandshakeFailure
                     | Alert::AccessDenied
             );
         }

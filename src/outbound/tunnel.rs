@@ -110,3 +110,7 @@ impl Tunnel {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tunnel_tests.rs"]
+mod tests;

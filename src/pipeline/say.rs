@@ -1,22 +1,15 @@
-//! What Sluicegate says to others: comments for the help desk and events for outgoing webhooks.
+//! What Sluicegate says to a help desk: comments. Events are in [`super::events`], notices in [`super::notices`].
 //!
 //! Pure. Everything said passes through redaction, for a comment may be read by more people than the ticket.
 
-use serde_json::json;
-
 use crate::{
     domain::{
-        digest::Digest,
         execution::{Execution, ExecutionState},
-        id::{OutboxId, TicketId},
-        name::{RunbookId, TenantId},
-        outbox::{Destination, Message, OutboxMessage, OutboxState},
+        outbox::Message,
         recommendation::Recommendation,
         ticket::Ticket,
-        time::Timestamp,
         verdict::Decision,
     },
-    gate::sequential::WatchReport,
     text::redact,
 };
 
@@ -29,15 +22,14 @@ const REASONS: usize = 3;
 /// The comment about a decision.
 pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &str) -> Message {
     let classification = &recommendation.classification;
-    let category = classification.category.label.as_deref().unwrap_or("unknown");
-    let mut lines = vec![format!(
-        "Triage: {category} ({}), priority {}, risk {}.",
-        percent(classification.category.probability()),
-        classification.priority.as_str(),
-        classification.risk.as_str(),
-    )];
+    let category = match &classification.category.label {
+        Some(label) => format!("{label} ({})", at_this_score("right", classification.category.probability())),
+        None => "category unknown (nothing was likely enough)".to_owned(),
+    };
+    let mut lines =
+        vec![format!("Triage: {category}, priority {}, risk {}.", classification.priority.as_str(), classification.risk.as_str())];
     match recommendation.candidates.iter().find(|candidate| Some(&candidate.runbook) == recommendation.runbook.as_ref()) {
-        Some(candidate) => lines.push(format!("Runbook: {} (fits with {}).", candidate.title, percent(candidate.fit))),
+        Some(candidate) => lines.push(format!("Runbook: {} ({}).", candidate.title, at_this_score("fitting", candidate.fit))),
         None => lines.push("No runbook fits; a person owns this ticket.".to_owned()),
     }
     if !recommendation.parameters.is_empty() {
@@ -59,7 +51,15 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
     });
     lines.extend(recommendation.verdict.refusals().take(REASONS).map(|reason| format!("- {}", reason.message)));
     lines.push(link(ticket, public_url));
-    write_back(ticket, &lines, Some(classification.priority), false, &["sluicegate:triaged"])
+    Message::WriteBack {
+        external_id: ticket.report.external_id.clone(),
+        comment: redact(&lines.join("\n")),
+        priority: Some(classification.priority),
+        category: classification.category.label.clone(),
+        assignment_group: classification.assignment_group.clone(),
+        resolved: false,
+        tags: vec![format!("{TAG}triaged")],
+    }
 }
 
 /// The comment about a finished run. `resolved` closes the ticket at its sender too; a run that did its work
@@ -75,109 +75,66 @@ pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &
     lines.extend(execution.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
     lines.push(link(ticket, public_url));
     let resolved = resolved && execution.state == ExecutionState::Succeeded;
-    write_back(
-        ticket,
-        &lines,
-        None,
-        resolved,
-        &[if execution.state == ExecutionState::Succeeded { "sluicegate:resolved" } else { "sluicegate:needs-person" }],
-    )
+    let tag = if execution.state == ExecutionState::Succeeded { "resolved" } else { "needs-person" };
+    after_run(ticket, &lines, resolved, tag)
 }
 
-/// The CloudEvents type and data of a decision.
-pub fn decision_event(ticket: &Ticket, recommendation: &Recommendation) -> Message {
-    let classification = &recommendation.classification;
-    Message::Event {
-        event_type: "ticket.triaged".to_owned(),
-        data: json!({
-            "ticket": ticket.id,
-            "source": ticket.source,
-            "external_id": ticket.report.external_id,
-            "recommendation": recommendation.id,
-            "category": classification.category.label,
-            "category_probability": classification.category.probability(),
-            "priority": classification.priority,
-            "risk": classification.risk,
-            "runbook": recommendation.runbook,
-            "decision": recommendation.verdict.decision,
-        }),
-    }
-}
-
-/// The CloudEvents type and data of a finished run.
-pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
-    Message::Event {
-        event_type: "execution.finished".to_owned(),
-        data: json!({
-            "ticket": ticket.id,
-            "source": ticket.source,
-            "external_id": ticket.report.external_id,
-            "execution": execution.id,
-            "runbook": execution.runbook,
-            "state": execution.state,
-        }),
-    }
-}
-
-/// The CloudEvents type and data of a runbook that lost its automation. `limit` is the error rate it may have.
-pub fn demoted_event(runbook: &RunbookId, digest: &Digest, owner: &str, report: &WatchReport, limit: f64) -> Message {
-    Message::Event {
-        event_type: "runbook.demoted".to_owned(),
-        data: json!({
-            "runbook": runbook,
-            "digest": digest,
-            "owner": owner,
-            "outcomes": report.outcomes,
-            "wrong": report.wrong,
-            "limit": limit,
-        }),
-    }
-}
-
-/// A message put in the outbox.
-pub fn queued(
-    tenant: TenantId,
-    ticket: Option<TicketId>,
-    id: OutboxId,
-    destination: Destination,
-    message: Message,
-    now: Timestamp,
-) -> OutboxMessage {
-    OutboxMessage {
-        form: OutboxMessage::FORM,
-        id,
-        tenant,
-        ticket,
-        destination,
-        message,
-        state: OutboxState::Waiting,
-        attempts: 0,
-        created_at: now,
-        next_attempt_at: now,
-        last_error: None,
-    }
-}
-
-fn write_back(
-    ticket: &Ticket,
-    lines: &[String],
-    priority: Option<crate::domain::priority::Priority>,
-    resolved: bool,
-    tags: &[&str],
-) -> Message {
+fn after_run(ticket: &Ticket, lines: &[String], resolved: bool, tag: &str) -> Message {
     Message::WriteBack {
         external_id: ticket.report.external_id.clone(),
         comment: redact(&lines.join("\n")),
-        priority,
+        priority: None,
+        category: None,
+        assignment_group: None,
         resolved,
-        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        tags: vec![format!("{TAG}{tag}")],
     }
 }
 
-fn link(ticket: &Ticket, public_url: &str) -> String {
+/// The comment about a run that a person had taken back.
+pub fn undone(ticket: &Ticket, undo: &Execution, title: &str, public_url: &str) -> Message {
+    let mut lines = vec![match undo.state {
+        ExecutionState::RolledBack => format!("Undone: {title} was taken back. A person takes over."),
+        ExecutionState::InDoubt => {
+            format!("In doubt: {title} was to be taken back, and it is not known whether it was. A person must look.")
+        }
+        ExecutionState::Refused | ExecutionState::Cancelled => format!("Not undone: {title} stands as it is."),
+        _ => format!("Not undone: {title} could not be taken back. A person must look."),
+    }];
+    lines.extend(undo.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
+    lines.push(link(ticket, public_url));
+    after_run(ticket, &lines, false, "needs-person")
+}
+
+/// Where people see the ticket and decide.
+pub(super) fn link(ticket: &Ticket, public_url: &str) -> String {
     format!("{}/v1/tickets/{}", public_url.trim_end_matches('/'), ticket.id)
 }
 
-fn percent(probability: f64) -> String {
-    format!("{:.0} %", (probability * 100.0).floor())
+/// A probability in words. Rounded down, for nobody is harmed by too little trust.
+fn at_this_score(what: &str, probability: f64) -> String {
+    match (probability * 100.0).floor() {
+        all if all >= 100.0 => format!("at this score {what} in more than 99 of 100"),
+        none if none < 1.0 => format!("at this score {what} in fewer than 1 of 100"),
+        some => format!("at this score {what} in about {some:.0} of 100"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probability_is_said_in_words_and_never_rounded_up() {
+        for (probability, said) in [
+            (0.979, "in about 97 of 100"),
+            (0.9999, "in about 99 of 100"),
+            (1.0, "in more than 99 of 100"),
+            (0.01, "in about 1 of 100"),
+            (0.004, "in fewer than 1 of 100"),
+            (0.0, "in fewer than 1 of 100"),
+        ] {
+            assert_eq!(at_this_score("right", probability), format!("at this score right {said}"));
+        }
+    }
 }

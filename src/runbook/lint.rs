@@ -25,6 +25,8 @@ use crate::domain::{
 
 /// Longer than this and a person had better look than a machine go on polling.
 const LONGEST_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// The same for a job at the other side, which is looked at less often.
+const LONGEST_JOB: Duration = Duration::from_secs(60 * 60);
 /// Examples wanted of a runbook with steps; fewer is a warning.
 const EXAMPLES_WANTED: usize = 6;
 
@@ -143,13 +145,14 @@ impl Check<'_> {
                 _ => {}
             }
             let within_at = sheet.places.withins.get(&step.id).copied().unwrap_or_default();
-            if step.within > LONGEST_WITHIN {
+            let longest = if step.kind == StepKind::Verify { LONGEST_WITHIN } else { LONGEST_JOB };
+            if step.within > longest {
                 let message = format!("step `{}` may poll for {} minutes", step.id, step.within.as_secs() / 60);
                 self.error(
                     within_at,
                     Rule::OverLongWithin,
                     message,
-                    format!("write at most `{}m`: what takes longer, a person looks at", LONGEST_WITHIN.as_secs() / 60),
+                    format!("write at most `{}m`: what takes longer, a person looks at", longest.as_secs() / 60),
                 );
             }
             if !step.within.is_zero() && step.kind == StepKind::Precheck {

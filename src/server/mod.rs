@@ -17,7 +17,6 @@ mod parameters;
 mod problem;
 mod roles;
 mod router;
-mod tree;
 
 pub use application::{Application, ServeError};
 pub use problem::{KINDS, Kind};

@@ -50,7 +50,11 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/recommendations/{id}/outcome", Access::AnyOf(&[Responder, Approver])),
     route(Method::GET, "/v1/shadow-report", READ),
     route(Method::GET, "/v1/shadow-report.svg", READ),
+    route(Method::GET, "/v1/executions", READ),
     route(Method::GET, "/v1/executions/{id}", READ),
+    route(Method::POST, "/v1/executions/{id}/cancel", Access::AnyOf(&[Responder, Approver, Operator])),
+    route(Method::POST, "/v1/executions/{id}/settle", Access::AnyOf(&[Responder, Approver])),
+    route(Method::POST, "/v1/executions/{id}/undo", Access::AnyOf(&[Approver])),
     route(Method::GET, "/v1/runbooks", READ),
     route(Method::GET, "/v1/loads", READ),
     route(Method::GET, "/v1/runbooks/{id}", READ),
@@ -74,6 +78,10 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/dead-letters", WATCH),
     route(Method::POST, "/v1/dead-letters/{id}/replay", Access::AnyOf(&[Operator])),
     route(Method::GET, "/v1/outbox", WATCH),
+    route(Method::GET, "/v1/outbox/{id}", WATCH),
+    route(Method::POST, "/v1/outbox/{id}/redeliver", Access::AnyOf(&[Operator])),
+    route(Method::GET, "/v1/endpoints", WATCH),
+    route(Method::POST, "/v1/endpoints/{id}/enable", Access::AnyOf(&[Operator])),
     route(Method::GET, "/v1/tokens", Access::AnyOf(&[Admin, Auditor])),
     route(Method::POST, "/v1/tokens", Access::AnyOf(&[Admin])),
     route(Method::DELETE, "/v1/tokens/{id}", Access::AnyOf(&[Admin])),
@@ -90,6 +98,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/openapi.json", Access::Public),
     route(Method::GET, "/problems/{id}", Access::Public),
     route(Method::GET, "/schemas/runbook.json", Access::Public),
+    route(Method::GET, "/schemas/events.json", Access::Public),
 ];
 
 /// What the table says of a request to a matched path.

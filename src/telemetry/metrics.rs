@@ -85,6 +85,8 @@ metrics! {
     outbox_attempts: IntCounterVec = "sluicegate_outbox_attempts_total" ["destination"];
     /// Outgoing messages given up.
     outbox_dead: IntCounterVec = "sluicegate_outbox_dead_total" ["destination"];
+    /// 1 while nothing is sent to this webhook because it failed for too long.
+    endpoints_disabled: IntGaugeVec = "sluicegate_webhook_disabled" ["destination"];
     /// Reloads that failed and left the last good version in force.
     reload_failures: IntCounterVec = "sluicegate_reload_failures_total" ["what"];
     /// Entries of the action log.

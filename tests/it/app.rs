@@ -52,6 +52,10 @@ pub struct Manual {
 }
 
 impl Manual {
+    pub fn new() -> Self {
+        Self { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) }
+    }
+
     pub fn turn(&self, by: Duration) {
         self.millis.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
     }
@@ -179,7 +183,7 @@ type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store>>;
 fn service(folder: &Path, config: Config, wrap: Wrap) -> (Arc<Service>, Arc<Manual>) {
     std::fs::create_dir(folder.join("runbooks")).unwrap();
     std::fs::write(folder.join("runbooks/restart-spooler.md"), RUNBOOK).unwrap();
-    let ambient = Arc::new(Manual { millis: AtomicI64::new(START), drawn: AtomicU64::new(0) });
+    let ambient = Arc::new(Manual::new());
     let store = wrap(Arc::new(SqliteStore::open(&folder.join("sluicegate.db")).unwrap()));
     (over(store, ambient.clone(), config), ambient)
 }

@@ -80,6 +80,10 @@ async fn comment(State(outside): State<Outside>, Segments(id): Segments<String>,
     Json(json!({"ticket": {"id": number}}))
 }
 
+async fn read_ticket() -> Json<Value> {
+    Json(json!({"ticket": {"updated_at": "2023-11-14T22:13:20Z", "tags": []}}))
+}
+
 async fn comments(State(outside): State<Outside>, Segments(id): Segments<String>) -> Json<Value> {
     let number: u64 = id.parse().unwrap();
     let world = outside.world.lock().unwrap();
@@ -173,7 +177,7 @@ poll = "50ms"
 name = "desk"
 adapter = "zendesk"
 auth = {{ scheme = "signature", name = "zendesk", secrets = ["{SECRET}"] }}
-write_back = {{ kind = "zendesk", base_url = "http://{help_desk}", email = "bot@example.com", token = "t0ken-for-tests-only", allow_addresses = ["127.0.0.0/8"] }}
+write_back = {{ kind = "zendesk", base_url = "http://{help_desk}", email = "bot@example.com", token = "t0ken-for-tests-only", resolved = "solved", allow_addresses = ["127.0.0.0/8"] }}
 
 [[connectors]]
 name = "automation"
@@ -314,7 +318,7 @@ async fn kill_minus_nine_loses_no_acknowledged_ticket_and_repeats_no_action() {
     let outside = Outside { world: Arc::default(), seen: sender.clone() };
     let automation = Router::new().route("/hosts/{host}", get(look)).route("/hosts/{host}/{action}", post(act)).with_state(outside.clone());
     let help_desk = Router::new()
-        .route("/api/v2/tickets/{id}", put(comment))
+        .route("/api/v2/tickets/{id}", put(comment).get(read_ticket))
         .route("/api/v2/tickets/{id}/comments.json", get(comments))
         .with_state(outside.clone());
     let folder = tempfile::tempdir().unwrap();

@@ -155,6 +155,14 @@ impl HelpDesk {
         StatusCode::OK
     }
 
+    async fn get(State(this): State<Self>, Path(_id): Path<String>) -> Result<Json<Value>, StatusCode> {
+        if this.away.load(Ordering::SeqCst) {
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        } else {
+            Ok(Json(json!({"ticket": {"updated_at": "x"}})))
+        }
+    }
+
     async fn list(State(this): State<Self>, Path(id): Path<String>) -> Json<Value> {
         let comments: Vec<Value> = this.comments(&id).into_iter().map(|body| json!({ "body": body })).collect();
         Json(json!({ "comments": comments, "next_page": null }))
@@ -181,7 +189,7 @@ pub async fn endpoints() -> (Automation, HelpDesk, impl Fn(&mut Config)) {
     let (automation, desk) = (Automation::default(), HelpDesk::default());
     let engine = serve(Router::new().fallback(Automation::answer).with_state(automation.clone())).await;
     let tickets = Router::new()
-        .route("/api/v2/tickets/{id}", axum::routing::put(HelpDesk::put))
+        .route("/api/v2/tickets/{id}", axum::routing::put(HelpDesk::put).get(HelpDesk::get))
         .route("/api/v2/tickets/{id}/comments.json", get(HelpDesk::list))
         .with_state(desk.clone());
     let tickets = serve(tickets).await;
@@ -189,7 +197,7 @@ pub async fn endpoints() -> (Automation, HelpDesk, impl Fn(&mut Config)) {
         config.connectors[0].base_url = format!("http://{engine}/").parse().unwrap();
         let write_back = json!({
             "kind": "zendesk", "base_url": format!("http://{tickets}/"), "email": "bot@example.com", "token": "t0k3n",
-            "allow_addresses": ["127.0.0.0/8"],
+            "allow_addresses": ["127.0.0.0/8"], "resolved": "solved",
         });
         config.sources[1].write_back = serde_json::from_value(write_back).unwrap();
         // The harness has no history of outcomes; what the bound does is the gate's to test.
@@ -441,6 +449,7 @@ pub async fn audit(store: &dyn Store) {
             Event::MessageQueued { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
             Event::MessageDelivered { message, .. } => drop(messages.insert(message, OutboxState::Delivered)),
             Event::MessageDead { message, .. } => drop(messages.insert(message, OutboxState::Dead)),
+            Event::MessageRedelivered { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
             _ => {}
         }
     }

@@ -31,9 +31,10 @@ use crate::{
         connector::{Connector, ConnectorAuth},
         engine::{AllowedCall, Engine},
         secret::Secret,
-        source::{AdapterKind, Auth, Source, WriteBack},
+        source::{AdapterKind, Auth, Source},
         span::Span,
         webhook::Webhook,
+        write_back::{DeskKind, Priorities, Visibility, WriteBack},
     },
     domain::{
         approval::{Caps, Mode, Scope},
@@ -314,10 +315,21 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         secrets: vec![Secret::new(secret)],
         tolerance: Span::secs(300),
     };
-    let write_back = WriteBack::Zendesk {
+    let mapped = |value: &str| Some(value.to_owned());
+    let write_back = WriteBack {
+        kind: DeskKind::Zendesk,
         base_url: format!("http://{desk}").parse()?,
-        email: "sluicegate@example.com".to_owned(),
+        email: mapped("sluicegate@example.com"),
+        user: None,
         token: Secret::new("demo-token"),
+        client_id: None,
+        client_secret: None,
+        visibility: Visibility::Internal,
+        priorities: Priorities { p1: mapped("urgent"), p2: mapped("high"), p3: mapped("normal"), p4: mapped("low") },
+        resolved: mapped("solved"),
+        resolved_fields: Vec::new(),
+        categories: Vec::new(),
+        groups: Vec::new(),
         allow_addresses: loopback.clone(),
     };
     config.sources = vec![
@@ -349,7 +361,10 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
         name: "demo".to_owned(),
         tenant: "default".to_owned(),
         url: format!("http://{desk}/events").parse()?,
-        secret: Secret::new(secrets.whsec()),
+        secret: vec![Secret::new(secrets.whsec())],
+        disable_after: Span::default(),
+        owner_mail: None,
+        owner_chat: None,
         events: Vec::new(),
         allow_addresses: loopback,
     }];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     super::json::{JsonError, escape, parse},
-    Reading, fields,
+    Reading, fields, own,
 };
 use crate::domain::{
     priority::Level,
@@ -20,11 +20,13 @@ use crate::domain::{
 };
 
 /// The fields of a ticket, as documented.
-pub const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 20] = [
+    "actor",
     "attributes",
     "body",
     "body_is_html",
     "category_hint",
+    "comment",
     "event",
     "external_id",
     "external_key",
@@ -87,10 +89,19 @@ pub fn report(body: &[u8]) -> Result<Report, NotATicket> {
     report_at(&parse(body)?, "").map_err(NotATicket::Fields)
 }
 
-pub(super) fn read(body: &Value) -> Reading {
+pub(super) fn read(body: &Value, own_actors: &BTreeSet<String>) -> Reading {
     match report_at(body, "") {
-        Ok(report) => Reading::Tickets(vec![report]),
+        Ok(report) => told_by_another(report, body, own_actors),
         Err(problems) => Reading::Unreadable { reason: list(&problems) },
+    }
+}
+
+/// The report, unless what it tells of is our own doing: `actor` and `comment` of the ticket say so.
+pub(super) fn told_by_another(report: Report, ticket: &Value, own_actors: &BTreeSet<String>) -> Reading {
+    let (actor, comment) = (fields::text(ticket, "/actor"), fields::text(ticket, "/comment"));
+    match own::doing(report.event, actor.as_deref(), comment.as_deref(), own_actors) {
+        Some(reason) => Reading::Ignored { reason },
+        None => Reading::Tickets(vec![report]),
     }
 }
 
@@ -102,6 +113,9 @@ pub(super) fn report_at(value: &Value, root: &str) -> Result<Report, Vec<FieldPr
         return Err(reader.problems);
     };
     reader.known(object, root, &FIELDS);
+    // Who did it, and what they wrote, say whether the sender tells of ourselves; they are no part of the ticket.
+    reader.text(object, root, "actor");
+    reader.text(object, root, "comment");
     let report = Report {
         external_id: reader.required(object, root, "external_id").map(|id| reader.id(root, "external_id", id)).unwrap_or_default(),
         external_key: reader.text(object, root, "external_key").map(|key| reader.id(root, "external_key", key)),

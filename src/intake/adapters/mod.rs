@@ -27,8 +27,8 @@ pub enum Reading {
 
 pub(super) fn read(adapter: AdapterKind, body: &Value, own_actors: &BTreeSet<String>) -> Reading {
     match adapter {
-        AdapterKind::Json => json::read(body),
-        AdapterKind::StandardWebhooks => standard_webhooks::read(body),
+        AdapterKind::Json => json::read(body, own_actors),
+        AdapterKind::StandardWebhooks => standard_webhooks::read(body, own_actors),
         AdapterKind::Zendesk => zendesk::read(body, own_actors),
         AdapterKind::Alertmanager => alertmanager::read(body),
     }

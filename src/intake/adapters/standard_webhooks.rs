@@ -3,6 +3,8 @@
 //! The type says what happened, so `data` has no `event` of its own. Envelope fields we do not know are the
 //! sender's business; `data` is read as strictly as the canonical form.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Reading, fields, json};
@@ -19,7 +21,7 @@ const TYPES: [(&str, TicketEvent); 7] = [
     ("ticket.closed", TicketEvent::Resolved),
 ];
 
-pub(super) fn read(body: &Value) -> Reading {
+pub(super) fn read(body: &Value, own_actors: &BTreeSet<String>) -> Reading {
     let kind = fields::text(body, "/type");
     let (Some(kind), Some(data)) = (&kind, body.get("data")) else {
         let missing: Vec<String> = [("/type", kind.is_none()), ("/data", body.get("data").is_none())]
@@ -39,7 +41,7 @@ pub(super) fn read(body: &Value) -> Reading {
         Ok(mut report) => {
             report.event = *event;
             report.updated_at = report.updated_at.or_else(|| fields::time(body, "/timestamp"));
-            Reading::Tickets(vec![report])
+            json::told_by_another(report, data, own_actors)
         }
         Err(problems) => Reading::Unreadable { reason: json::NotATicket::Fields(problems).to_string() },
     }

@@ -43,7 +43,7 @@ fn subscription(body: &Value, detail: &Value, what: &str, own_actors: &BTreeSet<
     };
     let actor = fields::text(detail, "/actor_id").or_else(|| fields::text(body, "/event/comment/author/id"));
     let comment = fields::text(body, "/event/comment/body");
-    if let Some(reason) = ours(event, actor.as_deref(), comment.as_deref(), own_actors) {
+    if let Some(reason) = own::doing(event, actor.as_deref(), comment.as_deref(), own_actors) {
         return Reading::Ignored { reason };
     }
     if what == "tags_changed" && only_our_tags(body) {
@@ -90,7 +90,7 @@ fn trigger(body: &Value, ticket: &Value, own_actors: &BTreeSet<String>) -> Readi
     };
     let actor = fields::text(body, "/actor/id");
     let comment = fields::text(ticket, "/latest_comment");
-    if let Some(reason) = ours(event, actor.as_deref(), comment.as_deref(), own_actors) {
+    if let Some(reason) = own::doing(event, actor.as_deref(), comment.as_deref(), own_actors) {
         return Reading::Ignored { reason };
     }
     let mut attributes = BTreeMap::new();
@@ -164,17 +164,6 @@ fn finish(parts: Parts<'_>) -> Reading {
         reported_at: fields::time(ticket, "/created_at"),
         updated_at: fields::time(ticket, "/updated_at"),
     }])
-}
-
-/// Why the event is our own doing, when it is.
-fn ours(event: TicketEvent, actor: Option<&str>, comment: Option<&str>, own_actors: &BTreeSet<String>) -> Option<String> {
-    if actor.is_some_and(|actor| own_actors.contains(actor)) {
-        return Some("the actor is Sluicegate's own account".to_owned());
-    }
-    // Somebody else acted, and is known: a mark in the latest comment is an older one of ours.
-    let known_other = actor.is_some() && !own_actors.is_empty();
-    (event != TicketEvent::Opened && !known_other && comment.is_some_and(own::is_marked))
-        .then(|| "the comment is Sluicegate's own".to_owned())
 }
 
 fn only_our_tags(body: &Value) -> bool {

@@ -4,6 +4,7 @@ pub mod acknowledgement;
 pub mod connector;
 pub mod dead_letter;
 pub mod dual_authorization;
+pub mod endpoint;
 pub mod execution;
 pub mod health;
 pub mod intake;

@@ -4,5 +4,5 @@
 //! store's own tests, which need its files, are in `sqlite.rs`.
 
 mod contracts;
-mod samples;
+pub mod samples;
 mod sqlite;
