@@ -4,6 +4,7 @@
 
 pub mod assemble;
 mod config;
+mod connector;
 mod demo;
 mod evaluate;
 mod execution;
@@ -99,6 +100,9 @@ enum Command {
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Try the systems that runbooks call.
+    #[command(subcommand)]
+    Connector(connector::Command),
     /// Print the API document (OpenAPI 3.1).
     Openapi,
 }
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Outbox(command) => outbox::run(&command),
         Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Connector(command) => connector::run(&command),
         Command::Openapi => openapi::run(),
     };
     outcome.unwrap_or_else(|error| {

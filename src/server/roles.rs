@@ -59,6 +59,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/loads", READ),
     route(Method::GET, "/v1/runbooks/{id}", READ),
     route(Method::GET, "/v1/policies", READ),
+    route(Method::GET, "/v1/connectors", READ),
     route(Method::GET, "/v1/receipts", Access::AnyOf(&[Approver, Auditor, Operator])),
     route(Method::GET, "/v1/pre-approvals", READ),
     route(Method::POST, "/v1/pre-approvals", Access::AnyOf(&[Approver])),

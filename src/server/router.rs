@@ -44,6 +44,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::runbook::list::list))
         .routes(routes!(api::runbook::show::show))
         .routes(routes!(api::policy::list::list))
+        .routes(routes!(api::connector::list::list))
         .routes(routes!(api::receipt::list::list))
         .routes(routes!(api::pre_approval::list::list, api::pre_approval::make::make))
         .routes(routes!(api::pre_approval::revoke::revoke))

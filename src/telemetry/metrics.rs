@@ -75,6 +75,10 @@ metrics! {
     executions: IntCounterVec = "sluicegate_executions_total" ["outcome"];
     /// Time of one step's call by kind of step and outcome.
     step_seconds: HistogramVec = "sluicegate_execution_step_seconds" ["kind", "outcome"] buckets SECONDS;
+    /// Whether runs may use a connector: 0 they may, 1 one try decides, 2 it rests after failures.
+    connector_breaker: IntGaugeVec = "sluicegate_connector_breaker_state" ["connector"];
+    /// Harmless requests to connectors that are probed, by outcome: `ok` or `failed`.
+    connector_probes: IntCounterVec = "sluicegate_connector_probes_total" ["connector", "outcome"];
     /// Outgoing messages delivered.
     outbox_deliveries: IntCounterVec = "sluicegate_outbox_deliveries_total" ["destination"];
     /// Sends of outgoing messages begun.

@@ -73,7 +73,8 @@ impl Kind for Jenkins {
                 let name = arguments.text("job")?;
                 listed(&self.allow, Launching::Stop, &name, &arguments)?;
                 let build = arguments.of_form("build", "the number of a build", job::is_number)?;
-                endpoint.prepare(step, Call::new(Method::POST, arguments.path(&below(&name, &[&build, "stop"]))?), Then::Done)
+                let call = Call::new(Method::POST, arguments.path(&below(&name, &[&build, "stop"]))?);
+                endpoint.prepare(step, call, Then::Condense(stopped))
             }
             _ => Err(Arguments::of(endpoint, step, values, &[])?.unknown_operation(&["build", "stop"])),
         }
@@ -87,6 +88,12 @@ impl Kind for Jenkins {
         };
         self.allow.iter().filter_map(probe).collect()
     }
+}
+
+/// Jenkins answers a stop with the way back to a page of the job; the way to a login page is none.
+fn stopped(answer: Answer) -> Answer {
+    let back = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok()).is_some_and(|to| to.contains("/job/"));
+    if answer.status == 302 && back { Answer { status: 204, ..answer } } else { answer }
 }
 
 /// `queue/39` while it waits, `build/35` from then on.

@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod digest;
 pub mod execute;
 pub mod expire;
+pub mod probe;
 pub mod publish;
 mod run;
 pub mod triage;
