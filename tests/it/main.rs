@@ -16,6 +16,7 @@ mod cli_runbook;
 mod kill;
 mod races;
 mod schedule;
+mod secrets;
 mod store_contract;
 mod way_approve;
 mod way_changes;
