@@ -160,7 +160,8 @@ async fn measure(store: &Path, webhooks: usize) -> f64 {
     }
     let seconds = started.elapsed().as_secs_f64();
     workers.stop().await;
-    let dead = service.store.messages(&TenantId::default(), Some(OutboxState::Dead), Page { before: None, limit: 1 }).await.expect("a page");
+    let dead =
+        service.store.messages(&TenantId::default(), Some(OutboxState::Dead), Page { before: None, limit: 1 }).await.expect("a page");
     // What is counted is what arrived.
     assert!(dead.is_empty() && seen.lock().expect("no holder panics").len() == MESSAGES, "some messages did not arrive");
     service.store.close().await.expect("the store closes");

@@ -110,7 +110,13 @@ fn line(message: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let what = message["message"]["event_type"].as_str().or_else(|| message["message"]["occasion"].as_str()).unwrap_or("write_back");
     let error = message["last_error"].as_str().map(|error| format!("  {error}")).unwrap_or_default();
-    format!("{}  {}  {what}  {}  {} send(s){error}", text(&message["id"]), destination(message), text(&message["state"]), message["attempts"])
+    format!(
+        "{}  {}  {what}  {}  {} send(s){error}",
+        text(&message["id"]),
+        destination(message),
+        text(&message["state"]),
+        message["attempts"]
+    )
 }
 
 fn redeliver(args: &RedeliverArgs) -> Outcome {

@@ -217,14 +217,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     (
         "chats",
-        Tables(&[
-            ("name", Text),
-            ("tenant", Text),
-            ("kind", Text),
-            ("url", Secret),
-            ("occasions", Texts),
-            ("allow_addresses", Texts),
-        ]),
+        Tables(&[("name", Text), ("tenant", Text), ("kind", Text), ("url", Secret), ("occasions", Texts), ("allow_addresses", Texts)]),
     ),
     (
         "mail",

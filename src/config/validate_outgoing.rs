@@ -33,7 +33,11 @@ impl Checks {
                 "is not a Standard Webhooks secret: write `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of 32",
             );
             for event in webhook.events.iter().filter(|event| !EVENT_TYPES.contains(&event.as_str())) {
-                self.require(false, format!("{at}.events"), format!("has `{event}`, which is no event: choose from {}", EVENT_TYPES.join(", ")));
+                self.require(
+                    false,
+                    format!("{at}.events"),
+                    format!("has `{event}`, which is no event: choose from {}", EVENT_TYPES.join(", ")),
+                );
             }
             if let Some(owner) = &webhook.owner_mail {
                 let known = config.recipients.iter().any(|recipient| recipient.name == *owner && recipient.tenant == webhook.tenant);
@@ -51,7 +55,8 @@ impl Checks {
             let at = format!("chats.{index}");
             // Parsed here and not in the struct, because whoever refuses a URL repeats it.
             let url = Url::parse(chat.url.expose()).ok();
-            let http = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none());
+            let http =
+                url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none());
             self.require(http, format!("{at}.url"), "is not an `https` or `http` URL without a user name");
             for occasion in &chat.occasions {
                 let known = Occasion::OF_CHATS.map(Occasion::as_str);

@@ -224,14 +224,7 @@ impl OutboxMessage {
         self.form = Self::FORM;
         self.attempts += 1;
         self.log.drain(..self.log.len().saturating_sub(LOGGED - 1));
-        self.log.push(Attempt {
-            number: self.attempts,
-            at: now,
-            outcome: AttemptOutcome::Begun,
-            took_ms: None,
-            status: None,
-            error: None,
-        });
+        self.log.push(Attempt { number: self.attempts, at: now, outcome: AttemptOutcome::Begun, took_ms: None, status: None, error: None });
     }
 
     /// Sends of the schedule's current round.

@@ -145,9 +145,8 @@ fn slack(notice: &Notice) -> Value {
 /// An Adaptive Card as the "Workflows" webhook of Teams takes it. A `TextRun` knows no Markdown, and without an `entities`
 /// list a card mentions nobody.
 fn teams(notice: &Notice) -> Value {
-    let run = |text: String, weight: &str| {
-        json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": text, "weight": weight }] })
-    };
+    let run =
+        |text: String, weight: &str| json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": text, "weight": weight }] });
     let mut body = vec![run(plain(&notice.title, TITLE), "Bolder")];
     body.extend(lines(notice).map(|line| run(line, "Default")));
     let actions: Vec<Value> = notice

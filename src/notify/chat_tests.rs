@@ -108,9 +108,8 @@ proptest! {
 
 #[test]
 fn a_refused_url_is_not_repeated() {
-    let config = |url: &str| -> Config {
-        serde_json::from_value(json!({ "chats": [{ "name": "ops", "kind": "slack", "url": url }] })).unwrap()
-    };
+    let config =
+        |url: &str| -> Config { serde_json::from_value(json!({ "chats": [{ "name": "ops", "kind": "slack", "url": url }] })).unwrap() };
     for url in ["ftp://hooks.example.com/T00/B00/s3cr3t", "http://127.0.0.1/T00/s3cr3t", "https://x/#s3cr3t", "s3cr3t"] {
         let why = from_config(&config(url)).err().unwrap().to_string();
         assert!(!why.contains("s3cr3t") && why.contains("`ops`"), "{why}");

@@ -9,11 +9,7 @@ use jiff::{
 use super::NotifyError;
 use crate::{
     config::Config,
-    domain::{
-        name::TenantId,
-        outbox::Destination,
-        time::Timestamp,
-    },
+    domain::{name::TenantId, outbox::Destination, time::Timestamp},
 };
 
 /// A configured digest.

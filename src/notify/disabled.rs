@@ -48,12 +48,15 @@ pub(super) async fn after_failure(
     change: &mut Change,
 ) -> Result<bool> {
     let destination = Destination::Webhook(name.to_owned()).key();
-    let before =
-        store.endpoint(tenant, &destination).await?.unwrap_or_else(|| Endpoint::new(tenant.clone(), destination.clone()));
+    let before = store.endpoint(tenant, &destination).await?.unwrap_or_else(|| Endpoint::new(tenant.clone(), destination.clone()));
     let now = ambient.now();
     let patience = senders.webhook(tenant, name).and_then(|endpoint| endpoint.patience);
     let Some(after) = before.after_failure(now, patience, tried.gone, why) else { return Ok(before.state.is_disabled()) };
-    change.expect.push(Expectation::EndpointRevision { tenant: tenant.clone(), destination: destination.clone(), revision: before.revision });
+    change.expect.push(Expectation::EndpointRevision {
+        tenant: tenant.clone(),
+        destination: destination.clone(),
+        revision: before.revision,
+    });
     if let EndpointState::Disabled { since, .. } = &after.state {
         tracing::error!(webhook = name, since = %since, reason = why, "the webhook endpoint is disabled: what is meant for it waits until an operator enables it");
         let event = Event::EndpointDisabled { destination, failing_since: *since, reason: why.to_owned() };

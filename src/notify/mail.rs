@@ -143,7 +143,11 @@ impl Mailer {
         if let Some(link) = &notice.link {
             body.extend([String::new(), line(link)]);
         }
-        body.extend([String::new(), "-- ".to_owned(), "Sent by Sluicegate. An answer to this mail approves nothing and is read by nobody.".to_owned()]);
+        body.extend([
+            String::new(),
+            "-- ".to_owned(),
+            "Sent by Sluicegate. An answer to this mail approves nothing and is read by nobody.".to_owned(),
+        ]);
         Message::builder()
             .from(mailbox(Some("Sluicegate"), &self.from)?)
             .to(mailbox(None, to)?)
@@ -225,8 +229,7 @@ fn failed(why: &lettre::transport::smtp::Error, final_when_permanent: bool) -> T
     let Some(code) = why.status() else { return later(format!("the mail server broke off: {}", chain(why))) };
     let code: u16 = code.into();
     let text = format!("the mail server answered {code}");
-    let sent =
-        if final_when_permanent && why.is_permanent() { Sent::Never { why: text } } else { Sent::Later { why: text, after: None } };
+    let sent = if final_when_permanent && why.is_permanent() { Sent::Never { why: text } } else { Sent::Later { why: text, after: None } };
     Tried::answered(sent, code)
 }
 

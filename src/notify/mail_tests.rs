@@ -31,8 +31,12 @@ fn plain() -> serde_json::Value {
 }
 
 fn composed(title: &str, line: &str) -> String {
-    let notice =
-        Notice { occasion: Occasion::Digest, title: title.to_owned(), lines: vec![line.to_owned()], link: Some("https://d.example.com/x".to_owned()) };
+    let notice = Notice {
+        occasion: Occasion::Digest,
+        title: title.to_owned(),
+        lines: vec![line.to_owned()],
+        link: Some("https://d.example.com/x".to_owned()),
+    };
     let id = OutboxId::new(Timestamp::from_millis(1_700_000_000_000), 7);
     let mail = mailer(plain(), &[]).compose(id, &"ana@example.com".parse().unwrap(), &notice, Timestamp::from_millis(1_700_000_000_000));
     String::from_utf8(mail.unwrap().formatted()).unwrap()
@@ -115,7 +119,8 @@ async fn without_tls_a_name_that_is_not_this_machine_alone_gets_no_mail() {
 fn authorities_that_are_no_certificates_are_refused_by_name() {
     for (file, said) in [("/nonexistent/ca.pem", "cannot be read"), (concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE"), "no certificate")] {
         let config: Config =
-            serde_json::from_value(json!({ "mail": { "host": "mail.example.com", "from": "a@example.com", "authorities": file } })).unwrap();
+            serde_json::from_value(json!({ "mail": { "host": "mail.example.com", "from": "a@example.com", "authorities": file } }))
+                .unwrap();
         let why = from_config(&config).err().unwrap().to_string();
         assert!(why.contains("mail.authorities") && why.contains(said), "{why}");
     }

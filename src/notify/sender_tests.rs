@@ -17,9 +17,9 @@ use crate::{
     config::{Config, secret::Secret},
     domain::{
         ambient::Ambient,
+        id::{OutboxId, TicketId},
         name::TenantId,
         outbox::Message,
-        id::{OutboxId, TicketId},
         priority::Priority,
     },
     notify::signing::SigningKeys,

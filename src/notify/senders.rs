@@ -8,11 +8,11 @@ use std::{
 use super::{
     NotifyError, Sent, Tried,
     chat::{self, Chat},
+    desks::{HelpDesk, WriteBack},
     digest::{self, Digest},
     mail::{self, Mailer},
-    sender::{LIMITS, LONGEST_RETRY_AFTER},
-    desks::{HelpDesk, WriteBack},
     pause::Pauses,
+    sender::{LIMITS, LONGEST_RETRY_AFTER},
     webhook::{self, Endpoint},
 };
 use crate::{
@@ -178,5 +178,9 @@ impl Senders {
 
 /// The tenant's names of what `wanted` says yes to.
 fn of<T>(all: &BTreeMap<(TenantId, String), T>, tenant: &TenantId, wanted: impl Fn(&T) -> bool) -> impl Iterator<Item = String> {
-    all.iter().filter(move |((of, _), value)| of == tenant && wanted(value)).map(|((_, name), _)| name.clone()).collect::<Vec<_>>().into_iter()
+    all.iter()
+        .filter(move |((of, _), value)| of == tenant && wanted(value))
+        .map(|((_, name), _)| name.clone())
+        .collect::<Vec<_>>()
+        .into_iter()
 }

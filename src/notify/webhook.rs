@@ -7,11 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{
-    NotifyError, Sent, Tried,
-    sender::LIMITS,
-    signing::SigningKeys,
-};
+use super::{NotifyError, Sent, Tried, sender::LIMITS, signing::SigningKeys};
 use crate::{
     config::Config,
     domain::{

@@ -109,7 +109,13 @@ pub(crate) async fn demote(
     let owner = decider.library().get(runbook).map_or("", |runbook| runbook.owner.as_str());
     let limit = service.config.gate.error_limit;
     tell::listeners(service, About::Nothing(tenant), now, change, events::demoted(runbook, digest, owner, &report, limit));
-    tell::chats(service, About::Nothing(tenant), now, change, notices::demoted(runbook, owner, &report, limit, service.senders.public_url()));
+    tell::chats(
+        service,
+        About::Nothing(tenant),
+        now,
+        change,
+        notices::demoted(runbook, owner, &report, limit, service.senders.public_url()),
+    );
     Ok(true)
 }
 

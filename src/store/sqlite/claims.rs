@@ -85,9 +85,8 @@ impl Leases {
             let room = each.saturating_sub(hidden.get(&next).copied().unwrap_or(0)).min(limit);
             if room > 0 {
                 let mut statement = connection.prepare_cached(DUE_MESSAGES)?;
-                let rows = statement.query_map((&next.0, &next.1, now.as_millis()), |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
-                })?;
+                let rows = statement
+                    .query_map((&next.0, &next.1, now.as_millis()), |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
                 // Rows come one by one, so what lies behind the room is never read.
                 let free = rows.filter(|row| row.as_ref().map_or(true, |(_, _, id)| !self.messages.contains_key(id))).take(room);
                 for row in free {

@@ -149,10 +149,8 @@ pub async fn messages_of_a_disabled_endpoint_wait_until_it_is_enabled(store: Arc
         writes: vec![Write::Endpoint(endpoint.clone())],
         entries: Vec::new(),
     };
-    let works = || Change {
-        writes: vec![Write::EndpointWorks { tenant: tenant(), destination: "webhook/ops".to_owned() }],
-        ..Change::default()
-    };
+    let works =
+        || Change { writes: vec![Write::EndpointWorks { tenant: tenant(), destination: "webhook/ops".to_owned() }], ..Change::default() };
     let numbers = |messages: Vec<OutboxMessage>| messages.iter().map(|message| message.id).collect::<BTreeSet<_>>();
     store.commit(queued(&unordered(1, "ops"))).await.unwrap();
     assert_eq!(store.endpoint(&tenant(), "webhook/ops").await.unwrap(), None);
