@@ -18,7 +18,7 @@ use lettre::{
     address::Envelope,
     message::{
         Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0},
     },
     transport::smtp::{
         authentication::{Credentials, Mechanism},
@@ -103,8 +103,12 @@ impl Mailer {
                     let file = mail.authorities.display();
                     let pem = std::fs::read(&mail.authorities)
                         .map_err(|why| refuse(format!("`mail.authorities` names `{file}`, which cannot be read: {why}")))?;
+                    // A file without any reads as an empty list, and every server would be refused later.
+                    let begins = pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----");
                     let certificate = Certificate::from_pem(&pem)
-                        .map_err(|_| refuse(format!("`mail.authorities` names `{file}`, which has no certificate in PEM")))?;
+                        .ok()
+                        .filter(|_| begins)
+                        .ok_or_else(|| refuse(format!("`mail.authorities` names `{file}`, which has no certificate in PEM")))?;
                     builder = builder.add_root_certificate(certificate);
                 }
                 Some(builder.build().map_err(|why| refuse(format!("TLS could not be set up: {}", chain(&why))))?)
@@ -156,6 +160,7 @@ impl Mailer {
             .date(UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(0)))
             // RFC 3834: holiday responders do not answer.
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body.join("\r\n"))
             .map_err(|why| why.to_string())

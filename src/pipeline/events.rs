@@ -244,3 +244,36 @@ pub fn schema_text() -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::domain::outbox::EVENT_TYPES;
+
+    const PAGE: &str = include_str!("../../docs/events.md");
+
+    fn names(value: &Value) -> BTreeSet<&str> {
+        value.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_page_on_events_shows_one_sample_of_every_type_with_exactly_its_fields() {
+        let schema = schema().unwrap();
+        for event_type in EVENT_TYPES {
+            let section = PAGE.split(&format!("### `{event_type}`")).nth(1).unwrap_or_else(|| panic!("`{event_type}` is not on the page"));
+            let sample = section.split("```json").nth(1).unwrap().split("```").next().unwrap();
+            let sample: Value = serde_json::from_str(sample).unwrap();
+            let data = if event_type == TRIAGED { &sample["data"] } else { &sample };
+            assert_eq!(names(data), names(&schema["$defs"][event_type]["properties"]), "{event_type}");
+        }
+    }
+
+    #[test]
+    fn every_type_has_a_schema_and_nothing_else_has() {
+        let schema = schema().unwrap();
+        let dotted: BTreeSet<&str> = names(&schema["$defs"]).into_iter().filter(|name| name.contains('.')).collect();
+        assert_eq!(dotted, EVENT_TYPES.into());
+    }
+}

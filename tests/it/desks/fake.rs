@@ -79,6 +79,8 @@ impl Fault {
     ];
 }
 
+type Act = Box<dyn FnOnce(&mut Ticket) + Send>;
+
 #[derive(Default)]
 pub struct Books {
     pub tickets: BTreeMap<String, Ticket>,
@@ -86,7 +88,7 @@ pub struct Books {
     /// By the number of the request, from 0.
     faults: BTreeMap<usize, Fault>,
     /// By the number of the request after which somebody else acts.
-    changes: BTreeMap<usize, Box<dyn FnOnce(&mut Ticket) + Send>>,
+    changes: BTreeMap<usize, Act>,
     /// Headers of every answer with a status above 399.
     with: Vec<(&'static str, String)>,
     pub outside_of_contract: Vec<String>,

@@ -12,7 +12,7 @@ use crate::{
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{id}/enable",
-    tag = "outbox",
+    tag = "endpoints",
     params(("id" = String, Path, description = "The webhook's name")),
     responses((status = 200, description = "Its waiting messages are sent from now on", body = EndpointState))
 )]

@@ -12,7 +12,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/endpoints",
-    tag = "outbox",
+    tag = "endpoints",
     responses((status = 200, description = "All of them, in the order of names", body = Listing<EndpointView>))
 )]
 pub async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Listing<EndpointView>>, Problem> {
