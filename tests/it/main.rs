@@ -14,6 +14,7 @@ mod architecture;
 mod cli_policy;
 mod cli_runbook;
 mod desks;
+mod engines;
 mod kill;
 mod peers;
 mod races;
