@@ -8,11 +8,11 @@ use std::{
 use super::{
     NotifyError, Sent, Tried,
     chat::{self, Chat},
+    desks::{HelpDesk, WriteBack},
     digest::{self, Digest},
     mail::{self, Mailer},
-    sender::{LIMITS, LONGEST_RETRY_AFTER},
-    desks::{HelpDesk, WriteBack},
     pause::Pauses,
+    sender::{LIMITS, LONGEST_RETRY_AFTER},
     webhook::{self, Endpoint},
 };
 use crate::{
