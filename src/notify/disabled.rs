@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Senders, Tried, queue::queue};
+use super::{Sender, queue::queue};
 use crate::{
     domain::{
-        ambient::Ambient,
         endpoint::{Endpoint, EndpointState},
         entry::{Entry, Event},
         name::TenantId,
@@ -15,7 +14,7 @@ use crate::{
     },
     store::{
         change::{Change, Expectation, Write},
-        interface::{Result, Store},
+        interface::StoreError,
     },
 };
 
@@ -33,76 +32,68 @@ pub struct WebhookDisabled {
     pub reason: String,
 }
 
-/// Adds to `change` what the failed try means for its endpoint. True when the endpoint is disabled, now or before.
-///
-/// # Errors
-/// The store failed.
-pub(super) async fn after_failure(
-    store: &dyn Store,
-    ambient: &dyn Ambient,
-    senders: &Senders,
-    tenant: &TenantId,
-    name: &str,
-    tried: &Tried,
-    why: &str,
-    change: &mut Change,
-) -> Result<bool> {
-    let destination = Destination::Webhook(name.to_owned()).key();
-    let before = store.endpoint(tenant, &destination).await?.unwrap_or_else(|| Endpoint::new(tenant.clone(), destination.clone()));
-    let now = ambient.now();
-    let patience = senders.webhook(tenant, name).and_then(|endpoint| endpoint.patience);
-    let Some(after) = before.after_failure(now, patience, tried.gone, why) else { return Ok(before.state.is_disabled()) };
-    change.expect.push(Expectation::EndpointRevision {
-        tenant: tenant.clone(),
-        destination: destination.clone(),
-        revision: before.revision,
-    });
-    if let EndpointState::Disabled { since, .. } = &after.state {
-        tracing::error!(webhook = name, since = %since, reason = why, "the webhook endpoint is disabled: what is meant for it waits until an operator enables it");
-        let event = Event::EndpointDisabled { destination, failing_since: *since, reason: why.to_owned() };
-        change.entries.push(Entry::new(tenant.clone(), now, Actor::Engine, event));
-        tell(ambient, senders, tenant, name, *since, why, now, change);
-    }
-    let disabled = after.state.is_disabled();
-    change.writes.push(Write::Endpoint(after));
-    Ok(disabled)
-}
-
-fn tell(
-    ambient: &dyn Ambient,
-    senders: &Senders,
-    tenant: &TenantId,
-    name: &str,
-    since: Timestamp,
-    why: &str,
-    now: Timestamp,
-    change: &mut Change,
-) {
-    let data = WebhookDisabled { webhook: name.to_owned(), failing_since: since, reason: why.to_owned() };
-    let event = Message::Event { event_type: DISABLED.to_owned(), data: serde_json::json!(data) };
-    let own = Destination::Webhook(name.to_owned());
-    for listener in senders.listeners(tenant, DISABLED).into_iter().filter(|listener| *listener != own) {
-        queue(ambient, now, change, tenant, None, listener, event.clone());
-    }
-    let notice = Notice {
-        occasion: Occasion::EndpointDisabled,
-        title: format!("Webhook {name} is disabled"),
-        lines: vec![
-            format!("Nothing has arrived there since {since}."),
-            format!("The last failure: {why}."),
-            "What is meant for it waits and is not lost. When it works again, enable it:".to_owned(),
-            format!("sluicegate webhook enable {name}"),
-        ],
-        link: Some(format!("{}/v1/endpoints", senders.public_url())),
-    };
-    // Its owners, and every chat that wants to hear of any.
-    let mut told = senders.webhook(tenant, name).map(|endpoint| endpoint.owners.clone()).unwrap_or_default();
-    for chat in senders.chats_for(tenant, Occasion::EndpointDisabled) {
-        if !told.contains(&chat) {
-            told.push(chat);
+impl Sender {
+    /// Adds to `change` what a failure means for its endpoint; `gone` is the endpoint's own word that it wants no more. True
+    /// when the endpoint is disabled, now or before.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) async fn endpoint_failed(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        gone: bool,
+        why: &str,
+        change: &mut Change,
+    ) -> Result<bool, StoreError> {
+        let destination = Destination::Webhook(name.to_owned()).key();
+        let found = self.store.endpoint(tenant, &destination).await?;
+        let before = found.unwrap_or_else(|| Endpoint::new(tenant.clone(), destination.clone()));
+        let now = self.ambient.now();
+        let patience = self.senders.webhook(tenant, name).and_then(|endpoint| endpoint.patience);
+        let Some(after) = before.after_failure(now, patience, gone, why) else { return Ok(before.state.is_disabled()) };
+        let (of, revision) = (tenant.clone(), before.revision);
+        change.expect.push(Expectation::EndpointRevision { tenant: of, destination: destination.clone(), revision });
+        if let EndpointState::Disabled { since, .. } = &after.state {
+            tracing::error!(webhook = name, since = %since, reason = why, "the webhook endpoint is disabled: what is meant for it waits until an operator enables it");
+            let event = Event::EndpointDisabled { destination, failing_since: *since, reason: why.to_owned() };
+            change.entries.push(Entry::new(tenant.clone(), now, Actor::Engine, event));
+            let disabled = WebhookDisabled { webhook: name.to_owned(), failing_since: *since, reason: why.to_owned() };
+            self.tell_disabled(tenant, &disabled, now, change);
         }
+        let is_disabled = after.state.is_disabled();
+        change.writes.push(Write::Endpoint(after));
+        Ok(is_disabled)
     }
-    for destination in told {
-        queue(ambient, now, change, tenant, None, destination, Message::Notice(notice.clone()));
+
+    fn tell_disabled(&self, tenant: &TenantId, disabled: &WebhookDisabled, now: Timestamp, change: &mut Change) {
+        let WebhookDisabled { webhook, failing_since, reason } = disabled;
+        let mut tell = |destination, message| queue(&*self.ambient, now, change, tenant, None, destination, message);
+        let own = Destination::Webhook(webhook.clone());
+        for listener in self.senders.listeners(tenant, DISABLED).into_iter().filter(|listener| *listener != own) {
+            tell(listener, Message::Event { event_type: DISABLED.to_owned(), data: serde_json::json!(disabled) });
+        }
+        let notice = Notice {
+            occasion: Occasion::EndpointDisabled,
+            title: format!("Webhook {webhook} is disabled"),
+            lines: vec![
+                format!("Nothing has arrived there since {failing_since}."),
+                format!("The last failure: {reason}."),
+                "What is meant for it waits and is not lost. When it works again, enable it:".to_owned(),
+                format!("sluicegate webhook enable {webhook}"),
+            ],
+            link: Some(format!("{}/v1/endpoints", self.senders.public_url())),
+        };
+        // Its owners, and every chat that wants to hear of any.
+        let mut told = self.senders.webhook(tenant, webhook).map(|endpoint| endpoint.owners.clone()).unwrap_or_default();
+        let chats = self.senders.chats_for(tenant, Occasion::EndpointDisabled);
+        for chat in chats {
+            if !told.contains(&chat) {
+                told.push(chat);
+            }
+        }
+        for destination in told {
+            tell(destination, Message::Notice(notice.clone()));
+        }
     }
 }

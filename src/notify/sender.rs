@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{NotifyError, Senders, Sent, Tried, disabled, schedule};
+use super::{NotifyError, Senders, Sent, Tried, schedule};
 use crate::{
     domain::{
         ambient::Ambient,
@@ -34,8 +34,8 @@ const RACES: usize = 64;
 
 /// Takes claimed messages to their destinations.
 pub struct Sender {
-    store: Arc<dyn Store>,
-    ambient: Arc<dyn Ambient>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) ambient: Arc<dyn Ambient>,
     pub(super) senders: Arc<Senders>,
 }
 
@@ -91,8 +91,7 @@ impl Sender {
             }
             // What could not be tried says nothing of the endpoint.
             (Destination::Webhook(name), Sent::Later { why, .. }) => {
-                let (store, ambient) = (&*self.store, &*self.ambient);
-                disabled::after_failure(store, ambient, &self.senders, &message.tenant, name, tried, why, &mut change).await?
+                self.endpoint_failed(&message.tenant, name, tried.gone, why, &mut change).await?
             }
             _ => false,
         };

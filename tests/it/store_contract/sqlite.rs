@@ -3,9 +3,18 @@
 use std::{path::Path, sync::Arc};
 
 use sluicegate::{
-    domain::{digest::Digest, entry::Entry, id::TokenId, name::PersonId, principal::Token, state::TicketState, ticket::Ticket},
+    domain::{
+        digest::Digest,
+        entry::Entry,
+        id::{OutboxId, TokenId},
+        name::PersonId,
+        outbox::OutboxState,
+        principal::Token,
+        state::TicketState,
+        ticket::Ticket,
+    },
     store::{
-        change::{Change, Conflict, Write},
+        change::{Change, Conflict, Expectation, Write},
         faulty::{Fault, Faulty},
         interface::{EntryFilter, Page, Store, StoreError},
         sqlite::{Options, SqliteStore},
@@ -14,7 +23,7 @@ use sluicegate::{
 use tempfile::TempDir;
 
 use super::{
-    contracts::{conflict, recomputed_root, test_every_contract, tiles_root},
+    contracts::{LEASE, conflict, recomputed_root, test_every_contract, tiles_root},
     samples::*,
 };
 
@@ -158,6 +167,41 @@ async fn a_second_process_is_kept_out_and_told_why() {
     assert!(refused(&path).contains("another process has"), "{}", refused(&path));
     store.close().await.unwrap();
     drop(SqliteStore::open(&path).unwrap());
+}
+
+/// As the program before delivery logs left it: a message that waits after one try, one that was given up.
+const SECOND_SCHEMA: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/sqlite/0002_trust.sql"),
+];
+
+#[tokio::test]
+async fn a_database_of_the_second_schema_opens_and_its_messages_are_sent_and_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let message = |n: u32, state: &str| {
+        let id = OutboxId::new(at(0), n.into());
+        let doc = format!(
+            r#"{{"attempts":1,"created_at":"{at}","destination":{{"kind":"webhook","name":"ops"}},"form":1,"id":"{id}","last_error":"503","message":{{"data":{{}},"event_type":"ticket.triaged","kind":"event"}},"next_attempt_at":"{at}","state":"{state}","tenant":"default"}}"#,
+            at = at(0)
+        );
+        let values = format!("'{id}', 'default', NULL, 'webhook/ops', '{state}', 1, {}, '{doc}'", at(0).as_millis());
+        format!("INSERT INTO messages (id, tenant, ticket, destination, state, attempts, next_attempt_at, doc) VALUES ({values});")
+    };
+    for sql in SECOND_SCHEMA {
+        by_hand(&path, sql);
+    }
+    by_hand(&path, &format!("{}{} PRAGMA application_id = 0x534c4754; PRAGMA user_version = 2;", message(1, "waiting"), message(2, "dead")));
+
+    let store = SqliteStore::open(&path).unwrap();
+    let claimed = store.claim_messages(at(1), LEASE, 9, 9).await.unwrap();
+    assert_eq!(claimed.iter().map(|message| (message.id, message.round())).collect::<Vec<_>>(), [(OutboxId::new(at(0), 1), 1)]);
+    let mut again = store.message(&tenant(), OutboxId::new(at(0), 2)).await.unwrap().unwrap();
+    assert_eq!((again.state, again.log.len()), (OutboxState::Dead, 0));
+    again.start_anew(at(2));
+    let expect = vec![Expectation::MessageSettled { message: again.id, attempts: 1 }];
+    store.commit(Change { expect, ..queued(&again) }).await.unwrap();
+    assert_eq!(store.claim_messages(at(2), LEASE, 9, 9).await.unwrap(), [again]);
 }
 
 #[test]
