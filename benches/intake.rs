@@ -3,6 +3,8 @@
 //! `cargo bench --bench intake [-- FOLDER]`. The service and the load share this process and this machine, as in
 //! the figures of docs/performance.md; triage workers run, as they do in production.
 
+mod service;
+
 use std::{
     fs::OpenOptions,
     io::Write as _,
@@ -15,30 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use sluicegate::{
-    cli::assemble,
-    config::{
-        Config,
-        secret::Secret,
-        source::{AdapterKind, Auth, Source},
-        span::Span,
-    },
-    pipeline::{
-        service::Service,
-        workers::{self, Workers},
-    },
-    server::Application,
-};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::oneshot,
-};
+use service::{Running, at, exchange, request};
+use tokio::net::TcpStream;
 
-const SECRET: &str = "bench-secret-0123456789";
 const SECONDS: u64 = 6;
 
 /// `fdatasync` calls a second on a file of the folder that is written 4 KiB at a time.
@@ -53,40 +34,6 @@ fn raw_syncs(folder: &Path) -> f64 {
     }
     std::fs::remove_file(path).expect("the file is ours");
     f64::from(count) / started.elapsed().as_secs_f64()
-}
-
-fn request(number: u64) -> Vec<u8> {
-    let body = format!(
-        r#"{{"type":"zen:event-type:ticket.created","id":"evt-{number}","subject":"zen:ticket:{number}","time":"2026-11-23T02:00:00Z","zendesk_event_version":"2022-11-06","event":{{}},"detail":{{"id":"{number}","subject":"Printer on floor {number}","description":"Nothing comes out of the printer on floor {number} since this morning, and there are documents waiting. I tried to turn it off and on again, which did not help. Could somebody have a look before the meeting at ten?","status":"new","priority":"normal","type":"incident","tags":[],"requester_id":"user-{number}","created_at":"2026-11-23T02:00:00Z","updated_at":"2026-11-23T02:00:00Z"}}}}"#
-    );
-    let now = jiff::Timestamp::now().to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key length");
-    mac.update(now.as_bytes());
-    mac.update(body.as_bytes());
-    let signature = STANDARD.encode(mac.finalize().into_bytes());
-    format!(
-        "POST /v1/intake/desk HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-zendesk-webhook-signature: {signature}\r\n\
-         x-zendesk-webhook-signature-timestamp: {now}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-/// Sends one request on a kept connection and returns the status.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> std::io::Result<u16> {
-    stream.write_all(request).await?;
-    buffer.clear();
-    loop {
-        if stream.read_buf(buffer).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-        let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
-        if buffer.len() >= end + 4 + length {
-            return Ok(head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0));
-        }
-    }
 }
 
 async fn load(address: SocketAddr, connections: u64, numbers: &Arc<AtomicU64>) -> (f64, Vec<Duration>, u64) {
@@ -120,64 +67,6 @@ async fn load(address: SocketAddr, connections: u64, numbers: &Arc<AtomicU64>) -
     (all.len() as f64 / seconds, all, refused)
 }
 
-/// The whole service on a fresh folder, as `serve` puts it together.
-struct Running {
-    address: SocketAddr,
-    service: Arc<Service>,
-    workers: Option<Workers>,
-    stop: oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(store: &Path, triage: bool) -> Self {
-        let mut config = Config::default();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        config.store.folder = store.to_owned();
-        config.triage.model = root.join("models/service-desk");
-        config.triage.embedding = root.join("models/embedding");
-        config.triage.catalogue = root.join("models/catalogue.toml");
-        config.triage.signals = root.join("signals.toml");
-        config.runbooks.folder = root.join("runbooks");
-        config.gate.policies = root.join("policies");
-        let connector = r#"{"name":"automation","kind":"http","base_url":"http://127.0.0.1:9","auth":null,"allow":[],"allow_addresses":["127.0.0.0/8"]}"#;
-        config.connectors = vec![serde_json::from_str(connector).expect("a connector")];
-        config.sources = vec![Source {
-            name: "desk".to_owned(),
-            tenant: "default".to_owned(),
-            adapter: AdapterKind::Zendesk,
-            auth: Auth::Signature { name: "zendesk".to_owned(), secrets: vec![Secret::new(SECRET)], tolerance: Span::secs(300) },
-            quota_per_minute: 0,
-            own_actors: Vec::new(),
-            write_back: None,
-        }];
-        let service = assemble::service(config).expect("the shipped parts are in order");
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let application = Application::on(listener, Arc::clone(&service)).expect("a bound listener");
-        let address = application.address();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(async move {
-            let asked = async move { drop(stopped.await) };
-            application.run_until(asked).await.expect("the listener works");
-        });
-        let workers = triage.then(|| workers::start(&service));
-        Self { address, service, workers, stop, serving }
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        self.serving.await.expect("the server does not panic");
-        if let Some(workers) = self.workers {
-            workers.stop().await;
-        }
-        self.service.store.close().await.expect("the store closes");
-    }
-}
-
-fn at(times: &[Duration], share: f64) -> f64 {
-    times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-}
-
 fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map_or_else(std::env::temp_dir, PathBuf::from);
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
@@ -188,7 +77,7 @@ fn main() {
         let raw = raw_syncs(data.path());
         let store = data.path().join(format!("{connections}-{triage}"));
         let (rate, times, refused) = runtime.block_on(async {
-            let started = Running::start(&store, triage).await;
+            let started = Running::start(&store, triage, |_| {}).await;
             let numbers = Arc::new(AtomicU64::new(1));
             let measured = load(started.address, connections, &numbers).await;
             started.stop().await;

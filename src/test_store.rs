@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,19 +33,23 @@ use crate::{
 /// Time and randomness that tests turn by hand; each call moves the time by a millisecond.
 #[derive(Default)]
 pub struct Turned {
-    now: AtomicU64,
+    now: AtomicI64,
     random: AtomicU64,
 }
 
 impl Turned {
     pub fn forward(&self, by: Duration) {
-        self.now.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn back(&self, by: Duration) {
+        self.now.fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Ambient for Turned {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_700_000_000_000 + i64::try_from(self.now.fetch_add(1, Ordering::SeqCst)).unwrap())
+        Timestamp::from_millis(1_700_000_000_000 + self.now.fetch_add(1, Ordering::SeqCst))
     }
 
     fn random(&self) -> u128 {

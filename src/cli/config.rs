@@ -8,6 +8,7 @@ use super::{Outcome, assemble};
 use crate::{
     config,
     execute::Connectors,
+    notify::Senders,
     pipeline::{decider::Decider, directories::Directories},
 };
 
@@ -46,6 +47,7 @@ pub fn run(command: &Command) -> Outcome {
             }
             check("connectors", Connectors::from_config(&config.connectors).map(drop).map_err(|why| why.to_string()));
             check("directories", Directories::from_config(&config.directories).map(drop).map_err(|why| why.to_string()));
+            check("write-back and webhooks", Senders::from_config(&config).map(drop).map_err(|why| why.to_string()));
             let decider = Decider::load(&config);
             let missing = decider.as_ref().map(|decider| decider.missing_connectors(&config)).unwrap_or_default();
             check("model, signals, runbooks, policies, requesters", decider.map(drop).map_err(|why| why.to_string()));

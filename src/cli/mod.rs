@@ -4,11 +4,14 @@
 
 pub mod assemble;
 mod config;
+mod connector;
 mod demo;
 mod evaluate;
+mod execution;
 mod init;
 mod log;
 mod openapi;
+mod outbox;
 mod person;
 mod policy;
 mod pre_approval;
@@ -25,6 +28,7 @@ mod switches;
 mod token;
 mod train;
 mod triage;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -72,6 +76,9 @@ enum Command {
     /// Make a runbook a standard change, list those that are, or take one back; through a running service.
     #[command(subcommand)]
     PreApproval(pre_approval::Command),
+    /// List and show runs, stop one, say what became of one in doubt, or have one taken back; through a running service.
+    #[command(subcommand)]
+    Execution(execution::Command),
     /// Set people's passwords.
     #[command(subcommand)]
     Person(person::Command),
@@ -84,9 +91,18 @@ enum Command {
     /// Let people approve a proposal although a freeze is in force, through a running service.
     #[command(subcommand)]
     FreezeOverride(switches::FreezeOverrideCommand),
+    /// Show what leaves and what became of it, and send messages again, through a running service.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Show how webhook endpoints do, enable one that was disabled, and make signing keys.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Try the systems that runbooks call.
+    #[command(subcommand)]
+    Connector(connector::Command),
     /// Print the API document (OpenAPI 3.1).
     Openapi,
 }
@@ -106,11 +122,15 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Token(command) => token::run(&command),
         Command::PreApproval(command) => pre_approval::run(&command),
+        Command::Execution(command) => execution::run(&command),
         Command::Person(command) => person::run(&command),
         Command::Mode(command) => switches::mode(&command),
         Command::KillSwitch(command) => switches::kill_switch(&command),
         Command::FreezeOverride(command) => switches::freeze_override(&command),
+        Command::Outbox(command) => outbox::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Connector(command) => connector::run(&command),
         Command::Openapi => openapi::run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -24,6 +24,9 @@ pub fn run(args: &Args) -> Outcome {
     super::runtime()?.block_on(async {
         let service = assemble::service(config)?;
         pipeline::reload::mark_void(&service).await;
+        if let Err(error) = pipeline::actions::endpoint::count_disabled(&service).await {
+            tracing::warn!(%error, "which webhooks are disabled does not show in the metrics until one changes");
+        }
         let application = Application::bind(service.clone()).await?;
         let workers = workers::start(&service);
         tracing::info!(

@@ -1,20 +1,25 @@
 //! A connector: a system that runbook steps may call, and exactly which calls.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{secret::Secret, span::Span};
+pub use super::auth::ConnectorAuth;
+use super::{
+    auth::{Proxy, Tls},
+    engine::Engine,
+    span::Span,
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Connector {
     pub name: String,
-    pub kind: ConnectorKind,
+    /// The keys `kind` and `allow`: what it is, and what may be asked of it; nothing else is.
+    #[serde(flatten)]
+    pub engine: Engine,
     pub base_url: Url,
     pub auth: Option<ConnectorAuth>,
-    /// What may be called; nothing else is.
-    pub allow: Vec<Allowed>,
+    pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
     /// Private addresses it may have, as networks; public ones are always allowed.
     #[serde(default)]
     pub allow_addresses: Vec<ipnet::IpNet>,
@@ -24,6 +29,9 @@ pub struct Connector {
     /// The largest answer read, in bytes.
     #[serde(default = "default_response_limit")]
     pub response_limit: usize,
+    /// How often it is asked whether it is there and knows us, without a runbook; `off` for never.
+    #[serde(default)]
+    pub probe: Span,
 }
 
 fn default_timeout() -> Span {
@@ -32,38 +40,4 @@ fn default_timeout() -> Span {
 
 const fn default_response_limit() -> usize {
     1024 * 1024
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConnectorKind {
-    /// Any JSON API; the operation is the method in lower case.
-    Http,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ConnectorAuth {
-    Bearer { token: Secret },
-    Basic { username: String, password: Secret },
-}
-
-impl ConnectorAuth {
-    /// The value of the `Authorization` header.
-    pub fn header(&self) -> Secret {
-        Secret::new(match self {
-            Self::Bearer { token } => format!("Bearer {}", token.expose()),
-            Self::Basic { username, password } => format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))),
-        })
-    }
-}
-
-/// A method and the paths it may be used on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allowed {
-    /// In lower case, like `post`.
-    pub method: String,
-    /// Path below the base URL; `*` stands for one segment, never for a `/`.
-    pub path: String,
 }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{connector::ConnectorAuth, span::Span};
+use super::{
+    auth::{ConnectorAuth, Proxy, Tls},
+    span::Span,
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +22,8 @@ pub struct Directory {
     /// JSON pointer into the answer to a text that must be the value itself.
     pub field: Option<String>,
     pub auth: Option<ConnectorAuth>,
+    pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
     /// Private addresses it may have, as networks; public ones are always allowed.
     #[serde(default)]
     pub allow_addresses: Vec<ipnet::IpNet>,

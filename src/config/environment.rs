@@ -55,8 +55,8 @@ fn set(table: &mut Table, fields: &[(&'static str, Node)], parts: &[String], tex
         _ if !rest.is_empty() => Err((full, "is a value: nothing may follow it".to_owned())),
         leaf => {
             let value = if twin { Value::String(text.to_owned()) } else { value(leaf, text).map_err(|message| (full.clone(), message))? };
-            // The environment's form of a secret replaces the file's, whichever form that has.
-            if leaf.is_secret() {
+            // The environment's form of a text that may come from a file replaces the file's, whichever form that has.
+            if leaf.has_file() {
                 table.remove(key);
                 table.remove(&format!("{key}_file"));
             }
@@ -82,7 +82,7 @@ fn value(node: Node, text: &str) -> Result<Value, String> {
             Ok(Value::Float(number))
         }
         Node::Texts | Node::Secrets => texts(text, node.is_secret()),
-        Node::Text | Node::Secret | Node::Table(_) | Node::Tables(_) => Ok(Value::String(text.to_owned())),
+        Node::Text | Node::Secret | Node::Document | Node::Table(_) | Node::Tables(_) => Ok(Value::String(text.to_owned())),
     }
 }
 

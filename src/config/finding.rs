@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::secret::MASK;
+
 /// A configuration that cannot be used. Every finding is in it, not only the first.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -41,7 +43,7 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn error(key: impl Into<String>, place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, key: key.into(), place, message: message.into() }
+        Self { severity: Severity::Error, key: key.into(), place, message: without_logins(&message.into()) }
     }
 
     pub(super) fn warning(key: impl Into<String>, place: Place, message: impl Into<String>) -> Self {
@@ -61,6 +63,23 @@ impl fmt::Display for Finding {
             key => write!(f, "`{key}` {}", self.message),
         }
     }
+}
+
+/// A message may repeat a URL that somebody wrote a password into; the login is masked, the rest stays.
+fn without_logins(message: &str) -> String {
+    let mut pieces = message.split("://");
+    let mut shown = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '`' | '?' | '#')).unwrap_or(piece.len());
+        let host = piece[..end].rfind('@').map_or(0, |at| at + 1);
+        shown.push_str("://");
+        if host > 0 {
+            shown.push_str(MASK);
+            shown.push('@');
+        }
+        shown.push_str(&piece[host..]);
+    }
+    shown
 }
 
 fn lines(findings: &[Finding]) -> String {

@@ -157,6 +157,10 @@ impl Loading {
             connectors: self.sections(&mut table, "connectors"),
             directories: self.sections(&mut table, "directories"),
             webhooks: self.sections(&mut table, "webhooks"),
+            chats: self.sections(&mut table, "chats"),
+            mail: self.section(&mut table, "mail").unwrap_or(default.mail),
+            recipients: self.sections(&mut table, "recipients"),
+            digests: self.sections(&mut table, "digests"),
         }
     }
 
@@ -215,8 +219,8 @@ fn relative_to(folder: &Path, config: &mut Config) {
         &mut config.runbooks.vectors,
         &mut config.gate.policies,
     ];
-    let list = Some(&mut config.requesters.file).filter(|file| !file.as_os_str().is_empty());
-    for path in paths.into_iter().chain(&mut config.runbooks.alert_rules).chain(list) {
+    let named = [&mut config.requesters.file, &mut config.mail.authorities].into_iter().filter(|file| !file.as_os_str().is_empty());
+    for path in paths.into_iter().chain(&mut config.runbooks.alert_rules).chain(named) {
         // `join` leaves an absolute path as it is.
         *path = folder.join(&*path);
     }

@@ -3,12 +3,16 @@
 //! File < environment < flags. Unknown keys are refused with the nearest known one. Nothing here opens a
 //! connection or reads the files it names; rooms above parse their part into their own types.
 
+pub mod auth;
+pub mod chat;
 pub mod connector;
 pub mod directory;
+pub mod engine;
 mod environment;
 mod finding;
 pub mod gate;
 mod load;
+pub mod mail;
 pub mod requesters;
 mod schema;
 pub mod secret;
@@ -21,6 +25,7 @@ pub mod storage;
 mod tests;
 pub mod triage;
 mod validate;
+mod validate_outgoing;
 pub mod webhook;
 pub mod write_back;
 
@@ -50,6 +55,12 @@ pub struct Config {
     pub directories: Vec<directory::Directory>,
     /// Who is told what happened.
     pub webhooks: Vec<webhook::Webhook>,
+    /// Chats that people are told in.
+    pub chats: Vec<chat::Chat>,
+    pub mail: mail::Mail,
+    /// Who may get mail.
+    pub recipients: Vec<mail::Recipient>,
+    pub digests: Vec<mail::Digest>,
 }
 
 /// The configuration in force as TOML, every secret masked.

@@ -8,6 +8,8 @@ pub(super) enum Node {
     Text,
     /// A text with a twin `…_file` that names a file holding it.
     Secret,
+    /// The same for a text that anybody may read, like a certificate.
+    Document,
     Integer,
     Float,
     Texts,
@@ -22,9 +24,58 @@ impl Node {
     pub(super) const fn is_secret(self) -> bool {
         matches!(self, Self::Secret | Self::Secrets)
     }
+
+    /// True when a twin `…_file` may stand in its place.
+    pub(super) const fn has_file(self) -> bool {
+        self.is_secret() || matches!(self, Self::Document)
+    }
 }
 
-use Node::{Float, Integer, Secret, Secrets, Table, Tables, Text, Texts};
+use Node::{Document, Float, Integer, Secret, Secrets, Table, Tables, Text, Texts};
+
+/// Of whatever is called: connectors, directories, desks.
+const AUTH: Node = Table(&[
+    ("kind", Text),
+    ("token", Secret),
+    ("username", Text),
+    ("password", Secret),
+    ("name", Text),
+    ("prefix", Text),
+    ("value", Secret),
+    ("token_url", Text),
+    ("client_id", Text),
+    ("client_secret", Secret),
+    ("scope", Text),
+    ("credentials_in", Text),
+    ("allow_addresses", Texts),
+    ("secret", Secret),
+    ("key_id", Text),
+    ("signature_header", Text),
+    ("timestamp_header", Text),
+    ("key_header", Text),
+]);
+const TLS: Node = Table(&[("ca", Document), ("certificate", Document), ("key", Secret)]);
+const PROXY: Node = Table(&[("url", Text), ("username", Text), ("password", Secret), ("allow_addresses", Texts)]);
+
+/// What may be asked of a connector, of all kinds together; each kind refuses the keys of the others.
+const ALLOW: Node = Tables(&[
+    ("method", Text),
+    ("path", Text),
+    ("job", Text),
+    ("job_template", Integer),
+    ("workflow_template", Integer),
+    ("action", Text),
+    ("namespace", Text),
+    ("resource", Text),
+    ("name", Text),
+    ("repository", Text),
+    ("workflow", Text),
+    ("ref", Text),
+    ("project", Text),
+    ("hook", Text),
+    ("operations", Texts),
+    ("arguments", Texts),
+]);
 
 pub(super) const ROOT: &[(&str, Node)] = &[
     (
@@ -39,7 +90,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
-    ("log", Table(&[("origin", Text)])),
+    ("log", Table(&[("origin", Text), ("publish_every", Text), ("publish_after", Integer)])),
     ("triage", Table(&[("model", Text), ("embedding", Text), ("catalogue", Text), ("signals", Text)])),
     (
         "runbooks",
@@ -121,11 +172,14 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("name", Text),
             ("kind", Text),
             ("base_url", Text),
-            ("auth", Table(&[("kind", Text), ("token", Secret), ("username", Text), ("password", Secret)])),
-            ("allow", Tables(&[("method", Text), ("path", Text)])),
+            ("auth", AUTH),
+            ("tls", TLS),
+            ("proxy", PROXY),
+            ("allow", ALLOW),
             ("allow_addresses", Texts),
             ("timeout", Text),
             ("response_limit", Integer),
+            ("probe", Text),
         ]),
     ),
     (
@@ -137,7 +191,9 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("path", Text),
             ("query", Text),
             ("field", Text),
-            ("auth", Table(&[("kind", Text), ("token", Secret), ("username", Text), ("password", Secret)])),
+            ("auth", AUTH),
+            ("tls", TLS),
+            ("proxy", PROXY),
             ("allow_addresses", Texts),
             ("timeout", Text),
             ("response_limit", Integer),
@@ -147,8 +203,38 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     (
         "webhooks",
-        Tables(&[("name", Text), ("tenant", Text), ("url", Text), ("secret", Secret), ("events", Texts), ("allow_addresses", Texts)]),
+        Tables(&[
+            ("name", Text),
+            ("tenant", Text),
+            ("url", Text),
+            ("secret", Secrets),
+            ("events", Texts),
+            ("disable_after", Text),
+            ("owner_mail", Text),
+            ("owner_chat", Text),
+            ("allow_addresses", Texts),
+        ]),
     ),
+    (
+        "chats",
+        Tables(&[("name", Text), ("tenant", Text), ("kind", Text), ("url", Secret), ("occasions", Texts), ("allow_addresses", Texts)]),
+    ),
+    (
+        "mail",
+        Table(&[
+            ("host", Text),
+            ("port", Integer),
+            ("security", Text),
+            ("authorities", Text),
+            ("username", Text),
+            ("password", Secret),
+            ("from", Text),
+            ("timeout", Text),
+            ("allow_addresses", Texts),
+        ]),
+    ),
+    ("recipients", Tables(&[("name", Text), ("tenant", Text), ("address", Text)])),
+    ("digests", Tables(&[("name", Text), ("tenant", Text), ("recipients", Texts), ("at", Texts), ("zone", Text)])),
 ];
 
 /// The node under `key`, or the twin of a secret: `(node, true)` when `key` is the twin's.
@@ -156,7 +242,7 @@ pub(super) fn find(fields: &[(&'static str, Node)], key: &str) -> Option<(&'stat
     let plain = fields.iter().find(|(name, _)| *name == key).map(|(name, node)| (*name, *node, false));
     plain.or_else(|| {
         let bare = key.strip_suffix("_file")?;
-        fields.iter().find(|(name, node)| *name == bare && node.is_secret()).map(|(name, node)| (*name, *node, true))
+        fields.iter().find(|(name, node)| *name == bare && node.has_file()).map(|(name, node)| (*name, *node, true))
     })
 }
 
@@ -164,7 +250,7 @@ pub(super) fn find(fields: &[(&'static str, Node)], key: &str) -> Option<(&'stat
 pub(super) fn nearest(fields: &[(&'static str, Node)], key: &str) -> String {
     fields
         .iter()
-        .flat_map(|(name, node)| [Some((*name).to_owned()), node.is_secret().then(|| format!("{name}_file"))])
+        .flat_map(|(name, node)| [Some((*name).to_owned()), node.has_file().then(|| format!("{name}_file"))])
         .flatten()
         .max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
         .unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Secrets from files: `token_file = "path"` in place of `token`, as Docker, systemd and Kubernetes hand them out.
+//! Secrets and certificates from files: `token_file = "path"` in place of `token`, as Docker, systemd and Kubernetes hand them out.
 //!
 //! One newline at the end is cut, since editors and `echo` write one. The content never shows in a message.
 
@@ -29,9 +29,26 @@ fn table_at(loading: &mut Loading, table: &mut Table, fields: &[(&'static str, N
                     }
                 }
             }
-            (Node::Secret | Node::Secrets, _) => twin(loading, table, key, *node, folder, &full),
+            (Node::Secret | Node::Secrets | Node::Document, _) => {
+                twin(loading, table, key, *node, folder, &full);
+                form(loading, table, key, *node, full);
+            }
             _ => {}
         }
+    }
+}
+
+/// A secret of the wrong form is refused here: the reader of the structs would show it in its message.
+fn form(loading: &mut Loading, table: &Table, key: &str, node: Node, full: String) {
+    let (right, expected) = match (node, table.get(key)) {
+        (_, None) => return,
+        (Node::Secrets, Some(Value::Array(texts))) => (texts.iter().all(Value::is_str), "a list of texts"),
+        (Node::Secrets, Some(_)) => (false, "a list of texts, like `[\"…\"]`"),
+        (_, Some(value)) => (value.is_str(), "a text in quotes"),
+    };
+    if !right {
+        let place = loading.place(&full);
+        loading.findings.push(Finding::error(full, place, format!("is not {expected}")));
     }
 }
 
@@ -57,13 +74,13 @@ fn twin(loading: &mut Loading, table: &mut Table, key: &str, node: Node, folder:
             Ok(secret) => secrets.push(Value::String(secret)),
             Err(message) => return loading.findings.push(Finding::error(full_twin, place, message)),
         }
-        if readable_by_all(&path) {
+        if node.is_secret() && readable_by_all(&path) {
             let message = format!("names `{}`, which every user of this machine may read: `chmod 600` it", path.display());
             loading.findings.push(Finding::warning(full_twin.clone(), place.clone(), message));
         }
     }
     let value = match (node, secrets.pop()) {
-        (Node::Secret, Some(secret)) => secret,
+        (Node::Secret | Node::Document, Some(secret)) => secret,
         (_, last) => Value::Array(secrets.into_iter().chain(last).collect()),
     };
     table.insert(key.to_owned(), value);

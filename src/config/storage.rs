@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::span::Span;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
@@ -24,10 +26,15 @@ impl Default for Storage {
 pub struct Log {
     /// Names this log in its checkpoints (C2SP tlog-checkpoint); choose once, like a host name without scheme.
     pub origin: String,
+    /// How often at least a signed checkpoint is sent to who listens for `checkpoint.published`, while the log grows;
+    /// `off` leaves it to `publish_after`.
+    pub publish_every: Span,
+    /// Entries after which one is sent at once; 0 leaves it to `publish_every`.
+    pub publish_after: u64,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { origin: "sluicegate.local/log".to_owned() }
+        Self { origin: "sluicegate.local/log".to_owned(), publish_every: Span::secs(3600), publish_after: 10_000 }
     }
 }

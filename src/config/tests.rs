@@ -94,27 +94,28 @@ fn schema_paths(fields: &[(&str, Node)], at: &str, paths: &mut BTreeSet<String>)
     }
 }
 
+/// Authentication, TLS and proxy are one set of tables, documented once, wherever they stand.
+fn shared(paths: BTreeSet<String>) -> BTreeSet<String> {
+    let once = |path: String| {
+        let rest =
+            path.strip_prefix(".directories").filter(|rest| [".auth.", ".tls.", ".proxy."].iter().any(|table| rest.starts_with(table)));
+        rest.map(|rest| format!(".connectors{rest}")).unwrap_or(path)
+    };
+    paths.into_iter().map(once).collect()
+}
+
 #[test]
 fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() {
     let text = uncommented();
     let webhook = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
-    let secrets = [
-        "zendesk-webhook",
-        "zendesk-api",
-        "servicenow",
-        "servicenow-api",
-        "glpi",
-        "glpi-api",
-        "glpi-client",
-        "alertmanager",
-        "scripts",
-        "automation",
-        "directory",
-        "users",
-        "ops-events",
-    ];
-    let files: Vec<(String, &str)> = secrets.iter().map(|name| (format!("secrets/{name}"), webhook)).collect();
+    // Every file that it names, whatever stands in it; a webhook's secret is looked into.
+    let named = text.lines().filter(|line| line.contains("_file = \"")).filter_map(|line| line.split('"').nth(1));
+    let files: Vec<(String, &str)> = named.map(|name| (name.to_owned(), webhook)).collect();
     let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    all.retain(|(name, _)| *name != "secrets/desk-chat");
+    all.push(("secrets/desk-chat", "https://hooks.slack.com/services/T0/B0/x\n"));
+    // Recipients without a server are refused; the default has neither.
+    let text = text.replace("host = \"\"", "host = \"mail.example.com\"");
     all.push(("c.toml", &text));
     let loaded = Folder::new(&all).load(&[]).unwrap();
     assert_eq!(loaded.warnings, []);
@@ -123,13 +124,17 @@ fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() 
     let mut file: Value = Value::Table(text.parse().unwrap());
     paths_of(&file, "", &mut of_file);
     let of_file: BTreeSet<String> = of_file.iter().map(|path| path.strip_suffix("_file").unwrap_or(path).to_owned()).collect();
+    let of_file = shared(of_file);
     paths_of(&show(&loaded.config).parse::<toml::Table>().unwrap().into(), "", &mut of_structs);
     schema_paths(schema::ROOT, "", &mut of_schema);
+    let (of_structs, of_schema) = (shared(of_structs), shared(of_schema));
     assert_eq!(of_file, of_schema);
     assert_eq!(of_structs, of_schema);
 
     let mut default: Value = show(&Config::default()).parse::<toml::Table>().unwrap().into();
-    for list in ["sources", "connectors", "directories", "webhooks"] {
+    file["mail"]["host"] = Value::String(String::new());
+    file["mail"]["password"] = Value::String(secret::MASK.to_owned());
+    for list in ["sources", "connectors", "directories", "webhooks", "chats", "recipients", "digests"] {
         file.as_table_mut().unwrap().remove(list);
         default.as_table_mut().unwrap().remove(list);
     }
@@ -285,4 +290,41 @@ fn requesters_come_from_a_file_beside_the_configuration_or_from_a_directory_aske
     assert!(texts(&search)[0].starts_with("2:1: `requesters.directory` names `people`, which is a search"), "{search:?}");
     let negative = Folder::new(&[("c.toml", "[requesters]\nrate_limit = -1\n")]).findings(&[]);
     assert!(texts(&negative)[0].starts_with("2:1: `requesters.rate_limit`"), "{negative:?}");
+}
+
+#[test]
+fn a_secret_in_the_wrong_form_or_place_is_refused_without_being_shown() {
+    let connector = |rest: &str| format!("[[connectors]]\nname = \"a\"\nkind = \"http\"\nallow = []\n{rest}\n");
+    let source = |auth: &str| format!("[[sources]]\nname = \"a\"\nadapter = \"json\"\nauth = {auth}\n");
+    let url = "base_url = \"https://a.example\"\n";
+    for (text, says) in [
+        (source("{ scheme = \"token\", secrets = \"hunter2\" }"), "is not a list of texts"),
+        (source("{ scheme = \"token\", secrets = [[\"hunter2\"]] }"), "is not a list of texts"),
+        (source("{ scheme = \"basic\", username = \"a\", password = 486573 }"), "is not a text in quotes"),
+        (source("{ scheme = \"basic\", username = \"a\", password = { hunter2 = \"hunter2\" } }"), "is not a text in quotes"),
+        (source("{ scheme = \"basic\", username = \"a\", password = hunter2 }"), "is not TOML"),
+        (connector(&format!("{url}auth = {{ kind = \"bearer\", token = 486573.5 }}")), "is not a text in quotes"),
+        (connector(&format!("{url}auth = {{ kind = \"bearer\", token = [\"hunter2\"] }}")), "is not a text in quotes"),
+        (connector(&format!("{url}tls = {{ key = true, certificate = 486573 }}")), "is not a text in quotes"),
+        (connector("base_url = \"https://me:hunter2@a b.example\""), "https://********@a b.example"),
+        (connector("base_url = \"https://hunter2@a.example\""), "has a user name or a password in it"),
+        (connector(&format!("{url}proxy = {{ url = \"http://me:hunter2@a.example\" }}")), "has a user name or a password in it"),
+        (
+            connector(&format!(
+                "{url}auth = {{ kind = \"oauth2\", client_id = \"a\", client_secret = \"b\", token_url = \"https://hunter2@a.example\" }}"
+            )),
+            "has a user name",
+        ),
+        ("[server]\npublic_url = \"ftp://me:hunter2@b\"\n".to_owned(), "`server.public_url`"),
+    ] {
+        let folder = Folder::new(&[("c.toml", &text)]);
+        let error = folder.load(&[]).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        assert!(!error.contains("hunter2") && !error.contains("486573"), "{error}");
+    }
+    for (name, value) in [("SLUICEGATE__SOURCES__0__AUTH__SECRETS", "[hunter2"), ("SLUICEGATE__SERVER__PUBLIC_URL", "x://me:hunter2@b")] {
+        let text = source("{ scheme = \"token\", secrets = [\"x\"] }");
+        let error = Folder::new(&[("c.toml", &text)]).load(&[(name, value)]).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
 }

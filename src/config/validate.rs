@@ -1,13 +1,18 @@
 //! Rules over a whole configuration: ranges, names given twice, URLs. Opens and reads nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use url::Url;
 
 use super::{
     Config,
+    auth::{ConnectorAuth, Proxy},
+    engine::{AllowedCall, Engine},
     finding::{Finding, Place},
 };
+
+/// A probe is a call like any other, and one a second is a load nobody asked for.
+const SHORTEST_PROBE: Duration = Duration::from_secs(5);
 
 /// Everything that is wrong with or doubtful about `config`.
 pub fn validate(config: &Config) -> Vec<Finding> {
@@ -17,7 +22,6 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     checks.requesters(config);
     checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
     checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
-    checks.names("webhooks", config.webhooks.iter().map(|webhook| webhook.name.as_str()));
     for (index, source) in config.sources.iter().enumerate() {
         let Some(write_back) = &source.write_back else { continue };
         let at = format!("sources.{index}.write_back");
@@ -39,12 +43,20 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     for (index, connector) in config.connectors.iter().enumerate() {
         let at = format!("connectors.{index}");
         checks.url(format!("{at}.base_url"), &connector.base_url);
+        checks.way(&at, connector.auth.as_ref(), connector.proxy.as_ref());
         checks.require(!connector.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every call would fail");
         checks.require(connector.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
-        if connector.allow.is_empty() {
+        let probe = connector.probe.get();
+        checks.require(
+            probe.is_zero() || probe >= SHORTEST_PROBE,
+            format!("{at}.probe"),
+            format!("is {}: at least {} s, or `off`", connector.probe, SHORTEST_PROBE.as_secs()),
+        );
+        if connector.engine.allows_nothing() {
             checks.warn(format!("{at}.allow"), "is empty: no runbook can call this connector");
         }
-        for (number, allowed) in connector.allow.iter().enumerate() {
+        let calls: &[AllowedCall] = if let Engine::Http(calls) = &connector.engine { calls } else { &[] };
+        for (number, allowed) in calls.iter().enumerate() {
             let at = format!("{at}.allow.{number}");
             let lower = !allowed.method.is_empty() && allowed.method.bytes().all(|byte| byte.is_ascii_lowercase());
             checks.require(lower, format!("{at}.method"), "is not an HTTP method in lower case, like `post`");
@@ -56,6 +68,7 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     for (index, directory) in config.directories.iter().enumerate() {
         let at = format!("directories.{index}");
         checks.url(format!("{at}.base_url"), &directory.base_url);
+        checks.way(&at, directory.auth.as_ref(), directory.proxy.as_ref());
         checks.require(!directory.timeout.get().is_zero(), format!("{at}.timeout"), "is zero: every look-up would fail");
         checks.require(directory.response_limit > 0, format!("{at}.response_limit"), "is zero: every answer would be too large");
         let places = directory.path.split('/').filter(|segment| *segment == "*").count();
@@ -69,29 +82,22 @@ pub fn validate(config: &Config) -> Vec<Finding> {
         let pointer = directory.field.as_ref().is_none_or(|field| field.starts_with('/'));
         checks.require(pointer, format!("{at}.field"), "is not a JSON pointer, like `/id`");
     }
-    for (index, webhook) in config.webhooks.iter().enumerate() {
-        checks.url(format!("webhooks.{index}.url"), &webhook.url);
-        checks.require(
-            is_webhook_secret(webhook.secret.expose()),
-            format!("webhooks.{index}.secret"),
-            "is not a Standard Webhooks secret: write `whsec_` and base64 of 24 to 64 bytes",
-        );
-    }
+    checks.outgoing(config);
     checks.findings
 }
 
-struct Checks {
+pub(super) struct Checks {
     findings: Vec<Finding>,
 }
 
 impl Checks {
-    fn require(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn require(&mut self, holds: bool, key: impl Into<String>, message: impl Into<String>) {
         if !holds {
             self.findings.push(Finding::error(key, Place::None, message));
         }
     }
 
-    fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.findings.push(Finding::warning(key, Place::None, message));
     }
 
@@ -154,7 +160,7 @@ impl Checks {
         }
     }
 
-    fn names<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a str>) {
+    pub(super) fn names<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a str>) {
         let mut seen = BTreeMap::new();
         for (index, name) in names.enumerate() {
             self.require(!name.is_empty(), format!("{key}.{index}.name"), "is empty");
@@ -169,16 +175,20 @@ impl Checks {
         }
     }
 
-    fn url(&mut self, key: String, url: &Url) {
+    /// What stands between us and a target beside its own URL.
+    fn way(&mut self, at: &str, auth: Option<&ConnectorAuth>, proxy: Option<&Proxy>) {
+        if let Some(ConnectorAuth::OAuth2 { token_url, .. }) = auth {
+            self.url(format!("{at}.auth.token_url"), token_url);
+        }
+        if let Some(proxy) = proxy {
+            self.url(format!("{at}.proxy.url"), &proxy.url);
+        }
+    }
+
+    pub(super) fn url(&mut self, key: String, url: &Url) {
         let http = matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
         self.require(http, &key, format!("has the scheme `{}`: expected `http` or `https`", url.scheme()));
         let bare = url.username().is_empty() && url.password().is_none();
         self.require(bare, key, "has a user name or a password in it: URLs end up in logs");
     }
-}
-
-/// Standard Webhooks 1.0.0: base64 of 24 to 64 bytes after `whsec_`.
-fn is_webhook_secret(secret: &str) -> bool {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    secret.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok()).is_some_and(|key| (24..=64).contains(&key.len()))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     approval::Mode,
     digest::Digest,
-    execution::{ExecutionState, StepOutcome},
+    execution::{ExecutionState, Job, StepOutcome},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
     name::{PersonId, RunbookId, SourceId, StepId, TenantId},
     outcome::OutcomeKind,
@@ -123,6 +123,9 @@ pub enum Event {
         /// Digest of the verdict by which people's approvals let it run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         allowed: Option<Digest>,
+        /// The run that this one takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<ExecutionId>,
     },
     StepRecorded {
         execution: ExecutionId,
@@ -133,6 +136,16 @@ pub enum Event {
         outcome: StepOutcome,
         status: Option<u16>,
         request: Digest,
+        /// The job that the call started at the other side.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<Job>,
+    },
+    /// A person wants the run to go no further.
+    CancellationRequested {
+        execution: ExecutionId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        reason: Option<String>,
     },
     ExecutionMoved {
         execution: ExecutionId,
@@ -162,6 +175,29 @@ pub enum Event {
         destination: String,
         attempts: u32,
         reason: String,
+    },
+    /// An operator sends a message again that was delivered or given up.
+    MessageRedelivered {
+        message: OutboxId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<TicketId>,
+        destination: String,
+        /// Sends begun before.
+        attempts: u32,
+    },
+    /// A webhook endpoint failed for too long, or said that it is gone: what is meant for it waits.
+    EndpointDisabled {
+        destination: String,
+        failing_since: Timestamp,
+        reason: String,
+    },
+    EndpointEnabled {
+        destination: String,
+    },
+    /// The signed checkpoint of the log's first `size` entries was sent to who listens.
+    CheckpointPublished {
+        size: u64,
+        root: Digest,
     },
     PreApprovalMade {
         pre_approval: PreApprovalId,
@@ -274,10 +310,15 @@ impl Event {
             Self::RecommendationExpired { .. } => "recommendation_expired",
             Self::ExecutionCreated { .. } => "execution_created",
             Self::StepRecorded { .. } => "step_recorded",
+            Self::CancellationRequested { .. } => "cancellation_requested",
             Self::ExecutionMoved { .. } => "execution_moved",
             Self::MessageQueued { .. } => "message_queued",
             Self::MessageDelivered { .. } => "message_delivered",
             Self::MessageDead { .. } => "message_dead",
+            Self::MessageRedelivered { .. } => "message_redelivered",
+            Self::EndpointDisabled { .. } => "endpoint_disabled",
+            Self::EndpointEnabled { .. } => "endpoint_enabled",
+            Self::CheckpointPublished { .. } => "checkpoint_published",
             Self::PreApprovalMade { .. } => "pre_approval_made",
             Self::PreApprovalRevoked { .. } => "pre_approval_revoked",
             Self::PreApprovalVoided { .. } => "pre_approval_voided",
@@ -310,11 +351,13 @@ impl Event {
             | Self::RecommendationExpired { ticket, .. }
             | Self::ExecutionCreated { ticket, .. }
             | Self::StepRecorded { ticket, .. }
+            | Self::CancellationRequested { ticket, .. }
             | Self::ExecutionMoved { ticket, .. }
             | Self::OutcomeRecorded { ticket, .. } => Some(*ticket),
             Self::MessageQueued { ticket, .. }
             | Self::MessageDelivered { ticket, .. }
             | Self::MessageDead { ticket, .. }
+            | Self::MessageRedelivered { ticket, .. }
             | Self::AuthorizationRequested { ticket, .. }
             | Self::AuthorizationConfirmed { ticket, .. }
             | Self::AuthorizationWithdrawn { ticket, .. } => *ticket,

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     digest::Digest,
     id::{ExecutionId, RecommendationId, TicketId},
-    name::{ParameterName, RunbookId, StepId, TenantId},
+    name::{OutputName, ParameterName, PersonId, RunbookId, StepId, TenantId},
     principal::Actor,
     runbook::StepKind,
+    template::Value,
     time::Timestamp,
 };
 
@@ -80,7 +81,8 @@ impl ExecutionState {
     pub const fn transition(self, to: Self) -> Result<Self, IllegalMove> {
         use ExecutionState as S;
         let legal = match self {
-            S::Pending => matches!(to, S::Running | S::Refused | S::Cancelled),
+            // An undo has nothing to do but rollbacks.
+            S::Pending => matches!(to, S::Running | S::RollingBack | S::Refused | S::Cancelled),
             S::Running => matches!(to, S::Succeeded | S::RollingBack | S::Refused | S::Failed | S::InDoubt | S::Cancelled),
             S::RollingBack => matches!(to, S::RolledBack | S::Failed | S::InDoubt),
             // The verify probe, or a person who looked, decides what became of it.
@@ -107,6 +109,35 @@ pub struct StepRun {
     pub status: Option<u16>,
     /// For people: why it failed.
     pub detail: Option<String>,
+    /// The job that the call started at the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
+    /// What the step gave to later ones, by the names the runbook declares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<OutputName, Value>,
+}
+
+/// What names a job at the other side, as its connector writes it: committed as soon as the launch is answered, so
+/// that a crash afterwards looks at this job and never starts a second one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub struct Job(String);
+
+impl Job {
+    /// # Errors
+    /// It is empty, longer than 300 bytes, or has a character that is not printable ASCII.
+    pub fn new(text: impl Into<String>) -> Result<Self, String> {
+        let text = text.into();
+        if text.is_empty() || text.len() > 300 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("the answer names no job: expected 1 to 300 printable characters".to_owned());
+        }
+        Ok(Self(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -114,6 +145,8 @@ pub struct StepRun {
 pub enum StepOutcome {
     /// Committed before the call; still this after a crash means nobody knows.
     Started,
+    /// The other side took a job and works on it; `job` names it, and looking at it says what becomes of it.
+    Accepted,
     Succeeded,
     Failed,
 }
@@ -144,6 +177,33 @@ pub struct Execution {
     /// Automatic runs wait until then, so that a person can cancel.
     pub not_before: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// No further precheck or change begins; what was changed is undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancellation>,
+    /// Set on a run that takes back what an earlier one did: it has rollbacks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<Undo>,
+    /// The newest run that was made to take this one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<ExecutionId>,
+}
+
+/// A person's word that a run should go no further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Cancellation {
+    pub by: PersonId,
+    pub at: Timestamp,
+    pub reason: Option<String>,
+}
+
+/// The run that an undo takes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Undo {
+    pub of: ExecutionId,
+    /// True when it took the ticket from `resolved`, and so says at its end where the ticket goes.
+    pub holds_ticket: bool,
+    /// Its intent log when the undo was asked for: what was changed, and what rollbacks may use.
+    pub log: Vec<StepRun>,
 }
 
 impl Execution {
@@ -154,9 +214,9 @@ impl Execution {
         format!("{}-{}", self.id, step)
     }
 
-    /// The step that was started and whose outcome nobody recorded.
+    /// The step that was started and whose end nobody recorded.
     pub fn unfinished_step(&self) -> Option<&StepRun> {
-        self.steps.last().filter(|run| run.outcome == StepOutcome::Started)
+        self.steps.last().filter(|run| matches!(run.outcome, StepOutcome::Started | StepOutcome::Accepted))
     }
 }
 

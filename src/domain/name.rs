@@ -96,6 +96,8 @@ names! {
     StepId = "step id", 64, is_slug, SLUG;
     /// A parameter's name, unique in its runbook.
     ParameterName = "parameter name", 64, is_slug, SLUG;
+    /// A name under which a step gives a value to later ones, unique in its step.
+    OutputName = "output name", 64, is_slug, SLUG;
     /// A configured connector, like `automation`.
     ConnectorName = "connector", 64, is_slug, SLUG;
     /// A configured directory service, like `users`.

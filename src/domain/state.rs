@@ -84,7 +84,8 @@ impl TicketState {
             S::Executing => matches!(to, S::Resolved | S::Failed | S::InDoubt | S::Recommended),
             S::InDoubt => matches!(to, S::Resolved | S::Failed),
             S::Failed | S::Rejected | S::Expired => matches!(to, S::Received | S::Resolved),
-            S::Resolved => matches!(to, S::Received),
+            // To `Executing`: a person has the run taken back that resolved it.
+            S::Resolved => matches!(to, S::Received | S::Executing),
         };
         if legal { Ok(to) } else { Err(IllegalTransition { from: self, to }) }
     }
@@ -101,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ticket_executes_only_after_triage_or_an_approval() {
+    fn a_ticket_executes_only_after_triage_or_an_approval_or_to_undo_what_resolved_it() {
         for from in TicketState::ALL {
             let may = from.transition(TicketState::Executing).is_ok();
-            assert_eq!(may, matches!(from, TicketState::Triaged | TicketState::AwaitingApproval), "{from}");
+            assert_eq!(may, matches!(from, TicketState::Triaged | TicketState::AwaitingApproval | TicketState::Resolved), "{from}");
         }
     }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::domain::time::Timestamp;
 
 /// Failures in a row that open it.
@@ -17,7 +19,42 @@ pub struct Breaker {
     open_until: Option<Timestamp>,
 }
 
+/// Whether calls are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// They are.
+    Closed,
+    /// One try decides: the rest after failures is over.
+    HalfOpen,
+    /// None is, until the rest is over.
+    Open,
+}
+
+impl BreakerState {
+    /// As a metric: 0, 1 and 2.
+    pub const fn as_figure(self) -> i64 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
 impl Breaker {
+    pub fn state(&self, now: Timestamp) -> BreakerState {
+        match (self.is_healthy(), self.lets_through(now)) {
+            (true, _) => BreakerState::Closed,
+            (false, true) => BreakerState::HalfOpen,
+            (false, false) => BreakerState::Open,
+        }
+    }
+
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// False while calls should not even be tried.
     pub fn lets_through(&self, now: Timestamp) -> bool {
         // A clock that jumped back must not keep it shut for longer than one rest.
@@ -55,6 +92,7 @@ mod tests {
         }
         breaker.failed(start);
         assert!(!breaker.lets_through(start.plus(REST - Duration::from_millis(1))) && !breaker.is_healthy());
+        assert_eq!((breaker.state(start), breaker.state(start.plus(REST))), (BreakerState::Open, BreakerState::HalfOpen));
         let later = start.plus(REST);
         assert!(breaker.lets_through(later) && !breaker.is_healthy(), "a try, not yet trust");
         breaker.failed(later);

@@ -21,19 +21,21 @@ use super::{
 use crate::{
     domain::{
         ambient::Ambient,
-        canonical,
         entry::{Entry, Event},
-        execution::{Execution, ExecutionState, StepOutcome, StepRun},
+        execution::{Cancellation, Execution, ExecutionState},
         name::StepId,
         principal::Actor,
         runbook::{Runbook, Step, StepKind},
+        template::Hole,
+        time::Timestamp,
     },
-    outbound::CallError,
     store::{
         change::{Change, Conflict, Expectation as Condition, Write},
         interface::{Store, StoreError},
     },
 };
+
+mod steps;
 
 /// What must hold around a run; the pipeline knows.
 #[async_trait]
@@ -64,13 +66,15 @@ pub trait Surroundings: Send + Sync {
 pub struct Pace {
     /// Before the second call of an idempotent step; doubled for each one after it.
     pub retry: Duration,
-    /// Shortest and longest wait between two looks of a verify step.
+    /// Shortest and longest wait between two looks of a verify step, or at a job.
     pub look: (Duration, Duration),
+    /// How long a job at the other side may take when its step does not say.
+    pub job: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { retry: Duration::from_secs(1), look: (Duration::from_millis(250), Duration::from_secs(5)) }
+        Self { retry: Duration::from_secs(1), look: (Duration::from_millis(250), Duration::from_secs(5)), job: Duration::from_secs(600) }
     }
 }
 
@@ -88,17 +92,29 @@ pub struct Engine {
     pace: Pace,
 }
 
-/// A step with its values in and its expectation compiled.
+/// A step with its expectation compiled and, unless it uses what an earlier one gives, its values in.
 struct Ready {
     prepared: Prepared,
     expectation: Expectation,
+    /// Its request is not complete before the steps it builds on have run.
+    builds_on_others: bool,
 }
 
-/// What one call came to.
-struct Outcome {
-    outcome: StepOutcome,
-    status: Option<u16>,
-    detail: Option<String>,
+/// How long a run has taken, over crashes: the wall clock counts between them, and a clock that jumps while a worker
+/// holds the run does not matter.
+struct Elapsed {
+    before: Duration,
+    since: Instant,
+}
+
+impl Elapsed {
+    fn of(execution: &Execution, now: Timestamp) -> Self {
+        Self { before: execution.steps.first().map_or(Duration::ZERO, |first| now.since(first.started_at)), since: Instant::now() }
+    }
+
+    fn so_far(&self) -> Duration {
+        self.before + self.since.elapsed()
+    }
 }
 
 impl Engine {
@@ -133,14 +149,15 @@ impl Engine {
                 return self.finish(execution, to, Some(why.to_string()), surroundings).await;
             }
         };
+        let elapsed = Elapsed::of(&execution, self.ambient.now());
         loop {
-            match plan::next(runbook, &execution) {
+            execution = match plan::next(runbook, &execution) {
                 Next::Call { step, attempt } => {
                     // Waits first and asks then: a yes is as old as the question.
                     if attempt > 1 {
                         tokio::time::sleep(self.pace.retry * 2u32.pow((attempt - 2).min(LONGEST_DOUBLING))).await;
                     }
-                    let rests_on = match self.may_call(&execution, step, surroundings).await {
+                    let rests_on = match self.may_call(&execution, runbook, step, &elapsed, surroundings).await {
                         Ok(rests_on) => rests_on,
                         Err(reason) => {
                             let reason = Some(format!("stopped before step `{}`: {reason}", step.id));
@@ -156,15 +173,36 @@ impl Engine {
                     if execution.state == ExecutionState::Pending {
                         execution = self.move_to(execution, ExecutionState::Running, None).await?;
                     }
-                    let Some(ready) = ready.get(&step.id) else {
-                        return Err(ExecuteError::Step { step: step.id.clone(), why: "was not made ready".to_owned() });
+                    let ready = made_ready(&ready, step)?;
+                    let prepared = match ready.builds_on_others {
+                        false => Ok(ready.prepared.clone()),
+                        true => self.connectors.prepare(step, &plan::values(runbook, &execution)),
                     };
-                    execution = match self.begin(execution.clone(), step, attempt, ready, rests_on).await {
-                        Ok(begun) => self.perform(begun, step, ready).await?,
-                        // Something that the yes rested on changed; nothing was sent.
-                        Err(ExecuteError::Store(StoreError::Conflict(_))) => execution,
-                        Err(error) => return Err(error),
+                    match prepared {
+                        // What an earlier step gave cannot stand where it should; nothing is sent.
+                        Err(why) => self.cannot_begin(execution, step, attempt, ready, &why).await?,
+                        Ok(prepared) => match self.begin(&execution, step, attempt, &prepared, rests_on).await {
+                            Ok(begun) => {
+                                self.perform(begun, step, &prepared, &ready.expectation, self.patience(runbook, step, &elapsed)).await?
+                            }
+                            // Something that the yes rested on changed, or a person cancelled; nothing was sent.
+                            Err(ExecuteError::Store(StoreError::Conflict(_))) => execution,
+                            Err(ExecuteError::TakenOver(id)) => {
+                                let cancel = self.cancelled(&execution).await?.ok_or(ExecuteError::TakenOver(id))?;
+                                Execution { revision: execution.revision + 1, cancel: Some(cancel), ..execution }
+                            }
+                            Err(error) => return Err(error),
+                        },
+                    }
+                }
+                Next::Follow { step } => {
+                    let ready = made_ready(&ready, step)?;
+                    let prepared = match ready.builds_on_others {
+                        false => ready.prepared.clone(),
+                        true => self.connectors.prepare(step, &plan::values(runbook, &execution))?,
                     };
+                    let patience = self.patience(runbook, step, &elapsed);
+                    self.follow(execution, step, &prepared, &ready.expectation, patience).await?
                 }
                 Next::Move { to, reason } if to.is_final() => {
                     if execution.state == ExecutionState::Pending && to != ExecutionState::Refused {
@@ -173,8 +211,8 @@ impl Engine {
                     }
                     return self.finish(execution, to, reason, surroundings).await;
                 }
-                Next::Move { to, reason } => execution = self.move_to(execution, to, reason).await?,
-            }
+                Next::Move { to, reason } => self.move_to(execution, to, reason).await?,
+            };
         }
     }
 
@@ -183,21 +221,53 @@ impl Engine {
             let (allowed, now) = (execution.runbook_digest, runbook.digest);
             return Err(ExecuteError::RunbookChanged { runbook: execution.runbook.clone(), allowed, now });
         }
+        let values = plan::values(runbook, execution);
         runbook
             .steps
             .iter()
             .map(|step| {
-                let prepared = self.connectors.prepare(step, &execution.parameters)?;
-                let expectation = Expectation::compile(step.expect.as_deref())?;
-                Ok((step.id.clone(), Ready { prepared, expectation }))
+                let prepared = self.connectors.prepare(step, &values.or_names(&step.with))?;
+                if prepared.starts_job() && matches!(step.kind, StepKind::Precheck | StepKind::Verify) {
+                    let why = format!("`{}.{}` starts a job, and a step that only looks must not", step.connector, step.operation);
+                    return Err(ExecuteError::Step { step: step.id.clone(), why });
+                }
+                let builds_on_others = step.with.holes().iter().any(|hole| matches!(hole, Hole::Output { .. }));
+                Ok((step.id.clone(), Ready { prepared, expectation: Expectation::of(step)?, builds_on_others }))
             })
             .collect()
     }
 
+    /// How long a verify may poll, or a job may take, in what is left of the run's time.
+    fn patience(&self, runbook: &Runbook, step: &Step, elapsed: &Elapsed) -> Duration {
+        let own = match step.kind {
+            StepKind::Verify | StepKind::Precheck => step.within,
+            StepKind::Change | StepKind::Rollback if step.within.is_zero() => self.pace.job,
+            StepKind::Change | StepKind::Rollback => step.within,
+        };
+        // A rollback is tried however long the run took.
+        if step.kind == StepKind::Rollback { own } else { own.min(runbook.time_limit.saturating_sub(elapsed.so_far())) }
+    }
+
     /// What must still hold when the step begins.
-    async fn may_call(&self, execution: &Execution, step: &Step, surroundings: &dyn Surroundings) -> Result<Vec<Condition>, String> {
+    async fn may_call(
+        &self,
+        execution: &Execution,
+        runbook: &Runbook,
+        step: &Step,
+        elapsed: &Elapsed,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Vec<Condition>, String> {
         if step.kind == StepKind::Verify {
             return Ok(Vec::new());
+        }
+        if step.kind != StepKind::Rollback {
+            if let Some(cancel) = &execution.cancel {
+                let reason = cancel.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                return Err(format!("`{}` cancelled the run{reason}", cancel.by));
+            }
+            if elapsed.so_far() >= runbook.time_limit {
+                return Err(format!("the run has taken all of its {} s", runbook.time_limit.as_secs()));
+            }
         }
         let rests_on = surroundings.may_proceed(execution, step).await?;
         // A rollback is tried even on a failing connector: leaving the change in place is worse.
@@ -207,98 +277,9 @@ impl Engine {
         Ok(rests_on)
     }
 
-    /// Commits the line of the intent log that says the step is about to be sent.
-    async fn begin(
-        &self,
-        mut execution: Execution,
-        step: &Step,
-        attempt: u32,
-        ready: &Ready,
-        rests_on: Vec<Condition>,
-    ) -> Result<Execution, ExecuteError> {
-        execution.steps.push(StepRun {
-            step: step.id.clone(),
-            kind: step.kind,
-            attempt,
-            outcome: StepOutcome::Started,
-            started_at: self.ambient.now(),
-            finished_at: None,
-            request: ready.prepared.preview.to_string(),
-            status: None,
-            detail: None,
-        });
-        self.record(execution, ready, rests_on).await
-    }
-
-    /// Sends the step that has begun and commits what came of it.
-    async fn perform(&self, mut execution: Execution, step: &Step, ready: &Ready) -> Result<Execution, ExecuteError> {
-        let outcome = match step.kind {
-            StepKind::Precheck => self.look(step, ready, None).await,
-            StepKind::Verify => self.poll(step, ready).await,
-            StepKind::Change | StepKind::Rollback => self.act(&execution, step, ready).await,
-        };
-        if let Some(run) = execution.steps.last_mut() {
-            run.outcome = outcome.outcome;
-            run.finished_at = Some(self.ambient.now());
-            run.status = outcome.status;
-            run.detail = outcome.detail.map(|detail| detail.chars().take(LONGEST_DETAIL).collect());
-        }
-        self.record(execution, ready, Vec::new()).await
-    }
-
-    /// Commits the newest line of the intent log, while `conditions` hold.
-    async fn record(&self, mut execution: Execution, ready: &Ready, conditions: Vec<Condition>) -> Result<Execution, ExecuteError> {
-        let request = canonical::digest(&ready.prepared.preview)?;
-        let Some(run) = execution.steps.last() else { return Ok(execution) };
-        let event = Event::StepRecorded {
-            execution: execution.id,
-            ticket: execution.ticket,
-            runbook: execution.runbook.clone(),
-            step: run.step.clone(),
-            attempt: run.attempt,
-            outcome: run.outcome,
-            status: run.status,
-            request,
-        };
-        let mut change = self.change(&mut execution, event);
-        change.expect.extend(conditions);
-        self.commit(&execution, change).await?;
-        Ok(execution)
-    }
-
-    /// One call of a step that acts.
-    async fn act(&self, execution: &Execution, step: &Step, ready: &Ready) -> Outcome {
-        let key = execution.idempotency_key(&step.id);
-        match self.connectors.call(step, &ready.prepared, Some(&key), None, || self.ambient.now()).await {
-            // Left `Started`: sent, and nobody knows what became of it.
-            Err(error @ CallError::Unknown(_)) => Outcome { outcome: StepOutcome::Started, status: None, detail: Some(error.to_string()) },
-            result => judge(&ready.expectation, result),
-        }
-    }
-
-    /// One call of a step that only looks.
-    async fn look(&self, step: &Step, ready: &Ready, longest: Option<Duration>) -> Outcome {
-        judge(&ready.expectation, self.connectors.call(step, &ready.prepared, None, longest, || self.ambient.now()).await)
-    }
-
-    /// Looks until it is as expected or `within` is over; at least once.
-    async fn poll(&self, step: &Step, ready: &Ready) -> Outcome {
-        let deadline = Instant::now() + step.within;
-        let pause = (step.within / 20).clamp(self.pace.look.0, self.pace.look.1);
-        loop {
-            let outcome = self.look(step, ready, None).await;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if outcome.outcome == StepOutcome::Succeeded || left.is_zero() {
-                return outcome;
-            }
-            tokio::time::sleep(pause.min(left)).await;
-        }
-    }
-
     async fn move_to(&self, mut execution: Execution, to: ExecutionState, reason: Option<String>) -> Result<Execution, ExecuteError> {
         let event = moved(&mut execution, to, reason)?;
-        let change = self.change(&mut execution, event);
-        self.commit(&execution, change).await?;
+        self.store(&mut execution, &event, &Change::default()).await?;
         Ok(execution)
     }
 
@@ -311,29 +292,44 @@ impl Engine {
     ) -> Result<Execution, ExecuteError> {
         let event = moved(&mut execution, to, reason)?;
         execution.finished_at = Some(self.ambient.now());
-        let ours = self.change(&mut execution, event);
         for _ in 1..CLOSING_TRIES {
-            match self.commit(&execution, with_closing(&ours, surroundings.closing(&execution).await?)).await {
+            let closing = surroundings.closing(&execution).await?;
+            match self.store(&mut execution, &event, &closing).await {
                 Err(ExecuteError::Store(StoreError::Conflict(_))) => {}
                 result => return result.map(|()| execution),
             }
         }
-        self.commit(&execution, with_closing(&ours, surroundings.closing(&execution).await?)).await?;
+        let closing = surroundings.closing(&execution).await?;
+        self.store(&mut execution, &event, &closing).await?;
         Ok(execution)
     }
 
-    /// The change that stores `execution` one revision up.
-    fn change(&self, execution: &mut Execution, event: Event) -> Change {
-        let expected = Condition::ExecutionRevision { execution: execution.id, revision: execution.revision };
-        execution.revision += 1;
-        Change {
-            expect: vec![expected],
-            writes: vec![Write::Execution(Box::new(execution.clone()))],
-            entries: vec![Entry::new(execution.tenant.clone(), self.ambient.now(), Actor::Engine, event)],
+    /// Commits `execution` one revision up, with the event that says what happened to it and what goes with it.
+    ///
+    /// A cancellation that came meanwhile is taken up: it says nothing of what happened, and stops what comes next.
+    async fn store(&self, execution: &mut Execution, event: &Event, with: &Change) -> Result<(), ExecuteError> {
+        loop {
+            match self.commit(execution, event, with).await {
+                Err(ExecuteError::TakenOver(id)) => {
+                    execution.cancel = Some(self.cancelled(execution).await?.ok_or(ExecuteError::TakenOver(id))?);
+                    execution.revision += 1;
+                }
+                result => {
+                    result?;
+                    execution.revision += 1;
+                    return Ok(());
+                }
+            }
         }
     }
 
-    async fn commit(&self, execution: &Execution, change: Change) -> Result<(), ExecuteError> {
+    /// One try to commit what [`Self::store`] says; the given revision is the one expected.
+    async fn commit(&self, execution: &Execution, event: &Event, with: &Change) -> Result<(), ExecuteError> {
+        let mut change = with.clone();
+        let expected = Condition::ExecutionRevision { execution: execution.id, revision: execution.revision };
+        change.expect.insert(0, expected);
+        change.writes.insert(0, Write::Execution(Box::new(Execution { revision: execution.revision + 1, ..execution.clone() })));
+        change.entries.insert(0, Entry::new(execution.tenant.clone(), self.ambient.now(), Actor::Engine, event.clone()));
         match self.store.commit(change).await {
             Ok(_) => Ok(()),
             Err(StoreError::Conflict(Conflict::Changed { id, .. })) if id == execution.id.to_string() => {
@@ -342,6 +338,20 @@ impl Engine {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// The cancellation, when it alone is what came after the revision of `execution`.
+    async fn cancelled(&self, execution: &Execution) -> Result<Option<Cancellation>, ExecuteError> {
+        if execution.cancel.is_some() {
+            return Ok(None);
+        }
+        let stored = self.store.execution(&execution.tenant, execution.id).await?;
+        // A run is cancelled once, and that change touches nothing else: one revision later with a cancellation is it.
+        Ok(stored.filter(|stored| stored.revision == execution.revision + 1).and_then(|stored| stored.cancel))
+    }
+}
+
+fn made_ready<'a>(ready: &'a BTreeMap<StepId, Ready>, step: &Step) -> Result<&'a Ready, ExecuteError> {
+    ready.get(&step.id).ok_or_else(|| ExecuteError::Step { step: step.id.clone(), why: "was not made ready".to_owned() })
 }
 
 /// Where a run goes that may not go on.
@@ -351,6 +361,7 @@ fn stopped(runbook: &Runbook, execution: &Execution) -> ExecutionState {
         ExecutionState::RollingBack => ExecutionState::Failed,
         ExecutionState::Running if changed && execution.unfinished_step().is_some() => ExecutionState::InDoubt,
         ExecutionState::Running if changed => ExecutionState::Failed,
+        _ if execution.cancel.is_some() => ExecutionState::Cancelled,
         _ => ExecutionState::Refused,
     }
 }
@@ -366,29 +377,6 @@ fn moved(execution: &mut Execution, to: ExecutionState, reason: Option<String>) 
         to,
         reason: reason.map(|reason| reason.chars().take(LONGEST_DETAIL).collect()),
     })
-}
-
-fn with_closing(ours: &Change, closing: Change) -> Change {
-    let mut change = ours.clone();
-    change.expect.extend(closing.expect);
-    change.writes.extend(closing.writes);
-    change.entries.extend(closing.entries);
-    change
-}
-
-fn judge(expectation: &Expectation, result: Result<crate::outbound::Answer, CallError>) -> Outcome {
-    let (status, verdict) = match result {
-        Ok(answer) => (Some(answer.status), expectation.check(&answer)),
-        Err(CallError::Unreadable { status, .. }) if expectation.needs_only_status() && (200..300).contains(&status) => {
-            (Some(status), Ok(()))
-        }
-        Err(error @ CallError::Unreadable { status, .. }) => (Some(status), Err(error.to_string())),
-        Err(error) => (None, Err(error.to_string())),
-    };
-    match verdict {
-        Ok(()) => Outcome { outcome: StepOutcome::Succeeded, status, detail: None },
-        Err(detail) => Outcome { outcome: StepOutcome::Failed, status, detail: Some(detail) },
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! Runs against real HTTP servers that lie, fail and hang, with the store cut at every commit.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -14,14 +20,23 @@ use super::*;
 use crate::{
     domain::{
         digest::Digest,
+        execution::StepOutcome,
         id::{ExecutionId, RecommendationId, TicketId},
         name::TenantId,
         priority::Risk,
-        runbook::{Argument, Examples, Triggers},
+        runbook::{Examples, Triggers},
+        template::Argument,
         time::Timestamp,
     },
     test_store::{TestStore, Turned},
 };
+
+#[path = "engine_tests/crashes.rs"]
+mod crashes;
+#[path = "engine_tests/faults.rs"]
+mod faults;
+#[path = "engine_tests/outputs.rs"]
+mod outputs;
 
 /// What the server does with calls to a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +49,10 @@ enum Behaviour {
     Hang,
     /// Says 200 and a body that is not what was asked for.
     Lie,
-    /// Says truthfully whether change two was received.
-    Tells,
+    /// Says truthfully whether that change was received.
+    Tells(&'static str),
+    /// 200 and this.
+    Says(&'static str),
 }
 
 #[derive(Default)]
@@ -43,6 +60,12 @@ struct World {
     behaviours: Mutex<BTreeMap<String, Behaviour>>,
     /// Path and idempotency key of every request, in order.
     calls: Mutex<Vec<(String, Option<String>)>>,
+    /// The process dies while this request is open, counted from 1: whether it took effect, and who is told.
+    /// Their bodies.
+    bodies: Mutex<Vec<String>>,
+    /// Requests that never took effect.
+    lost: AtomicUsize,
+    crash: Mutex<Option<(usize, bool, tokio::sync::oneshot::Sender<()>)>>,
 }
 
 impl World {
@@ -59,16 +82,29 @@ impl World {
     }
 }
 
-async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, headers: HeaderMap, _body: Bytes) -> Response {
+async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let path = uri.path().trim_start_matches('/').to_owned();
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+    let mut crash = world.crash.lock().unwrap().take();
+    let nth = world.calls.lock().unwrap().len() + world.lost.load(Ordering::SeqCst) + 1;
+    if let Some((_, takes_effect, dies)) = crash.take_if(|(at, ..)| *at == nth) {
+        match takes_effect {
+            true => world.calls.lock().unwrap().push((path, key)),
+            false => drop(world.lost.fetch_add(1, Ordering::SeqCst)),
+        }
+        dies.send(()).unwrap();
+        return std::future::pending().await;
+    }
+    *world.crash.lock().unwrap() = crash;
     world.calls.lock().unwrap().push((path.clone(), key));
+    world.bodies.lock().unwrap().push(String::from_utf8(body.to_vec()).unwrap());
     let behaviour = world.behaviours.lock().unwrap().get(&path).copied().unwrap_or(Behaviour::Answer(200));
     match behaviour {
         Behaviour::Answer(status) => (StatusCode::from_u16(status).unwrap(), r#"{"ok": true}"#).into_response(),
         Behaviour::From(nth) if world.count(&path) >= nth => r#"{"ok": true}"#.into_response(),
         Behaviour::From(_) => (StatusCode::SERVICE_UNAVAILABLE, "").into_response(),
-        Behaviour::Tells => format!(r#"{{"ok": {}}}"#, world.count("two") > 0).into_response(),
+        Behaviour::Tells(change) => format!(r#"{{"ok": {}}}"#, world.count(change) > 0).into_response(),
+        Behaviour::Says(body) => body.into_response(),
         Behaviour::Lie => r#"{"ok": "yes", "really": true}"#.into_response(),
         Behaviour::Hang => std::future::pending().await,
         // A panic in a handler makes the server drop the connection without an answer.
@@ -79,6 +115,7 @@ async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, heade
 struct Bench {
     world: Arc<World>,
     store: TestStore,
+    clock: Arc<Turned>,
     engine: Engine,
 }
 
@@ -95,9 +132,10 @@ impl Bench {
         }]);
         let connectors = Arc::new(Connectors::from_config(&serde_json::from_value::<Vec<_>>(config).unwrap()).unwrap());
         let store = TestStore::open();
-        let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)) };
-        let engine = Engine::new(store.shared(), Arc::new(Turned::default()), connectors).with_pace(pace);
-        Self { world, store, engine }
+        let pace = Pace { retry: Duration::from_millis(1), look: (Duration::from_millis(5), Duration::from_millis(5)), ..Pace::default() };
+        let clock = Arc::new(Turned::default());
+        let engine = Engine::new(store.shared(), clock.clone(), connectors).with_pace(pace);
+        Self { world, store, clock, engine }
     }
 
     async fn stored(&self, runbook: &Runbook) -> Execution {
@@ -120,6 +158,9 @@ impl Bench {
             created_at: at,
             not_before: at,
             finished_at: None,
+            cancel: None,
+            undoes: None,
+            undone_by: None,
         };
         self.store.put_ticket(execution.ticket, at).await;
         self.store.put(Write::Execution(Box::new(execution.clone()))).await;
@@ -217,6 +258,7 @@ fn step(id: &str, kind: StepKind, idempotent: bool, rollback: Option<&str>) -> S
         within: Duration::from_millis(30),
         idempotent,
         rollback: rollback.map(|id| id.parse().unwrap()),
+        outputs: BTreeMap::new(),
     }
 }
 
@@ -243,6 +285,7 @@ fn runbook(idempotent: bool) -> Runbook {
         parameters: BTreeMap::new(),
         risk: Risk::Low,
         reversible: true,
+        time_limit: Runbook::USUAL_TIME_LIMIT,
         steps: vec![
             step("look", Precheck, true, None),
             step("one", Change, idempotent, Some("undo-one")),
@@ -457,7 +500,7 @@ async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
                     let mut points = 0;
                     for nth in 1.. {
                         let bench = Bench::new().await;
-                        bench.world.set("check", Behaviour::Tells);
+                        bench.world.set("check", Behaviour::Tells("two"));
                         bench.world.set(broken, behaviour);
                         let runbook = runbook(idempotent);
                         bench.store.cut_at(nth, lands);

@@ -6,7 +6,7 @@ use crate::{
         execution::IllegalMove,
         id::ExecutionId,
         name::{RunbookId, StepId},
-        runbook::TemplateError,
+        template::TemplateError,
     },
     outbound::Refusal,
     store::interface::StoreError,
@@ -29,8 +29,6 @@ pub enum ExecuteError {
     Value { step: StepId, why: TemplateError },
     #[error("step `{step}`: connector `{connector}` does not allow `{call}`: list it in `allow` if it is meant")]
     NotAllowed { step: StepId, connector: String, call: String },
-    #[error("expectation `{expression}` {why}")]
-    Expectation { expression: String, why: String },
     /// Another worker, or a person, changed the execution; it is theirs now.
     #[error("execution `{0}` was taken over")]
     TakenOver(ExecutionId),

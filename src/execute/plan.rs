@@ -5,6 +5,8 @@
 //!
 //! What an intent-log line says about the world:
 //! * `Started`: the call may have been received, and nobody knows what became of it;
+//! * `Accepted`: the other side took a job; without an end it is still to be looked at, with one it is not known
+//!   what became of it;
 //! * `Succeeded`: answered as expected;
 //! * `Failed` without a status: surely not received; with a 4xx: received and refused; with any other status:
 //!   received, and something may have changed.
@@ -14,6 +16,7 @@
 use crate::domain::{
     execution::{Execution, ExecutionState, StepOutcome, StepRun},
     runbook::{Runbook, Step, StepKind},
+    template::{Hole, Values},
 };
 
 /// Calls of one idempotent step, the first included.
@@ -29,6 +32,8 @@ pub const MOST_UNHEARD: u32 = 20;
 pub enum Next<'a> {
     /// Call this step; the attempt goes into its log line.
     Call { step: &'a Step, attempt: u32 },
+    /// Look at the job that the newest line of this step names.
+    Follow { step: &'a Step },
     /// Move to this state: rollbacks, or the end.
     Move { to: ExecutionState, reason: Option<String> },
 }
@@ -38,12 +43,28 @@ fn last<'a>(execution: &'a Execution, step: &Step) -> Option<&'a StepRun> {
     execution.steps.iter().rev().find(|run| run.step == step.id)
 }
 
+/// Every line that says what this run, or the one it undoes, did.
+fn lines(execution: &Execution) -> impl DoubleEndedIterator<Item = &StepRun> {
+    execution.undoes.iter().flat_map(|undo| &undo.log).chain(&execution.steps)
+}
+
+/// What fills the holes of the steps now: the parameters, and what steps have given so far.
+pub fn values(runbook: &Runbook, execution: &Execution) -> Values {
+    let mut values = runbook.values(&execution.parameters);
+    for run in lines(execution).filter(|run| run.outcome == StepOutcome::Succeeded) {
+        for (output, value) in &run.outputs {
+            values.insert(Hole::Output { step: run.step.clone(), output: output.clone() }, value.clone());
+        }
+    }
+    values
+}
+
 /// True when some call of the step may have changed something at the other side.
 ///
 /// Looks at every attempt: a retry that surely failed says nothing about the attempt before it.
 fn may_have_changed(execution: &Execution, step: &Step) -> bool {
-    execution.steps.iter().filter(|run| run.step == step.id).any(|run| match run.outcome {
-        StepOutcome::Succeeded | StepOutcome::Started => true,
+    lines(execution).filter(|run| run.step == step.id).any(|run| match run.outcome {
+        StepOutcome::Succeeded | StepOutcome::Started | StepOutcome::Accepted => true,
         StepOutcome::Failed => run.status.is_some_and(|status| !(400..500).contains(&status)),
     })
 }
@@ -75,7 +96,11 @@ fn failure(step: &Step, run: &StepRun) -> String {
 
 /// The next move of an execution that is not final.
 pub fn next<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
-    if execution.state == ExecutionState::RollingBack { next_rollback(runbook, execution) } else { next_forward(runbook, execution) }
+    match (&execution.undoes, execution.state) {
+        (_, ExecutionState::RollingBack) => next_rollback(runbook, execution),
+        (Some(undo), _) => Next::Move { to: ExecutionState::RollingBack, reason: Some(format!("takes back run `{}`", undo.of)) },
+        (None, _) => next_forward(runbook, execution),
+    }
 }
 
 fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
@@ -105,7 +130,8 @@ fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
             StepOutcome::Started | StepOutcome::Failed if step.idempotent && may_be_sent_again(run) => {
                 return Next::Call { step, attempt: run.attempt + 1 };
             }
-            StepOutcome::Started => unknown = Some(&step.id),
+            StepOutcome::Accepted if run.finished_at.is_none() => return Next::Follow { step },
+            StepOutcome::Started | StepOutcome::Accepted => unknown = Some(&step.id),
             StepOutcome::Failed if has_changed_something(runbook, execution) => return end(RollingBack, failure(step, run)),
             StepOutcome::Failed => return end(Refused, failure(step, run)),
         }
@@ -153,7 +179,8 @@ fn next_rollback<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
             StepOutcome::Started | StepOutcome::Failed if undo.idempotent && may_be_sent_again(run) => {
                 return Next::Call { step: undo, attempt: run.attempt + 1 };
             }
-            StepOutcome::Started => {
+            StepOutcome::Accepted if run.finished_at.is_none() => return Next::Follow { step: undo },
+            StepOutcome::Started | StepOutcome::Accepted => {
                 return Next::Move { to: InDoubt, reason: Some(format!("the outcome of rollback `{}` is not known", undo.id)) };
             }
             // Earlier changes may be what this one stands on: undoing them now could do harm.

@@ -43,6 +43,8 @@ pub enum Refusal {
     NothingProposed,
     #[error("this cannot be approved: the gate says `{}`", decision.as_str())]
     NotApprovable { decision: Decision },
+    #[error("{reason}")]
+    Stopped { reason: String },
     #[error("policy `{policy}`: {reason}")]
     Policy { policy: String, reason: String },
 }
@@ -140,6 +142,21 @@ pub fn tally(facts: &Facts) -> Tally<'_> {
 pub(crate) fn may_approve(facts: &Facts, person: &Principal, seen: &Digest) -> Result<(), Vec<Refusal>> {
     let approval = ApprovalFacts { by: person.person.clone(), at: facts.now, binding: *seen, roles: person.roles.clone() };
     let mut refusals = refuse(facts, &approval, &tally(facts).valid);
+    if person.tenant != facts.tenant {
+        refusals.push(Refusal::OtherTenant { by: person.person.clone() });
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+}
+
+/// Whether `person` may have a run taken back; by the engine's rules alone.
+///
+/// # Errors
+/// Every reason why not; never empty.
+pub(crate) fn may_undo(facts: &Facts, person: &Principal) -> Result<(), Vec<Refusal>> {
+    let mut refusals = too_close(facts, &person.person);
+    if !person.roles.contains(&Role::Approver) {
+        refusals.push(Refusal::NotAnApprover { by: person.person.clone() });
+    }
     if person.tenant != facts.tenant {
         refusals.push(Refusal::OtherTenant { by: person.person.clone() });
     }

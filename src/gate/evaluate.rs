@@ -117,6 +117,25 @@ pub fn may_roll_back(modes: &Modes) -> Result<(), String> {
     }
 }
 
+/// Whether `person` may have a run taken back now that worked: an approver who neither asked for it nor wrote the
+/// runbook, whom no policy refuses, while nobody stopped everything.
+///
+/// What was proposed and approved is past, so nothing that speaks against a further run speaks against this one.
+///
+/// # Errors
+/// Every reason why not; never empty.
+pub fn may_undo(policies: &PolicySet, facts: &Facts, modes: &Modes, person: &Principal) -> Result<(), Vec<Refusal>> {
+    let mut refusals = approval::may_undo(facts, person).err().unwrap_or_default();
+    if let Err(reason) = may_roll_back(modes) {
+        refusals.push(Refusal::Stopped { reason });
+    }
+    match Seen::new(facts).map(|seen| policies.situation(&seen)) {
+        Some(situation) => refusals.extend(refused_by_policy(policies, policies.ask_approver(&person.person, &person.roles, &situation))),
+        None => refusals.push(Refusal::NothingProposed),
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+}
+
 /// Whether `person`, with the binding `seen` on screen, may say yes now.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ pub mod shadow;
 pub mod standing;
 
 pub use error::{GateError, Place};
-pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute, may_roll_back};
+pub use evaluate::{Basis, EVALUATION_ERROR, Permission, evaluate, may_approve, may_execute, may_roll_back, may_undo};
 pub use facts::Facts;
 pub use invariants::pre_approval_in_force;
 pub use policy::PolicySet;

@@ -9,15 +9,22 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs as _},
+    sync::{Arc, LazyLock},
 };
 
 use async_trait::async_trait;
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+use url::Host;
 
-use super::error::Refusal;
+use super::error::{CallError, Refusal};
+
+/// Look-ups of the operating system at the same time. Each holds a thread until the system gives up, whoever still
+/// waits for it; a name server that never answers must not take the threads that others need.
+const LOOKUPS_AT_ONCE: usize = 32;
+/// Addresses of one answer that are looked at.
+const MOST_ADDRESSES: usize = 64;
 
 /// Turns a host name into addresses.
 #[async_trait]
@@ -32,7 +39,14 @@ pub struct SystemLookup;
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+        static LOOKUPS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)));
+        let permit = Arc::clone(&LOOKUPS).acquire_owned().await.map_err(io::Error::other)?;
+        let host = host.to_owned();
+        let look_up = move || {
+            let _permit = permit;
+            Ok((host.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+        };
+        tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
     }
 }
 
@@ -62,6 +76,18 @@ impl AddressPolicy {
             return Err(Refusal::Address { host: host.to_owned(), addresses: listed });
         }
         Ok(permitted)
+    }
+
+    /// Whether `host` may be asked for as far as it can be told without looking it up.
+    ///
+    /// # Errors
+    /// A literal address that is not permitted.
+    pub fn check_literal<S: std::fmt::Display>(&self, host: &Host<S>) -> Result<(), Refusal> {
+        match host {
+            Host::Domain(_) => Ok(()),
+            Host::Ipv4(address) => self.filter(&address.to_string(), &[IpAddr::V4(*address)]).map(drop),
+            Host::Ipv6(address) => self.filter(&address.to_string(), &[IpAddr::V6(*address)]).map(drop),
+        }
     }
 }
 
@@ -107,24 +133,21 @@ const fn is_public_v6(address: Ipv6Addr) -> bool {
     )
 }
 
-/// The resolver that a client connects through.
-pub(super) struct GuardedResolver {
-    pub policy: AddressPolicy,
-    pub lookup: Arc<dyn Lookup>,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (policy, lookup) = (self.policy.clone(), Arc::clone(&self.lookup));
-        Box::pin(async move {
-            let found = lookup.lookup(name.as_str()).await?;
-            if found.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
-            }
-            let permitted = policy.filter(name.as_str(), &found)?;
-            Ok(Box::new(permitted.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
-        })
+/// The addresses of `host` that may be connected to: looked up once, a literal one not at all.
+pub(super) async fn resolve(host: &Host<&str>, policy: &AddressPolicy, lookup: &Arc<dyn Lookup>) -> Result<Vec<IpAddr>, CallError> {
+    let (name, mut found) = match host {
+        Host::Ipv4(address) => (address.to_string(), vec![IpAddr::V4(*address)]),
+        Host::Ipv6(address) => (address.to_string(), vec![IpAddr::V6(*address)]),
+        Host::Domain(name) => {
+            let found = lookup.lookup(name).await.map_err(|why| CallError::NotSent(format!("`{name}` cannot be looked up: {why}")))?;
+            ((*name).to_owned(), found)
+        }
+    };
+    if found.is_empty() {
+        return Err(CallError::NotSent(format!("`{name}` has no address")));
     }
+    found.truncate(MOST_ADDRESSES);
+    Ok(policy.filter(&name, &found)?)
 }
 
 #[cfg(test)]

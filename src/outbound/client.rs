@@ -1,154 +1,97 @@
 //! The client itself: one base URL, bounded in time and size, one connection a call.
 //!
-//! Never follows a redirect (an answer like any other), never asks the environment for a proxy, never sends a
-//! request a second time by itself, never decompresses.
+//! Never follows a redirect (an answer like any other), never asks the environment for a proxy, never decompresses, and
+//! never sends a request a second time by itself, but for one case: an access token that it had kept and that the
+//! target refused with 401 is fetched anew. A 401 says that the request was not acted upon.
 // INVARIANT: connections are not kept. A request on a kept connection that the receiver just closed fails in a
 // way that does not say whether it was received; a fresh connection separates "not sent" from "not known", and
 // makes every call's address pass the resolver.
 
-use std::{
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use ipnet::IpNet;
-use reqwest::{
-    Method,
-    header::{HeaderMap, HeaderName, HeaderValue},
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    HeaderMap, Method,
+    body::{Body as _, Bytes},
+    client::conn::http1,
+    header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT},
 };
-use url::{Host, Url};
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+use url::{Position, Url};
 
 use super::{
-    address::{AddressPolicy, GuardedResolver, Lookup, SystemLookup},
+    address::AddressPolicy,
+    auth::Auth,
     error::{CallError, Refusal},
     path::{Path, encode_query},
+    request::{Answer, Request},
+    target::{Limits, Target},
+    tls,
+    tunnel::Tunnel,
+    wire::{Dialer, TooMuch},
 };
 
-/// What bounds every call of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// From the first look-up to the last byte of the answer.
-    pub timeout: Duration,
-    /// The largest answer read, in bytes.
-    pub response: usize,
-}
-
-/// One call below the base URL.
-#[derive(Debug, Clone)]
-pub struct Request {
-    pub method: Method,
-    /// `None` calls the base URL exactly as configured, its query included.
-    pub path: Option<Path>,
-    pub query: Vec<(String, String)>,
-    pub headers: HeaderMap,
-    pub body: Option<Vec<u8>>,
-    /// Shortens the client's timeout, never lengthens it.
-    pub timeout: Option<Duration>,
-}
-
-impl Request {
-    pub fn new(method: Method, path: Option<Path>) -> Self {
-        Self { method, path, query: Vec::new(), headers: HeaderMap::new(), body: None, timeout: None }
-    }
-
-    /// # Errors
-    /// A name or value that a header may not have. The message names the header, never the value.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, Refusal> {
-        let refuse = || Refusal::Header(name.to_owned());
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
-        self.headers.insert(key, HeaderValue::from_str(value).map_err(|_| refuse())?);
-        Ok(self)
-    }
-
-    /// As [`Self::header`], for a value that must not show in debug output.
-    ///
-    /// # Errors
-    /// As [`Self::header`].
-    pub fn secret_header(mut self, name: &str, value: &str) -> Result<Self, Refusal> {
-        let refuse = || Refusal::Header(name.to_owned());
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| refuse())?;
-        value.set_sensitive(true);
-        self.headers.insert(key, value);
-        Ok(self)
-    }
-
-    /// A JSON body with its content type.
-    pub fn json(mut self, body: &serde_json::Value) -> Self {
-        self.headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.body = Some(body.to_string().into_bytes());
-        self
-    }
-}
-
-/// An answer read whole.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// How long the receiver asks us to wait.
-    pub fn retry_after(&self) -> Option<Duration> {
-        super::retry_after::retry_after(&self.headers)
-    }
-}
+/// The largest head of an answer, in bytes and in lines.
+const LARGEST_HEAD: usize = 64 * 1024;
+const MOST_HEADERS: usize = 100;
+/// On the wire an answer may take twice its limit, for chunk headers, and this for heads and the TLS handshake.
+const WIRE_ALLOWANCE: usize = 256 * 1024;
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+const LATE: &str = "no whole answer in time";
 
 /// A guarded client bound to one base URL.
 #[derive(Clone)]
-pub struct Client {
+pub struct Client(Arc<Inner>);
+
+struct Inner {
     base: Url,
-    http: reqwest::Client,
+    /// Host and port as the request names them.
+    host: HeaderValue,
+    auth: Auth,
+    dialer: Dialer,
     limits: Limits,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("base", &self.base.as_str()).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Client").field("base", &self.0.base.as_str()).field("limits", &self.0.limits).finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// # Errors
-    /// The base URL is not plain `http` or `https`, carries a user or fragment, or is an address that is not allowed.
-    pub fn new(base: &Url, allow_addresses: &[IpNet], limits: Limits) -> Result<Self, Refusal> {
-        Self::with_lookup(base, allow_addresses, limits, Arc::new(SystemLookup))
-    }
-
-    /// As [`Self::new`], with another way to look names up.
+    /// A client without authentication.
     ///
     /// # Errors
-    /// As [`Self::new`].
-    pub fn with_lookup(base: &Url, allow_addresses: &[IpNet], limits: Limits, lookup: Arc<dyn Lookup>) -> Result<Self, Refusal> {
-        let policy = AddressPolicy::new(allow_addresses);
+    /// As [`Self::to`].
+    pub fn new(base: &Url, allow_addresses: &[IpNet], limits: Limits) -> Result<Self, Refusal> {
+        Self::to(Target::new(base, allow_addresses, limits))
+    }
+
+    /// # Errors
+    /// The base URL is not plain `http` or `https`, carries a user or fragment, or is an address that is not allowed;
+    /// or a part of authentication, TLS or proxy cannot be used.
+    pub fn to(target: Target<'_>) -> Result<Self, Refusal> {
+        let (base, limits, policy) = (target.base, target.limits, AddressPolicy::new(target.allow_addresses));
         check_base(base, &policy)?;
-        install_cryptography();
-        // Below the whole timeout, so that a connection that never comes is told apart from an answer that never comes.
-        let connect = (limits.timeout / 2).min(Duration::from_secs(5));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("Sluicegate/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(connect)
-            .timeout(limits.timeout)
-            .dns_resolver(Arc::new(GuardedResolver { policy, lookup }))
-            .build()
-            .map_err(|error| Refusal::Setup(reason(&error)))?;
-        Ok(Self { base: base.clone(), http, limits })
+        let host = HeaderValue::from_str(&base[Position::BeforeHost..Position::AfterPort])
+            .map_err(|_| Refusal::BaseUrl { url: base.to_string(), why: "has a host that no request can name" })?;
+        let dialer = Dialer {
+            policy,
+            lookup: Arc::clone(&target.lookup),
+            tls: (base.scheme() == "https").then(|| tls::connector(target.tls)).transpose()?,
+            tunnel: target.proxy.map(Tunnel::from_config).transpose()?,
+            allowance: limits.response.saturating_mul(2).saturating_add(WIRE_ALLOWANCE),
+        };
+        Ok(Self(Arc::new(Inner { base: base.clone(), host, auth: Auth::from_config(&target)?, dialer, limits })))
     }
 
     pub fn base(&self) -> &Url {
-        &self.base
+        &self.0.base
     }
 
     /// The exact URL of a call.
@@ -156,9 +99,10 @@ impl Client {
     /// # Errors
     /// The result would not be below the base URL.
     pub fn url(&self, path: Option<&Path>, query: &[(String, String)]) -> Result<Url, Refusal> {
-        let mut url = self.base.clone();
+        let base = &self.0.base;
+        let mut url = base.clone();
         if let Some(path) = path {
-            let wanted = format!("{}{}", self.base.path().trim_end_matches('/'), path.as_str());
+            let wanted = format!("{}{}", base.path().trim_end_matches('/'), path.as_str());
             url.set_path(&wanted);
             url.set_query(None);
             // The URL parser normalises; whatever it would change is something we did not mean.
@@ -174,41 +118,101 @@ impl Client {
         Ok(url)
     }
 
-    /// Sends one request, once, and reads the whole answer.
+    /// Sends one request, once, with what proves who we are, and reads the whole answer.
     ///
     /// # Errors
     /// Any status is an `Ok` answer, redirects included; [`CallError`] says what is known otherwise.
-    pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
+    pub async fn send(&self, mut request: Request) -> Result<Answer, CallError> {
+        let Inner { auth, limits, .. } = &*self.0;
         let url = self.url(request.path.as_ref(), &request.query)?;
-        let mut builder = self.http.request(request.method, url).headers(request.headers);
-        if let Some(body) = request.body {
-            builder = builder.body(body);
+        let deadline = Instant::now() + request.timeout.map_or(limits.timeout, |own| own.min(limits.timeout));
+        let held = auth.apply(&url, &mut request, deadline).await?;
+        let answer = self.exchange(&url, &request, deadline).await?;
+        if answer.status != 401 || !auth.renew(held.as_ref()).await {
+            return Ok(answer);
         }
-        if let Some(timeout) = request.timeout {
-            builder = builder.timeout(timeout.min(self.limits.timeout));
+        match auth.apply(&url, &mut request, deadline).await {
+            Ok(_) => self.exchange(&url, &request, deadline).await,
+            // The refusal stands: it says more than that there is no new token.
+            Err(_) => Ok(answer),
         }
-        let mut response = builder.send().await.map_err(|error| classify(&error))?;
-        let status = response.status().as_u16();
-        let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
+    }
+
+    async fn exchange(&self, url: &Url, request: &Request, deadline: Instant) -> Result<Answer, CallError> {
+        let Inner { dialer, limits, .. } = &*self.0;
+        let message = self.message(url, request)?;
+        // Below the whole timeout, so that a connection that never comes is told apart from an answer that never comes.
+        let now = Instant::now();
+        let until = now + (deadline.saturating_duration_since(now) / 2).min(LONGEST_CONNECT);
+        let dialled = timeout_at(until, dialer.dial(url, until)).await;
+        let stream = dialled.map_err(|_| CallError::NotSent("no connection in time".to_owned()))??;
+        let (mut sender, connection) = http1::Builder::new()
+            .max_headers(MOST_HEADERS)
+            .max_buf_size(LARGEST_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|why| CallError::NotSent(reason(&why)))?;
+        // Dropped with this call, and the connection with it.
+        let mut driver = JoinSet::new();
+        driver.spawn(connection);
+
+        let answered = timeout_at(deadline, sender.send_request(message)).await;
+        let response = answered.map_err(|_| CallError::Unknown(LATE.to_owned()))?.map_err(|why| classify(&why))?;
+        let (head, mut body) = response.into_parts();
+        let status = head.status.as_u16();
+        let unreadable = |why: String| CallError::Unreadable { status, why };
+        let too_large = || unreadable(format!("it is larger than {} bytes", limits.response));
+        if body.size_hint().lower() > limits.response as u64 {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
         loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > self.limits.response => {
-                    let why = format!("it is larger than {} bytes", self.limits.response);
-                    return Err(CallError::Unreadable { status, why });
+            let frame = timeout_at(deadline, body.frame()).await.map_err(|_| unreadable(LATE.to_owned()))?;
+            match frame {
+                None => return Ok(Answer { status, headers: head.headers, body: bytes }),
+                Some(Err(why)) => return Err(unreadable(reason(&why))),
+                Some(Ok(frame)) => {
+                    // Trailers say nothing that anybody asks for.
+                    let Ok(chunk) = frame.into_data() else { continue };
+                    if bytes.len() + chunk.len() > limits.response {
+                        return Err(too_large());
+                    }
+                    bytes.extend_from_slice(&chunk);
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(Answer { status, headers, body }),
-                Err(error) => return Err(CallError::Unreadable { status, why: reason(&error) }),
             }
         }
+    }
+
+    fn message(&self, url: &Url, request: &Request) -> Result<hyper::Request<Full<Bytes>>, Refusal> {
+        let target = &url[Position::BeforePath..Position::AfterQuery];
+        let refuse = || Refusal::Path { path: target.chars().take(200).collect(), why: "does not fit into an HTTP request" };
+        let body = request.body.clone().unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Sluicegate/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.extend(request.headers.clone());
+        headers.insert(HOST, self.0.host.clone());
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        // RFC 9110 section 8.6: a method that may have a body says so when there is none.
+        let says_length = request.body.is_some() || matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
+        if says_length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        } else {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let uri: hyper::Uri = target.parse().map_err(|_| refuse())?;
+        let mut message = hyper::Request::new(Full::new(Bytes::from(body)));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() = uri;
+        *message.headers_mut() = headers;
+        Ok(message)
     }
 }
 
 fn check_base(base: &Url, policy: &AddressPolicy) -> Result<(), Refusal> {
-    // A base URL that carries a password must not show it in the error.
+    // A base URL that carries a user or a password, which may be a token, must not show it in the error.
     let mut shown = base.clone();
-    let _ = shown.set_password(None);
+    let _ = (shown.set_username(""), shown.set_password(None));
     let refuse = |why| Refusal::BaseUrl { url: shown.to_string(), why };
     if !matches!(base.scheme(), "http" | "https") {
         return Err(refuse("must start with `http://` or `https://`"));
@@ -222,50 +226,32 @@ fn check_base(base: &Url, policy: &AddressPolicy) -> Result<(), Refusal> {
     if base.port() == Some(0) {
         return Err(refuse("must not have port 0"));
     }
-    let address = match base.host() {
-        // The HTTP stack connects to a literal address without asking the resolver, so it is checked here.
-        Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => address.into(),
-        Some(Host::Domain(_)) => return Ok(()),
-        None => return Err(refuse("has no host")),
-    };
-    policy.filter(base.host_str().unwrap_or_default(), &[address]).map(|_| ())
+    let Some(host) = base.host() else { return Err(refuse("has no host")) };
+    policy.check_literal(&host)
 }
 
-fn classify(error: &reqwest::Error) -> CallError {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = source {
-        if let Some(refusal) = inner.downcast_ref::<Refusal>() {
-            return CallError::Forbidden(refusal.clone());
-        }
-        source = inner.source();
+fn classify(error: &hyper::Error) -> CallError {
+    if tls::is_refused_certificate(error) {
+        return CallError::NotSent(format!("the receiver refused our certificate: {}", reason(error)));
     }
-    if error.is_connect() || error.is_builder() { CallError::NotSent(reason(error)) } else { CallError::Unknown(reason(error)) }
+    CallError::Unknown(reason(error))
 }
 
-/// The innermost causes, without the URL.
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() && !error.is_connect() {
-        return "no whole answer in time".to_owned();
-    }
-    let mut texts = Vec::new();
+/// The error and its causes; none of them holds a URL or a header.
+fn reason(error: &hyper::Error) -> String {
+    let mut texts = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
+        if inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<TooMuch>()) {
+            return TooMuch.to_string();
+        }
         let text = inner.to_string();
         if texts.last() != Some(&text) {
             texts.push(text);
         }
         source = inner.source();
     }
-    if texts.is_empty() { "the HTTP client gave no reason".to_owned() } else { texts.join(": ") }
-}
-
-/// TLS needs one cryptography provider per process; another one installed earlier is as good.
-pub fn install_cryptography() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+    texts.join(": ")
 }
 
 #[cfg(test)]

@@ -1,18 +1,15 @@
 //! Real hostile servers: what each may cost, and that a trap beside them is never touched.
 
-use std::{
-    net::IpAddr,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
 
 use super::*;
+use crate::outbound::test_servers::{raw, read_request};
 
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(20), response: 64 * 1024 };
 /// For servers that never end; a busy machine must not run into it elsewhere.
@@ -26,28 +23,22 @@ fn get(path: &str) -> Request {
     Request::new(Method::GET, Some(Path::parse(path).unwrap()))
 }
 
-/// Accepts connections for ever, counts them, and hands each to `behave` after its request head was read.
+/// Accepts connections for ever, counts them, and hands each to `behave` after its request was read.
 async fn server<F, Fut>(behave: F) -> (Url, Arc<AtomicUsize>)
 where
     F: Fn(TcpStream, String) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            seen.fetch_add(1, Ordering::SeqCst);
-            let behave = behave.clone();
-            tokio::spawn(async move {
-                let mut head = vec![0; 8192];
-                let read = stream.read(&mut head).await.unwrap_or(0);
-                behave(stream, String::from_utf8_lossy(&head[..read]).into_owned()).await;
-            });
+    let (address, count) = raw("127.0.0.1:0", move |mut stream| {
+        let behave = behave.clone();
+        async move {
+            if let Some(request) = read_request(&mut stream).await {
+                behave(stream, request.head).await;
+            }
         }
-    });
-    (url, count)
+    })
+    .await;
+    (Url::parse(&format!("http://{address}/")).unwrap(), count)
 }
 
 async fn trap() -> (Url, Arc<AtomicUsize>) {
@@ -159,192 +150,12 @@ async fn a_closed_port_means_not_sent() {
     assert!(error.is_surely_unsent(), "{error:?}");
 }
 
-/// A name server under test control: one answer a look-up, the last one for ever.
-struct Script(std::sync::Mutex<Vec<Vec<IpAddr>>>);
-
-#[async_trait]
-impl Lookup for Script {
-    async fn lookup(&self, _host: &str) -> std::io::Result<Vec<IpAddr>> {
-        let mut answers = self.0.lock().unwrap();
-        Ok(if answers.len() > 1 { answers.remove(0) } else { answers.first().cloned().unwrap_or_default() })
-    }
-}
-
-#[tokio::test]
-async fn a_name_that_turns_to_a_forbidden_address_is_refused_before_any_connection() {
-    let (trap_url, trapped) = trap().await;
-    let (good_url, good) = server(|mut stream, _| async move {
-        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
-    })
-    .await;
-    let url = Url::parse(&format!("http://rebind.example:{}/", good_url.port().unwrap())).unwrap();
-    // The allowed address first, then one that is loopback too but not listed.
-    let lookup = Script(std::sync::Mutex::new(vec![vec!["127.0.0.1".parse().unwrap()], vec!["127.0.0.2".parse().unwrap()]]));
-    let client = Client::with_lookup(&url, &loopback(), LIMITS, Arc::new(lookup)).unwrap();
-    assert_eq!(client.send(get("/")).await.unwrap().status, 204);
-    let error = client.send(get("/")).await.unwrap_err();
-    assert!(matches!(error, CallError::Forbidden(Refusal::Address { .. })), "{error:?}");
-    assert_eq!((good.load(Ordering::SeqCst), trapped.load(Ordering::SeqCst)), (1, 0));
-    drop(trap_url);
-}
-
-/// Ways to write this machine, its neighbours and other places a base URL must not reach.
-const HOSTILE_HOSTS: &[&str] = &[
-    "127.0.0.1",
-    "127.0.0.2",
-    "127.1",
-    "127.0.1",
-    "127.255.255.254",
-    "0",
-    "0.0.0.0",
-    "0x7f.1",
-    "0x7f000001",
-    "0x7F.0x0.0x0.0x1",
-    "2130706433",
-    "017700000001",
-    "0177.0.0.1",
-    "0177.0.0.01",
-    "00000177.1",
-    "127.0.0.1.",
-    "１２７.0.0.1",
-    "127。0。0。1",
-    "①②⑦.⓪.⓪.①",
-    "%31%32%37.0.0.1",
-    "[::1]",
-    "[::]",
-    "[0:0:0:0:0:0:0:1]",
-    "[0000::0001]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[::127.0.0.1]",
-    "[::7f00:1]",
-    "[64:ff9b::127.0.0.1]",
-    "[64:ff9b::7f00:1]",
-    "[64:ff9b:1::7f00:1]",
-    "[2002:7f00:1::]",
-    "[2001:0:7f00:1::]",
-    "[fe80::1]",
-    "[fec0::1]",
-    "[fc00::1]",
-    "[fd00::1]",
-    "[fd00:ec2::254]",
-    "[ff02::1]",
-    "[ff0e::1]",
-    "[100::1]",
-    "[2001:db8::1]",
-    "[3fff::1]",
-    "[5f00::1]",
-    "[::ffff:169.254.169.254]",
-    "[::ffff:10.0.0.1]",
-    "[::ffff:0:10.0.0.1]",
-    "10.0.0.1",
-    "10.1",
-    "0xa.0.0.1",
-    "167772161",
-    "012.0.0.1",
-    "172.16.0.1",
-    "172.31.255.255",
-    "172.16.1",
-    "192.168.0.1",
-    "192.168.1",
-    "0xc0a80001",
-    "3232235521",
-    "169.254.169.254",
-    "169.254.43518",
-    "0xa9fea9fe",
-    "2852039166",
-    "0251.0376.0251.0376",
-    "100.64.0.1",
-    "100.127.0.1",
-    "198.18.0.1",
-    "198.19.1.1",
-    "192.0.0.192",
-    "192.0.2.1",
-    "198.51.100.1",
-    "203.0.113.1",
-    "224.0.0.1",
-    "239.1.1.1",
-    "240.0.0.1",
-    "255.255.255.255",
-    "4294967295",
-    "localhost",
-    "LOCALHOST",
-    "localhost.",
-    "loc%61lhost",
-    "ｌｏｃａｌｈｏｓｔ",
-    "ip6-localhost",
-];
-
-/// Whole URLs that are no base URL, or that only look like one.
-const HOSTILE_URLS: &[&str] = &[
-    "ftp://example.com/",
-    "file:///etc/passwd",
-    "gopher://127.0.0.1:70/",
-    "data:text/plain,x",
-    "javascript:alert(1)",
-    "unix:/run/x.sock",
-    "ws://example.com/",
-    "http+unix://%2Frun/",
-    "dict://127.0.0.1/",
-    "ldap://127.0.0.1/",
-    "http://user@example.com/",
-    "http://:pw@example.com/",
-    "http://user:pw@example.com/",
-    "http://example.com@127.0.0.1/",
-    "http://127.0.0.1#@example.com/",
-    "http://127.0.0.1?@example.com/",
-    "http://127.0.0.1\\@example.com/",
-    "http:\\\\127.0.0.1\\",
-    "http:/127.0.0.1/",
-    "http:127.0.0.1",
-    "http:///127.0.0.1/",
-    "http://example.com/#x",
-    "http://example.com:0/",
-    "http://\t127.0.0.1/",
-    "http://127.0.\n0.1/",
-    " http://127.0.0.1/",
-    "HtTp://127.0.0.1/",
-    "http://127.0.0.1:80/",
-    "http://127.0.0.1:080/",
-    "http://127.0.0.1:65535/",
-    "https://127.0.0.1/",
-    "https://[::1]:443/",
-    "http://0x7f.0.0.1:22/",
-    "http://[::ffff:127.0.0.1]:80/",
-];
-
-#[tokio::test]
-async fn no_hostile_host_or_url_makes_a_connection() {
-    let (trap_url, trapped) = trap().await;
-    let port = trap_url.port().unwrap();
-    // Every name leads home, whatever the machine's own resolver says.
-    let home: Arc<dyn Lookup> = Arc::new(Script(std::sync::Mutex::new(vec![vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]])));
-    let mut texts: Vec<String> = HOSTILE_HOSTS.iter().map(|host| format!("http://{host}:{port}/")).collect();
-    texts.extend(HOSTILE_URLS.iter().map(|url| (*url).to_owned()));
-    texts.push(format!("http://127.0.0.1:{port}@example.com:{port}/"));
-    assert!(texts.len() >= 100, "{}", texts.len());
-    for text in &texts {
-        // Text that is no URL at all is refused by the configuration's reader.
-        let Ok(url) = Url::parse(text) else { continue };
-        match Client::with_lookup(&url, &[], LIMITS, Arc::clone(&home)) {
-            Err(_) => {}
-            Ok(client) => {
-                let error = client.send(Request::new(Method::GET, None)).await.expect_err(text);
-                assert!(matches!(error, CallError::Forbidden(_)), "{text}: {error:?}");
-            }
-        }
-    }
-    assert_eq!(trapped.load(Ordering::SeqCst), 0);
-    // The trap works: the same port answers when its address is listed.
-    let _ = Client::new(&trap_url, &loopback(), LIMITS).unwrap().send(get("/")).await;
-    assert_eq!(trapped.load(Ordering::SeqCst), 1);
-}
-
 #[test]
-fn the_error_of_a_base_url_does_not_show_its_password() {
-    let url = Url::parse("http://user:hunter2@example.com/").unwrap();
-    let error = Client::new(&url, &[], LIMITS).unwrap_err().to_string();
-    assert!(!error.contains("hunter2"), "{error}");
+fn the_error_of_a_base_url_does_not_show_its_user_or_password() {
+    for url in ["http://user:hunter2@example.com/", "http://hunter2@example.com/", "ftp://:hunter2@example.com/"] {
+        let error = Client::new(&Url::parse(url).unwrap(), &[], LIMITS).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]
@@ -353,4 +164,173 @@ fn a_secret_header_does_not_show_in_debug_output() {
     assert!(!format!("{request:?}").contains("hunter2"));
     let error = Request::new(Method::GET, None).header("x-a", "hunter2\r\nx-b: 1").unwrap_err();
     assert!(!error.to_string().contains("hunter2"));
+}
+
+/// What a hostile server sends after the request, and how often it repeats the second part.
+struct Hostile {
+    what: &'static str,
+    first: String,
+    again: String,
+    times: usize,
+    expect: fn(&Result<Answer, CallError>) -> bool,
+}
+
+/// A gigabyte that says it is more: gzip of zeros is a thousandth of them.
+fn bomb() -> Vec<u8> {
+    let mut bytes = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff".to_vec();
+    bytes.extend(std::iter::repeat_n(0, 30_000));
+    bytes
+}
+
+#[tokio::test]
+async fn a_hostile_answer_costs_no_more_than_its_limit() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let cut: fn(&Result<Answer, CallError>) -> bool = |result| matches!(result, Err(CallError::Unreadable { status: 200, .. }));
+    let unknown: fn(&Result<Answer, CallError>) -> bool = |result| matches!(result, Err(CallError::Unknown(_)));
+    let hostile = |what, first: String, again: &str, times, expect| Hostile { what, first, again: again.to_owned(), times, expect };
+    let endless = usize::MAX;
+    let cases = [
+        hostile("10 GB announced", format!("{ok}content-length: 10737418240\r\n\r\n"), &"x".repeat(8192), endless, cut),
+        hostile("10 GB until the end of the connection", format!("{ok}\r\n"), &"x".repeat(8192), endless, cut),
+        hostile(
+            "one chunk of 16 exabytes",
+            format!("{ok}transfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+            &"x".repeat(8192),
+            endless,
+            cut,
+        ),
+        hostile("a chunk size that overflows", format!("{ok}transfer-encoding: chunked\r\n\r\n"), "f", endless, cut),
+        hostile("a chunk size below nothing", format!("{ok}transfer-encoding: chunked\r\n\r\n-1\r\n"), "x", 1, cut),
+        hostile("chunks of one byte", format!("{ok}transfer-encoding: chunked\r\n\r\n"), &"1\r\nx\r\n".repeat(1_000), endless, cut),
+        hostile("endless chunk extensions", format!("{ok}transfer-encoding: chunked\r\n\r\n"), "1;x=y\r\nx\r\n", endless, cut),
+        hostile("one extension without end", format!("{ok}transfer-encoding: chunked\r\n\r\n1;"), &"x".repeat(1_000), endless, cut),
+        hostile("endless trailers", format!("{ok}transfer-encoding: chunked\r\n\r\n0\r\n"), "x-y: z\r\n", endless, cut),
+        hostile("endless headers", ok.to_owned(), "x-y: z\r\n", endless, unknown),
+        hostile("101 headers", format!("{ok}{}", "x-y: z\r\n".repeat(101)), "\r\n", 1, unknown),
+        hostile("one header without end", format!("{ok}x: "), &"y".repeat(1_000), endless, unknown),
+        hostile("a reason without end", "HTTP/1.1 200 ".to_owned(), &"y".repeat(1_000), endless, unknown),
+        hostile("endless 100 Continue", String::new(), &"HTTP/1.1 100 Continue\r\n\r\n".repeat(100), endless, unknown),
+        hostile("endless 103 Early Hints", String::new(), "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n", endless, unknown),
+        hostile("endless 102 Processing", String::new(), "HTTP/1.1 102 Processing\r\n\r\n", endless, unknown),
+        hostile("HTTP/0.9", "<html>hello</html>".to_owned(), "<p>", endless, unknown),
+        hostile("SSH", "SSH-2.0-OpenSSH_9.9\r\n".to_owned(), "", 0, unknown),
+        hostile("binary", "\u{0}\u{1}\u{2}\u{7f}".to_owned(), "\u{0}", endless, unknown),
+        hostile("line feeds", String::new(), "\n", endless, unknown),
+        hostile("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "", 0, unknown),
+        hostile("a status of four digits", "HTTP/1.1 2000 OK\r\n\r\n".to_owned(), "", 0, unknown),
+        hostile("a length below nothing", format!("{ok}content-length: -1\r\n\r\n"), "x", endless, unknown),
+        hostile("two lengths", format!("{ok}content-length: 1\r\ncontent-length: 2\r\n\r\n"), "x", endless, unknown),
+        hostile("a folded header", format!("{ok}x: y\r\n z: 1\r\n\r\n"), "x", 1, unknown),
+        hostile("a header with NUL", format!("{ok}x: \u{0}\r\n\r\n"), "x", 1, unknown),
+        hostile("half an answer", format!("{ok}content-length: 100\r\n\r\nhalf"), "", 0, cut),
+        hostile("half a head", "HTTP/1.1 20".to_owned(), "", 0, unknown),
+        hostile("nothing", String::new(), "", 0, unknown),
+    ];
+    for case in cases {
+        let (done, ended) = oneshot::channel::<usize>();
+        let done = Arc::new(std::sync::Mutex::new(Some(done)));
+        let (first, again) = (case.first, case.again);
+        let (url, count) = server(move |mut stream, _| {
+            let (done, first, again) = (Arc::clone(&done), first.clone(), again.clone());
+            async move {
+                let mut sent = first.len();
+                let mut alive = stream.write_all(first.as_bytes()).await.is_ok();
+                for _ in 0..case.times {
+                    alive = alive && stream.write_all(again.as_bytes()).await.is_ok();
+                    if !alive {
+                        break;
+                    }
+                    sent += again.len();
+                }
+                let done = done.lock().unwrap().take();
+                done.map(|done| done.send(sent));
+            }
+        })
+        .await;
+        let begun = std::time::Instant::now();
+        let result = Client::new(&url, &loopback(), LIMITS).unwrap().send(get("/")).await;
+        assert!((case.expect)(&result), "{}: {:?}", case.what, result.map(|answer| (answer.status, answer.body.len())));
+        // Cut by a bound of size, not by the time that such a server would gladly take.
+        assert!(begun.elapsed() < LIMITS.timeout / 2, "{} took {:?}", case.what, begun.elapsed());
+        // What left the server: the wire's allowance and what the kernels buffer of a dropped connection.
+        assert!(ended.await.unwrap() < 32 * 1024 * 1024, "{}", case.what);
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{}: one connection, no second try", case.what);
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_answer_stays_compressed() {
+    let (url, _) = server(|mut stream, head| async move {
+        assert!(!head.to_ascii_lowercase().contains("accept-encoding"), "{head}");
+        let body = bomb();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(&body).await;
+    })
+    .await;
+    let answer = Client::new(&url, &loopback(), LIMITS).unwrap().send(get("/")).await.unwrap();
+    assert_eq!(answer.body, bomb());
+}
+
+#[tokio::test]
+async fn an_answer_as_large_as_its_limit_is_read_in_chunks_of_any_usual_size() {
+    for chunk in [16, 512, 65_536] {
+        let (url, _) = server(move |mut stream, _| async move {
+            let mut text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
+            for _ in 0..LIMITS.response / chunk {
+                text.push_str(&format!("{chunk:x}\r\n{}\r\n", "x".repeat(chunk)));
+            }
+            text.push_str("0\r\n\r\n");
+            let _ = stream.write_all(text.as_bytes()).await;
+        })
+        .await;
+        let answer = Client::new(&url, &loopback(), LIMITS).unwrap().send(get("/")).await.unwrap();
+        assert_eq!(answer.body.len(), LIMITS.response);
+    }
+}
+
+#[tokio::test]
+async fn a_byte_a_second_in_any_part_of_an_answer_ends_with_the_timeout() {
+    for (first, drip) in [
+        ("", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc"),
+        ("HTTP/1.1 200 OK\r\n", "x-a: aaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\na\r\n1\r\na\r\n1\r\na\r\n"),
+    ] {
+        let (url, count) = server(move |mut stream, _| async move {
+            let _ = stream.write_all(first.as_bytes()).await;
+            let mut second = tokio::time::interval(Duration::from_secs(1));
+            for byte in drip.bytes() {
+                second.tick().await;
+                if stream.write_all(&[byte]).await.is_err() {
+                    break;
+                }
+            }
+        })
+        .await;
+        let begun = std::time::Instant::now();
+        let error = Client::new(&url, &loopback(), IMPATIENT).unwrap().send(get("/")).await.unwrap_err();
+        assert!(matches!(error, CallError::Unknown(_) | CallError::Unreadable { status: 200, .. }), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_says_of_itself_is_the_clients_alone() {
+    let (url, _) = server(|mut stream, head| async move {
+        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{head}", head.len()).as_bytes()).await;
+    })
+    .await;
+    let client = Client::new(&url, &loopback(), LIMITS).unwrap();
+    let mut request = Request::new(Method::POST, Some(Path::parse("/x").unwrap()));
+    for (name, value) in [("host", "evil.example"), ("connection", "keep-alive"), ("content-length", "99999")] {
+        request = request.header(name, value).unwrap();
+    }
+    let head = String::from_utf8(client.send(request).await.unwrap().body).unwrap().to_ascii_lowercase();
+    assert!(head.contains(&format!("host: {}\r\n", url.authority())), "{head}");
+    assert!(head.contains("connection: close\r\n") && head.contains("content-length: 0\r\n"), "{head}");
+    assert!(!head.contains("evil") && !head.contains("99999"), "{head}");
+    let head = String::from_utf8(client.send(get("/")).await.unwrap().body).unwrap().to_ascii_lowercase();
+    assert!(!head.contains("content-length"), "{head}");
 }

@@ -17,8 +17,13 @@ pub enum Refusal {
     Method(String),
     #[error("header `{0}` has characters that a header may not have")]
     Header(String),
-    #[error("the HTTP client could not be set up: {0}")]
-    Setup(String),
+    /// Names the key of the configuration, never the secret.
+    #[error("`auth.{key}` {why}")]
+    Auth { key: &'static str, why: String },
+    #[error("`tls.{key}` {why}")]
+    Tls { key: &'static str, why: String },
+    #[error("`proxy.{key}` {why}")]
+    Proxy { key: &'static str, why: String },
 }
 
 /// A call without a usable answer.

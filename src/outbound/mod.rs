@@ -6,12 +6,27 @@
 //! above decide from that whether an action is in doubt.
 
 pub mod address;
+mod auth;
 pub mod client;
 pub mod error;
+#[cfg(test)]
+mod hostile_tests;
+mod oauth;
 pub mod path;
+pub mod request;
 mod retry_after;
+pub mod signature;
+pub mod target;
+#[cfg(test)]
+mod test_servers;
+mod tls;
+mod tunnel;
+mod wire;
 
 pub use address::{AddressPolicy, Lookup, SystemLookup};
-pub use client::{Answer, Client, Limits, Request, install_cryptography};
+pub use client::Client;
 pub use error::{CallError, Refusal};
 pub use path::Path;
+pub use request::{Answer, Request};
+pub use target::{Limits, Target};
+pub use tls::install_cryptography;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 /// What the headers ask for; `None` when they ask for nothing that can be read. A date in the past is zero.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {

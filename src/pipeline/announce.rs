@@ -39,9 +39,13 @@ fn ring(bells: &Bells, event: &Event) {
         Event::TicketReceived { .. } | Event::TicketMoved { to: TicketState::Received, .. } | Event::TicketUpdated { .. } => {
             bells.tickets.notify_waiters()
         }
-        Event::ExecutionCreated { .. } => bells.executions.notify_waiters(),
+        Event::ExecutionCreated { .. } | Event::CancellationRequested { .. } => bells.executions.notify_waiters(),
         // The next message of the same ticket and destination may have waited for this one.
-        Event::MessageQueued { .. } | Event::MessageDelivered { .. } | Event::MessageDead { .. } => bells.messages.notify_waiters(),
+        Event::MessageQueued { .. }
+        | Event::MessageDelivered { .. }
+        | Event::MessageDead { .. }
+        | Event::MessageRedelivered { .. }
+        | Event::EndpointEnabled { .. } => bells.messages.notify_waiters(),
         _ => {}
     }
 }

@@ -18,6 +18,8 @@ pub fn entry(metrics: &Metrics, event: &Event) {
         Event::RunbookDemoted { runbook, .. } => metrics.demotions.with_label_values(&[runbook.as_str()]).inc(),
         Event::DeliveryDeadLettered { .. } => metrics.dead_letters.inc(),
         Event::DeadLetterReplayed { .. } => metrics.dead_letters.dec(),
+        Event::EndpointDisabled { destination, .. } => metrics.endpoints_disabled.with_label_values(&[destination.as_str()]).set(1),
+        Event::EndpointEnabled { destination } => metrics.endpoints_disabled.with_label_values(&[destination.as_str()]).set(0),
         _ => {}
     }
 }

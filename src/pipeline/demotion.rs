@@ -17,7 +17,7 @@ use crate::{
     gate::{facts::PerMillion, sequential::Watch},
     pipeline::{
         error::{ActionError, Result},
-        say,
+        events, notices,
         service::Service,
         tell::{self, About},
     },
@@ -107,8 +107,15 @@ pub(crate) async fn demote(
     log(Event::ModeChanged { scope: Scope::Runbook(runbook.clone()).to_string(), from, to: Mode::Suggest });
     let decider = service.decider();
     let owner = decider.library().get(runbook).map_or("", |runbook| runbook.owner.as_str());
-    let event = say::demoted_event(runbook, digest, owner, &report, service.config.gate.error_limit);
-    tell::listeners(service, About::Nothing(tenant), now, change, event);
+    let limit = service.config.gate.error_limit;
+    tell::listeners(service, About::Nothing(tenant), now, change, events::demoted(runbook, digest, owner, &report, limit));
+    tell::chats(
+        service,
+        About::Nothing(tenant),
+        now,
+        change,
+        notices::demoted(runbook, owner, &report, limit, service.senders.public_url()),
+    );
     Ok(true)
 }
 

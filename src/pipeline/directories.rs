@@ -16,10 +16,7 @@ use reqwest::Method;
 use tokio::sync::Semaphore;
 
 use crate::{
-    config::{
-        directory::{Directory, DirectoryKind},
-        secret::Secret,
-    },
+    config::directory::{Directory, DirectoryKind},
     domain::{
         ambient::Ambient,
         look_up::{Answer, LookUp, Question},
@@ -28,7 +25,7 @@ use crate::{
     },
     execute::breaker::Breaker,
     gate::{requesters::Record, standing::Said},
-    outbound::{self, CallError, Client, Limits, Path, Request},
+    outbound::{self, CallError, Client, Limits, Path, Request, Target},
     telemetry::Metrics,
 };
 
@@ -60,7 +57,6 @@ struct Member {
     path: (String, Option<String>),
     query: Option<String>,
     field: Option<String>,
-    authorization: Option<Secret>,
     ttl: Duration,
     stale_limit: Duration,
     listed: Mutex<Memory<bool>>,
@@ -174,7 +170,9 @@ fn outcome(answer: &Answer, cached: bool) -> &'static str {
 impl Member {
     fn new(config: &Directory) -> Result<Self, String> {
         let limits = Limits { timeout: config.timeout.get(), response: config.response_limit };
-        let client = Client::new(&config.base_url, &config.allow_addresses, limits).map_err(|why| why.to_string())?;
+        let target = Target::new(&config.base_url, &config.allow_addresses, limits);
+        let target = target.auth(config.auth.as_ref()).tls(config.tls.as_ref()).proxy(config.proxy.as_ref());
+        let client = Client::to(target).map_err(|why| why.to_string())?;
         Path::parse(&config.path).map_err(|why| why.to_string())?;
         let path = match (&config.query, config.path.split_once("/*")) {
             (None, Some((before, after))) => (format!("{before}/"), Some(after.to_owned())),
@@ -186,7 +184,6 @@ impl Member {
             path,
             query: config.query.clone(),
             field: config.field.clone(),
-            authorization: config.auth.as_ref().map(crate::config::connector::ConnectorAuth::header),
             ttl: config.ttl.get(),
             stale_limit: config.stale_limit.get(),
             listed: Mutex::default(),
@@ -309,9 +306,6 @@ impl Member {
         };
         let mut request = Request::new(Method::GET, Some(Path::parse(&path).map_err(refused)?));
         request = request.header("accept", "application/json").map_err(refused)?;
-        if let Some(authorization) = &self.authorization {
-            request = request.secret_header("authorization", authorization.expose()).map_err(refused)?;
-        }
         request.query.extend(self.query.iter().map(|name| (name.clone(), value.to_owned())));
         Ok(request)
     }

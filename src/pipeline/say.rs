@@ -1,22 +1,15 @@
-//! What Sluicegate says to others: comments for the help desk and events for outgoing webhooks.
+//! What Sluicegate says to a help desk: comments. Events are in [`super::events`], notices in [`super::notices`].
 //!
 //! Pure. Everything said passes through redaction, for a comment may be read by more people than the ticket.
 
-use serde_json::json;
-
 use crate::{
     domain::{
-        digest::Digest,
         execution::{Execution, ExecutionState},
-        id::{OutboxId, TicketId},
-        name::{RunbookId, TenantId},
-        outbox::{Destination, Message, OutboxMessage, OutboxState},
+        outbox::Message,
         recommendation::Recommendation,
         ticket::Ticket,
-        time::Timestamp,
         verdict::Decision,
     },
-    gate::sequential::WatchReport,
     text::redact,
 };
 
@@ -83,6 +76,10 @@ pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &
     lines.push(link(ticket, public_url));
     let resolved = resolved && execution.state == ExecutionState::Succeeded;
     let tag = if execution.state == ExecutionState::Succeeded { "resolved" } else { "needs-person" };
+    after_run(ticket, &lines, resolved, tag)
+}
+
+fn after_run(ticket: &Ticket, lines: &[String], resolved: bool, tag: &str) -> Message {
     Message::WriteBack {
         external_id: ticket.report.external_id.clone(),
         comment: redact(&lines.join("\n")),
@@ -94,81 +91,23 @@ pub fn finished(ticket: &Ticket, execution: &Execution, resolved: bool, title: &
     }
 }
 
-/// The CloudEvents type and data of a decision.
-pub fn decision_event(ticket: &Ticket, recommendation: &Recommendation) -> Message {
-    let classification = &recommendation.classification;
-    Message::Event {
-        event_type: "ticket.triaged".to_owned(),
-        data: json!({
-            "ticket": ticket.id,
-            "source": ticket.source,
-            "external_id": ticket.report.external_id,
-            "recommendation": recommendation.id,
-            "category": classification.category.label,
-            "category_probability": classification.category.probability(),
-            "priority": classification.priority,
-            "risk": classification.risk,
-            "runbook": recommendation.runbook,
-            "decision": recommendation.verdict.decision,
-        }),
-    }
+/// The comment about a run that a person had taken back.
+pub fn undone(ticket: &Ticket, undo: &Execution, title: &str, public_url: &str) -> Message {
+    let mut lines = vec![match undo.state {
+        ExecutionState::RolledBack => format!("Undone: {title} was taken back. A person takes over."),
+        ExecutionState::InDoubt => {
+            format!("In doubt: {title} was to be taken back, and it is not known whether it was. A person must look.")
+        }
+        ExecutionState::Refused | ExecutionState::Cancelled => format!("Not undone: {title} stands as it is."),
+        _ => format!("Not undone: {title} could not be taken back. A person must look."),
+    }];
+    lines.extend(undo.steps.iter().filter_map(|step| step.detail.as_ref().map(|detail| format!("- {}: {detail}", step.step))));
+    lines.push(link(ticket, public_url));
+    after_run(ticket, &lines, false, "needs-person")
 }
 
-/// The CloudEvents type and data of a finished run.
-pub fn finished_event(ticket: &Ticket, execution: &Execution) -> Message {
-    Message::Event {
-        event_type: "execution.finished".to_owned(),
-        data: json!({
-            "ticket": ticket.id,
-            "source": ticket.source,
-            "external_id": ticket.report.external_id,
-            "execution": execution.id,
-            "runbook": execution.runbook,
-            "state": execution.state,
-        }),
-    }
-}
-
-/// The CloudEvents type and data of a runbook that lost its automation. `limit` is the error rate it may have.
-pub fn demoted_event(runbook: &RunbookId, digest: &Digest, owner: &str, report: &WatchReport, limit: f64) -> Message {
-    Message::Event {
-        event_type: "runbook.demoted".to_owned(),
-        data: json!({
-            "runbook": runbook,
-            "digest": digest,
-            "owner": owner,
-            "outcomes": report.outcomes,
-            "wrong": report.wrong,
-            "limit": limit,
-        }),
-    }
-}
-
-/// A message put in the outbox.
-pub fn queued(
-    tenant: TenantId,
-    ticket: Option<TicketId>,
-    id: OutboxId,
-    destination: Destination,
-    message: Message,
-    now: Timestamp,
-) -> OutboxMessage {
-    OutboxMessage {
-        form: OutboxMessage::FORM,
-        id,
-        tenant,
-        ticket,
-        destination,
-        message,
-        state: OutboxState::Waiting,
-        attempts: 0,
-        created_at: now,
-        next_attempt_at: now,
-        last_error: None,
-    }
-}
-
-fn link(ticket: &Ticket, public_url: &str) -> String {
+/// Where people see the ticket and decide.
+pub(super) fn link(ticket: &Ticket, public_url: &str) -> String {
     format!("{}/v1/tickets/{}", public_url.trim_end_matches('/'), ticket.id)
 }
 

@@ -15,13 +15,15 @@ use super::{
     passwords::Passwords,
     reload::Loads,
     shape,
+    workers::digest::SeenTo,
 };
 use crate::{
     config::{self, Config},
     domain::{
         ambient::Ambient,
         digest::Digest,
-        id::{RecommendationId, TicketId},
+        execution::Execution,
+        id::{ExecutionId, RecommendationId, TicketId},
         name::TenantId,
         principal::{Principal, Role},
         recommendation::{Recommendation, RecommendationState},
@@ -64,6 +66,8 @@ pub struct Service {
     pub key: Signer,
     pub bells: Bells,
     pub passwords: Passwords,
+    /// Which digests were seen to.
+    pub digests: SeenTo,
     /// How loading each part went.
     pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
@@ -120,6 +124,7 @@ impl Service {
             key,
             bells: Bells::default(),
             passwords: Passwords::default(),
+            digests: SeenTo::default(),
             loads,
             decider: RwLock::new(Arc::new(decider)),
         }
@@ -168,6 +173,12 @@ impl Service {
     /// Not in this tenant.
     pub async fn recommendation(&self, tenant: &TenantId, id: RecommendationId) -> Result<Recommendation> {
         self.store.recommendation(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "recommendation", id: id.to_string() })
+    }
+
+    /// # Errors
+    /// Not in this tenant.
+    pub async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Execution> {
+        self.store.execution(tenant, id).await?.ok_or_else(|| ActionError::NotFound { what: "execution", id: id.to_string() })
     }
 
     /// # Errors

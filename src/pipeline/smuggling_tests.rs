@@ -22,9 +22,10 @@ use crate::{
         digest::Digest,
         execution::{Execution, ExecutionState},
         id::{ExecutionId, RecommendationId, TicketId},
-        name::{ParameterName, TenantId},
+        name::TenantId,
         principal::Actor,
         runbook::{Directory, Runbook, Step},
+        template,
         time::Timestamp,
         untrusted::Untrusted,
     },
@@ -203,7 +204,7 @@ impl Bench {
             recommendation: RecommendationId::new(at, nth),
             runbook: runbook.id.clone(),
             runbook_digest: runbook.digest,
-            parameters: values(value),
+            parameters: BTreeMap::from([("v".parse().unwrap(), value.to_owned())]),
             target: Digest::of(b"t"),
             requester: None,
             started_by: Actor::Engine,
@@ -213,6 +214,9 @@ impl Bench {
             created_at: at,
             not_before: at,
             finished_at: None,
+            cancel: None,
+            undoes: None,
+            undone_by: None,
         };
         self.store.put_ticket(execution.ticket, at).await;
         self.store.put(Write::Execution(Box::new(execution.clone()))).await;
@@ -223,8 +227,8 @@ impl Bench {
     }
 }
 
-fn values(value: &str) -> BTreeMap<ParameterName, String> {
-    BTreeMap::from([(ParameterName::new("v").unwrap(), value.to_owned())])
+fn values(value: &str) -> template::Values {
+    [("v".parse().unwrap(), template::Value::Text(value.to_owned()))].into_iter().collect()
 }
 
 /// One runbook a place, with the slot asked of label, attribute and text in turn.
@@ -251,11 +255,14 @@ fn escaped(value: &str) -> String {
 }
 
 /// Whether the one call that arrived is the runbook's, with `value` in its one place.
-fn intended(place: &str, value: &str, (method, target, body): &(String, String, Vec<u8>)) -> bool {
+fn intended(kind: &str, place: &str, value: &str, (method, target, body): &(String, String, Vec<u8>)) -> bool {
     let (wanted, sent) = match place {
         "path" => (format!("/t/{}/run", escaped(value)), None),
         "query" => (format!("/t?q={}", escaped(value)), None),
-        _ => ("/t".to_owned(), Some(json!({"v": value, "n": [1, value]}))),
+        _ => {
+            let value = if kind.starts_with("integer") { json!(value.parse::<i64>().unwrap()) } else { json!(value) };
+            ("/t".to_owned(), Some(json!({"v": value, "n": [1, value]})))
+        }
     };
     let told: Option<Value> = if body.is_empty() { None } else { Some(serde_json::from_slice(body).unwrap()) };
     method == "POST" && *target == wanted && told == sent
@@ -317,7 +324,7 @@ async fn a_smuggled_value_arrives_as_the_validated_value_in_its_one_place_or_not
                         assert!(calls.is_empty() && state != ExecutionState::Succeeded, "{kind} {calls:?}");
                         continue;
                     }
-                    assert!(calls.len() == 1 && intended(place, good, &calls[0]), "{kind} {place} {form:?}: {calls:?}");
+                    assert!(calls.len() == 1 && intended(kind, place, good, &calls[0]), "{kind} {place} {form:?}: {calls:?}");
                     *arrived.entry((kind, place)).or_default() += 1;
                 }
             }
@@ -344,7 +351,7 @@ async fn a_value_that_got_past_validation_still_cannot_leave_its_place() {
                 };
                 let _ = bench.connectors.call(step, &prepared, None, None, || Timestamp::from_millis(0)).await;
                 let calls = std::mem::take(&mut *bench.seen.0.lock().unwrap());
-                assert!(calls.len() == 1 && intended(place, &form, &calls[0]), "{place} {form:?}: {calls:?}");
+                assert!(calls.len() == 1 && intended("string(40)", place, &form, &calls[0]), "{place} {form:?}: {calls:?}");
                 sent += 1;
             }
         }

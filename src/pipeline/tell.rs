@@ -1,17 +1,18 @@
 //! Messages put into the change that they speak of, so that they are sent exactly when it happened.
 
-use super::{say, service::Service};
+use super::{events, notices, say, service::Service};
 use crate::{
     domain::{
-        entry::{Entry, Event},
-        id::{OutboxId, TicketId},
+        execution::Execution,
+        id::TicketId,
         name::TenantId,
         outbox::{Destination, Message},
-        principal::Actor,
+        recommendation::Recommendation,
         ticket::Ticket,
         time::Timestamp,
     },
-    store::change::{Change, Write},
+    notify,
+    store::change::Change,
 };
 
 /// What a message is about, and whose it is.
@@ -38,6 +39,28 @@ impl About<'_> {
     }
 }
 
+/// Everything that a decision makes others hear of: help desk, webhooks, chats.
+pub(crate) fn decided(service: &Service, ticket: &Ticket, recommendation: &Recommendation, now: Timestamp, change: &mut Change) {
+    let (about, public_url) = (About::Ticket(ticket), &service.config.server.public_url);
+    help_desk(service, ticket, now, change, || say::decision(ticket, recommendation, public_url));
+    listeners(service, about, now, change, events::triaged(ticket, recommendation));
+    if let Some(event) = events::recommended(ticket, recommendation) {
+        listeners(service, about, now, change, event);
+    }
+    if let Some(notice) = notices::proposal(ticket, recommendation, public_url) {
+        chats(service, about, now, change, notice);
+    }
+}
+
+/// Tells webhooks and chats of the end of a run; `title` is its runbook's.
+pub(crate) fn run_ended(service: &Service, ticket: &Ticket, execution: &Execution, title: &str, now: Timestamp, change: &mut Change) {
+    let about = About::Ticket(ticket);
+    listeners(service, about, now, change, events::finished(ticket, execution));
+    if let Some(notice) = notices::run_ended(ticket, execution, title, &service.config.server.public_url) {
+        chats(service, about, now, change, notice);
+    }
+}
+
 /// Queues a comment for the ticket's help desk, where results can go back to it.
 pub(crate) fn help_desk(service: &Service, ticket: &Ticket, now: Timestamp, change: &mut Change, comment: impl FnOnce() -> Message) {
     if service.senders.writes_back_to(&ticket.source) {
@@ -53,10 +76,14 @@ pub(crate) fn listeners(service: &Service, about: About<'_>, now: Timestamp, cha
     }
 }
 
+/// Queues a notice for every chat of the tenant that wants its occasion.
+pub(crate) fn chats(service: &Service, about: About<'_>, now: Timestamp, change: &mut Change, notice: Message) {
+    let Message::Notice(said) = &notice else { return };
+    for destination in service.senders.chats_for(about.tenant(), said.occasion) {
+        queue(service, about, now, change, destination, notice.clone());
+    }
+}
+
 fn queue(service: &Service, about: About<'_>, now: Timestamp, change: &mut Change, destination: Destination, message: Message) {
-    let id = OutboxId::new(now, service.ambient.random());
-    let message = say::queued(about.tenant().clone(), about.ticket(), id, destination, message, now);
-    let queued = Event::MessageQueued { message: message.id, ticket: message.ticket, destination: message.destination.key() };
-    change.entries.push(Entry::new(message.tenant.clone(), now, Actor::Engine, queued));
-    change.writes.push(Write::Message(Box::new(message)));
+    notify::queue::queue(&*service.ambient, now, change, about.tenant(), about.ticket(), destination, message);
 }

@@ -6,6 +6,7 @@
 use super::{
     decider::Decider,
     error::Result,
+    events,
     service::Service,
     tell::{self, About},
 };
@@ -13,7 +14,6 @@ use crate::{
     domain::{
         approval::{PreApproval, Voided},
         entry::{Entry, Event},
-        outbox::Message,
         principal::Actor,
     },
     store::{
@@ -21,9 +21,6 @@ use crate::{
         interface::StoreError,
     },
 };
-
-/// The event's CloudEvents type.
-pub const VOIDED: &str = "pre_approval.voided";
 
 /// Marks every standing pre-approval whose runbook is not at the approved version in `decider`. Returns how many.
 ///
@@ -61,19 +58,7 @@ async fn void(
         entries: vec![Entry::new(tenant.clone(), now, Actor::Engine, event)],
         ..Change::default()
     };
-    let message = Message::Event {
-        event_type: VOIDED.to_owned(),
-        data: serde_json::json!({
-            "pre_approval": record.id,
-            "runbook": record.runbook,
-            // Of a runbook that was withdrawn nobody can say who owned it.
-            "owner": owner,
-            "approver": record.approver,
-            "approved": record.digest,
-            "current": current,
-        }),
-    };
-    tell::listeners(service, About::Nothing(&tenant), now, &mut change, message);
+    tell::listeners(service, About::Nothing(&tenant), now, &mut change, events::voided(&record, current, owner));
     record.voided = Some(Voided { at: now, current });
     tracing::warn!(runbook = %record.runbook, pre_approval = %record.id, "the runbook changed, so its pre-approval is void");
     change.writes.push(Write::PreApproval(record));

@@ -287,6 +287,7 @@ fn sheet(number: usize, document: Document) -> Result<Sheet, String> {
         parameters: BTreeMap::new(),
         risk: Risk::High,
         reversible: false,
+        time_limit: Runbook::USUAL_TIME_LIMIT,
         steps: Vec::new(),
         examples: Examples::default(),
         digest: Digest::of(document.body.as_bytes()),

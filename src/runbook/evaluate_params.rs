@@ -180,6 +180,7 @@ fn runbook(row: &Row, open: bool) -> Result<Runbook, String> {
         parameters,
         risk: Risk::High,
         reversible: false,
+        time_limit: Runbook::USUAL_TIME_LIMIT,
         steps: Vec::new(),
         examples: Examples::default(),
         body: String::new(),

@@ -48,6 +48,7 @@ pub enum Rule {
     UnknownConnector,
     UnknownOwner,
     UndeclaredParameter,
+    UndeclaredOutput,
     UnusedParameter,
     UnfindableParameter,
     ChangeWithoutVerify,

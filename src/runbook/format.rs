@@ -30,6 +30,7 @@ pub(crate) struct Written {
     pub risk: Spanned<String>,
     pub reversible: Option<Spanned<bool>>,
     pub irreversible: Option<Spanned<bool>>,
+    pub time_limit: Option<Spanned<String>>,
     #[serde(default)]
     pub steps: Vec<Spanned<WrittenStep>>,
     #[serde(default)]
@@ -96,6 +97,17 @@ pub(crate) struct WrittenStep {
     #[serde(default)]
     pub idempotent: bool,
     pub rollback: Option<Spanned<String>>,
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Spanned<WrittenOutput>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenOutput {
+    pub value: Spanned<String>,
+    #[serde(rename = "type")]
+    pub kind: Spanned<String>,
+    pub pattern: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -18,12 +18,15 @@ use super::{
     query::text_query,
 };
 use crate::domain::{
-    name::ParameterName,
-    runbook::{ParameterSource, ParameterType, StepKind},
+    name::{OutputName, ParameterName, StepId},
+    runbook::{ParameterSource, ParameterType, Step, StepKind},
+    template::Hole,
 };
 
 /// Longer than this and a person had better look than a machine go on polling.
 const LONGEST_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// The same for a job at the other side, which is looked at less often.
+const LONGEST_JOB: Duration = Duration::from_secs(60 * 60);
 /// Examples wanted of a runbook with steps; fewer is a warning.
 const EXAMPLES_WANTED: usize = 6;
 
@@ -142,18 +145,19 @@ impl Check<'_> {
                 _ => {}
             }
             let within_at = sheet.places.withins.get(&step.id).copied().unwrap_or_default();
-            if step.within > LONGEST_WITHIN {
+            let longest = if step.kind == StepKind::Verify { LONGEST_WITHIN } else { LONGEST_JOB };
+            if step.within > longest {
                 let message = format!("step `{}` may poll for {} minutes", step.id, step.within.as_secs() / 60);
                 self.error(
                     within_at,
                     Rule::OverLongWithin,
                     message,
-                    format!("write at most `{}m`: what takes longer, a person looks at", LONGEST_WITHIN.as_secs() / 60),
+                    format!("write at most `{}m`: what takes longer, a person looks at", longest.as_secs() / 60),
                 );
             }
-            if !step.within.is_zero() && step.kind != StepKind::Verify {
-                let message = format!("step `{}` is no `verify` and has `within`", step.id);
-                self.error(within_at, Rule::BadValue, message, "remove it: only a verify is polled");
+            if !step.within.is_zero() && step.kind == StepKind::Precheck {
+                let message = format!("step `{}` is a `precheck` and has `within`", step.id);
+                self.error(within_at, Rule::BadValue, message, "remove it: a precheck looks once");
             }
         }
     }
@@ -164,14 +168,21 @@ impl Check<'_> {
         let mut used: BTreeSet<&ParameterName> = BTreeSet::new();
         for step in &runbook.steps {
             for hole in step.with.holes() {
-                used.insert(hole);
-                if !runbook.parameters.contains_key(hole) {
+                let name = match hole {
+                    Hole::Parameter(name) => name,
+                    Hole::Output { step: giver, output } => {
+                        self.output(step, giver, output);
+                        continue;
+                    }
+                };
+                used.insert(name);
+                if !runbook.parameters.contains_key(name) {
                     let at = sheet.places.steps.get(&step.id).copied().unwrap_or_default();
-                    let hint = match nearest(hole.as_str(), runbook.parameters.keys().map(|name| name.as_str())) {
+                    let hint = match nearest(name.as_str(), runbook.parameters.keys().map(|name| name.as_str())) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("declare `{hole}` under `parameters`"),
+                        None => format!("declare `{name}` under `parameters`"),
                     };
-                    let message = format!("step `{}` uses the parameter `{hole}`, which is not declared", step.id);
+                    let message = format!("step `{}` uses the parameter `{name}`, which is not declared", step.id);
                     self.error(at, Rule::UndeclaredParameter, message, hint);
                 }
             }
@@ -193,6 +204,33 @@ impl Check<'_> {
                 let message = format!("any word could be the {} `{name}`, so none can be taken from text", parameter.kind.as_str());
                 self.error(at, Rule::UnfindableParameter, message, "give it a `pattern` or a `one_of` list");
             }
+        }
+    }
+
+    /// A step may use what a step that has run before it gave: prechecks run first, then changes, then verify steps; a
+    /// rollback runs after any of them.
+    fn output(&mut self, user: &Step, giver: &StepId, output: &OutputName) {
+        let sheet = self.sheet;
+        let at = sheet.places.steps.get(&user.id).copied().unwrap_or_default();
+        let steps = &sheet.runbook.steps;
+        let place = |id: &StepId| steps.iter().position(|step| &step.id == id).map(|index| (steps[index].kind, index));
+        let runs_before = match (place(giver), place(&user.id)) {
+            (Some(before), Some(after)) => before < after && before.0 != StepKind::Rollback,
+            _ => false,
+        };
+        let declared = sheet.runbook.step(giver).is_some_and(|step| step.outputs.contains_key(output));
+        let hole = format!("{{{{{giver}.{output}}}}}");
+        if !declared {
+            let message = format!("step `{}` uses `{hole}`, which no step gives", user.id);
+            self.error(
+                at,
+                Rule::UndeclaredOutput,
+                message,
+                format!("add `outputs: {{{output}: {{value: …, type: …}}}}` to a step `{giver}`"),
+            );
+        } else if !runs_before {
+            let message = format!("step `{}` uses `{hole}`, and `{giver}` does not run before it", user.id);
+            self.error(at, Rule::UndeclaredOutput, message, "prechecks run first, then changes, then verify steps, in the order written");
         }
     }
 

@@ -196,7 +196,40 @@ fn lint_refuses_an_over_long_within() {
     refuses(&verify("901s"), Rule::OverLongWithin, (7, 74), "write at most `15m`");
     refuses(&verify("1d"), Rule::OverLongWithin, (7, 74), "may poll for 1440 minutes");
     accepts(&verify("15m"));
-    refuses(&verify("15m").replace("verify", "precheck"), Rule::BadValue, (7, 76), "remove it: only a verify is polled");
+    refuses(&verify("15m").replace("verify", "precheck"), Rule::BadValue, (7, 76), "remove it: a precheck looks once");
+    let job = |within: &str| {
+        format!(
+            "steps:\n  - {{id: c, kind: change, use: automation.post, with: {{path: /x}}, rollback: u, within: {within}}}\n{VERIFY}\n  - {{id: u, kind: rollback, use: automation.post, with: {{path: /x}}}}"
+        )
+    };
+    accepts(&job("60m"));
+    refuses(&job("61m"), Rule::OverLongWithin, (7, 88), "write at most `60m`");
+}
+
+#[test]
+fn lint_refuses_an_output_that_no_earlier_step_gives() {
+    let steps = |gives: &str, uses: &str| {
+        format!(
+            "irreversible: true\nsteps:\n  - {{id: look, kind: precheck, use: automation.get, with: {{path: /x}}{gives}}}\n  - {{id: act, kind: change, use: automation.post, with: {{path: '/x/{uses}'}}}}\n{VERIFY}"
+        )
+    };
+    let gives = ", outputs: {node: {value: body.node, type: 'string(20)'}}";
+    accepts(&steps(gives, "{{look.node}}"));
+    refuses(&steps("", "{{look.node}}"), Rule::UndeclaredOutput, (9, 5), "add `outputs: {node:");
+    refuses(&steps(gives, "{{look.nodes}}"), Rule::UndeclaredOutput, (9, 5), "which no step gives");
+    refuses(&steps(gives, "{{act.node}}"), Rule::UndeclaredOutput, (9, 5), "which no step gives");
+    let before = "irreversible: true\nsteps:\n  - {id: act, kind: change, use: automation.post, with: {path: '/x/{{v.n}}'}}\n  - {id: v, kind: verify, use: automation.get, with: {path: /x}, outputs: {n: {value: body.n, type: uuid}}}";
+    refuses(before, Rule::UndeclaredOutput, (8, 5), "prechecks run first");
+    for (odd, rule) in [
+        (", outputs: {node: {value: 'bdy.node', type: uuid}}", Rule::BadExpectation),
+        (", outputs: {node: {value: body.node, type: integer}}", Rule::BadValue),
+        (", outputs: {node: {value: body.node, type: text}}", Rule::BadValue),
+        (", outputs: {node: {value: body.node, type: uuid, pattern: '('}}", Rule::BadPattern),
+        (", outputs: {'no de': {value: body.node, type: uuid}}", Rule::BadValue),
+    ] {
+        let found = parse("x.md", file("x", &steps(odd, "x")).as_bytes(), &|_| Err("no lists".to_owned())).unwrap_err();
+        assert_eq!(found[0].rule, rule, "{odd}: {found:?}");
+    }
 }
 
 #[test]

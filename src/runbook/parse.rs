@@ -154,6 +154,7 @@ impl Assembly<'_> {
             self.check(text, |text| text.parse().map_err(|_| format!("`{text}` is not a day: write it like `2026-11-01`")))
         });
         let review_every = written.review_every.as_ref().and_then(|text| self.check(text, wording::duration));
+        let time_limit = written.time_limit.as_ref().and_then(|text| self.check(text, wording::time_limit));
         let (reversible, irreversible) = self.reversibility(&written);
         let triggers = self.triggers(&written);
         let compiled = Compiled::new(&triggers).ok();
@@ -182,6 +183,7 @@ impl Assembly<'_> {
             parameters,
             risk,
             reversible,
+            time_limit: time_limit.unwrap_or(Runbook::USUAL_TIME_LIMIT),
             steps,
             examples,
             body: body.trim().to_owned(),

@@ -184,6 +184,7 @@ pub(crate) fn read(file: &str, yaml: Option<&str>, body: &str, above: u64, diges
         // Nobody classed it; it has no steps, and a person reads it.
         risk: Risk::High,
         reversible: false,
+        time_limit: Runbook::USUAL_TIME_LIMIT,
         steps: Vec::new(),
         examples: Examples::default(),
         body: body.trim().to_owned(),

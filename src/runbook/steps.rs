@@ -1,25 +1,24 @@
 //! One step as written to one step as the engine runs it; its `expect` compiles now or the file is refused.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_saphyr::Spanned;
 
 use super::{
+    expression::Expression,
     finding::{Finding, Place, Rule},
-    format::{WrittenStep, place},
+    format::{WrittenOutput, WrittenStep, place},
     parse::no_template,
-    wording,
+    triggers, wording,
 };
 use crate::domain::{
-    name::{ConnectorName, StepId},
-    runbook::{Argument, Step, StepKind},
+    name::{ConnectorName, OutputName, StepId},
+    runbook::{Output, Step, StepKind},
+    template::Argument,
 };
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
-/// What `expect` may look at.
-const ANSWER: [&str; 3] = ["status", "headers", "body"];
-const LONGEST_EXPECTATION: usize = 1_000;
 
 pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, Finding> {
     let step = &written.value;
@@ -48,7 +47,7 @@ pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, F
     sound_texts(&step.with).map_err(|why| bad(place(written), format!("in `with` of step `{id}`: {why}")))?;
     let with = Argument::parse(&step.with).map_err(|why| bad(place(written), format!("in `with` of step `{id}`: {why}")))?;
     if let Some(expect) = &step.expect {
-        expectation(&expect.value).map_err(|why| Finding::error(file, place(expect), Rule::BadExpectation, why))?;
+        expression(&expect.value).map_err(|why| Finding::error(file, place(expect), Rule::BadExpectation, why))?;
     }
     let time = |text: &Option<Spanned<String>>, default: Duration| match text {
         Some(text) => wording::duration(&text.value).map_err(|why| bad(place(text), why)),
@@ -59,6 +58,7 @@ pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, F
         let at = step.timeout.as_ref().map_or(place(written), place);
         return Err(bad(at, format!("a step's timeout is between 1s and {}s", LONGEST_TIMEOUT.as_secs())));
     }
+    let outputs = outputs(file, &id, &step.outputs)?;
     let rollback = match &step.rollback {
         Some(name) => Some(StepId::new(name.value.as_str()).map_err(|why| bad(place(name), why.to_string()))?),
         None => None,
@@ -74,6 +74,7 @@ pub(crate) fn read(file: &str, written: &Spanned<WrittenStep>) -> Result<Step, F
         within: time(&step.within, Duration::ZERO)?,
         idempotent: step.idempotent,
         rollback,
+        outputs,
     })
 }
 
@@ -91,49 +92,29 @@ fn sound_texts(with: &serde_json::Value) -> Result<(), String> {
     }
 }
 
-/// Compiles CEL and looks at the names it uses, so that a misspelt one fails at load and not at two in the morning.
-fn expectation(source: &str) -> Result<(), String> {
-    if source.len() > LONGEST_EXPECTATION {
-        return Err(format!("the expectation is longer than {LONGEST_EXPECTATION} bytes"));
-    }
+/// Compiles it, so that a misspelt name fails at load and not at two in the morning.
+fn expression(source: &str) -> Result<(), String> {
     if source.contains("{{") {
         return Err(no_template(source));
     }
-    let program = cel::Program::compile(source).map_err(|why| {
-        let why = why.to_string();
-        format!("`{source}` is not CEL: {}", why.lines().next().unwrap_or("it does not parse").trim())
-    })?;
-    let references = program.references();
-    let bound = bound_by_macros(source);
-    // Names with `@` are the macros' own accumulators.
-    let known = |name: &str| ANSWER.contains(&name) || name.starts_with('@') || bound.contains(&name);
-    let mut unknown: Vec<&str> = references.variables().into_iter().filter(|name| !known(name)).collect();
-    unknown.sort_unstable();
-    match unknown.first() {
-        Some(name) => Err(format!("`{name}` is not known in an expectation: there are `status`, `headers` and `body`")),
-        None => Ok(()),
-    }
+    Expression::compile(source).map(|_| ())
 }
 
-/// The variables that `all`, `exists`, `map` and their like bring in: the first word after the opening bracket.
-fn bound_by_macros(source: &str) -> Vec<&str> {
-    [".all(", ".exists(", ".exists_one(", ".map(", ".filter("]
+fn outputs(file: &str, step: &StepId, written: &BTreeMap<String, Spanned<WrittenOutput>>) -> Result<BTreeMap<OutputName, Output>, Finding> {
+    written
         .iter()
-        .flat_map(|opening| source.split(opening).skip(1))
-        .filter_map(|rest| rest.split_once(',').map(|(name, _)| name.trim()))
+        .map(|(name, entry)| {
+            let at = place(entry);
+            let output = &entry.value;
+            let bad = |at: Place, why: String| Finding::error(file, at, Rule::BadValue, format!("output `{name}` of step `{step}`: {why}"));
+            let name = OutputName::new(name.as_str()).map_err(|why| bad(at, why.to_string()))?;
+            expression(&output.value.value).map_err(|why| Finding::error(file, place(&output.value), Rule::BadExpectation, why))?;
+            let kind = wording::output_type(&output.kind).map_err(|why| bad(place(&output.kind), why))?;
+            if let Some(pattern) = &output.pattern {
+                triggers::compile(&pattern.value).map_err(|why| Finding::error(file, place(pattern), Rule::BadPattern, why))?;
+            }
+            let pattern = output.pattern.as_ref().map(|pattern| pattern.value.clone());
+            Ok((name, Output { value: output.value.value.clone(), kind, pattern }))
+        })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::expectation;
-
-    #[test]
-    fn expectations_compile_and_name_only_the_answer() {
-        assert_eq!(expectation("status == 200 && body.state == \"healthy\""), Ok(()));
-        assert_eq!(expectation("body.nodes.all(n, n.ready)"), Ok(()));
-        for bad in ["status ==", "status == 200 &&", "stauts == 200", "", "body.state = 1"] {
-            assert!(expectation(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -57,8 +57,9 @@ pub fn validate(parameter: &Parameter, value: &str) -> Result<Vec<String>, Strin
 }
 
 /// A parameter with its pattern compiled once, for the many words of a text.
-pub(crate) struct Validator<'a> {
-    parameter: &'a Parameter,
+pub struct Validator<'a> {
+    kind: &'a ParameterType,
+    pattern: Option<&'a str>,
     whole: Option<Regex>,
 }
 
@@ -66,21 +67,26 @@ impl<'a> Validator<'a> {
     /// # Errors
     /// A pattern that is no regular expression; parsing has refused those already.
     pub(crate) fn new(parameter: &'a Parameter) -> Result<Self, String> {
+        Self::of(&parameter.kind, parameter.pattern.as_deref())
+    }
+
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(kind: &'a ParameterType, pattern: Option<&'a str>) -> Result<Self, String> {
         // Wrapped, so that a pattern that forgot its anchors, or one of its branches, still decides the whole value.
-        let whole = parameter.pattern.as_ref().map(|pattern| Regex::new(&format!("\\A(?:{pattern})\\z"))).transpose();
-        Ok(Self { parameter, whole: whole.map_err(|_| "its pattern is not a regular expression".to_owned())? })
+        let whole = pattern.map(|pattern| Regex::new(&format!("\\A(?:{pattern})\\z"))).transpose();
+        Ok(Self { kind, pattern, whole: whole.map_err(|_| "its pattern is not a regular expression".to_owned())? })
     }
 
     /// Type and pattern; whether the value exists is asked afterwards.
     ///
     /// # Errors
     /// As [`validate`].
-    pub(crate) fn form(&self, value: &str) -> Result<Vec<String>, String> {
-        let parameter = self.parameter;
+    pub fn form(&self, value: &str) -> Result<Vec<String>, String> {
         charset(value)?;
-        typed(&parameter.kind, value)?;
-        let mut passed = vec![described(&parameter.kind)];
-        if let (Some(whole), Some(pattern)) = (&self.whole, &parameter.pattern) {
+        typed(self.kind, value)?;
+        let mut passed = vec![described(self.kind)];
+        if let (Some(whole), Some(pattern)) = (&self.whole, self.pattern) {
             if !whole.is_match(value) {
                 return Err(format!("it does not match the pattern `{pattern}`"));
             }

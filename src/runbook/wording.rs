@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use serde_saphyr::Spanned;
+
 use super::{format::WrittenParameter, validate};
 use crate::domain::runbook::{ParameterSource, ParameterType};
 
@@ -28,6 +30,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit).filter(|seconds| *seconds <= 3_650 * 86_400).map(Duration::from_secs).ok_or_else(refuse)
 }
 
+/// How long a run may take in all.
+pub(crate) fn time_limit(text: &str) -> Result<Duration, String> {
+    /// A lease on a run lasts longer than this, and what takes longer a person looks at.
+    const LONGEST: Duration = Duration::from_secs(90 * 60);
+    let length = duration(text)?;
+    if length.is_zero() || length > LONGEST {
+        return Err(format!("a time limit is between 1s and {}m, not `{text}`", LONGEST.as_secs() / 60));
+    }
+    Ok(length)
+}
+
 /// `label:NAME`, `attribute:NAME`, `requester`, `text`.
 pub(crate) fn source(text: &str) -> Result<ParameterSource, String> {
     match text.split_once(':') {
@@ -41,6 +54,23 @@ pub(crate) fn source(text: &str) -> Result<ParameterSource, String> {
 
 /// Names of the types, for messages and near misses.
 pub(crate) const TYPES: [&str; 10] = ["hostname", "ip", "email", "username", "uuid", "integer", "duration", "enum", "path", "string"];
+
+/// The type of an output with its bounds in one text, like `integer(1..50)`.
+pub(crate) fn output_type(kind: &Spanned<String>) -> Result<ParameterType, String> {
+    parameter_type(&WrittenParameter {
+        kind: kind.clone(),
+        from: Vec::new(),
+        pattern: None,
+        one_of: None,
+        required: true,
+        description: None,
+        min: None,
+        max: None,
+        values: Vec::new(),
+        under: Vec::new(),
+        max_length: None,
+    })
+}
 
 /// The type of a parameter with its bounds, from `type: integer(1..50)` or `type: integer` with `min` and `max`.
 pub(crate) fn parameter_type(written: &WrittenParameter) -> Result<ParameterType, String> {

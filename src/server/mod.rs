@@ -12,12 +12,12 @@ mod body;
 mod golden;
 mod layers;
 mod limits;
+mod masked;
 mod page;
 mod parameters;
 mod problem;
 mod roles;
 mod router;
-mod tree;
 
 pub use application::{Application, ServeError};
 pub use problem::{KINDS, Kind};

@@ -13,6 +13,7 @@ use crate::domain::{
     delivery::{DeadLetter, Delivery},
     digest::Digest,
     dual_authorization::DualAuthorization,
+    endpoint::Endpoint,
     entry::Entry,
     execution::Execution,
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
@@ -31,6 +32,17 @@ pub struct Change {
     pub expect: Vec<Expectation>,
     pub writes: Vec<Write>,
     pub entries: Vec<Entry>,
+}
+
+impl Change {
+    /// Both, as one change.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.expect.extend(other.expect);
+        self.writes.extend(other.writes);
+        self.entries.extend(other.entries);
+        self
+    }
 }
 
 /// Something that must hold when the change commits; the first that does not gives a [`Conflict`].
@@ -65,6 +77,17 @@ pub enum Expectation {
     MessageAttempts {
         message: OutboxId,
         attempts: u32,
+    },
+    /// The message was delivered or given up after exactly so many sends.
+    MessageSettled {
+        message: OutboxId,
+        attempts: u32,
+    },
+    /// The webhook endpoint has exactly this revision; 0 when nothing is stored of it.
+    EndpointRevision {
+        tenant: TenantId,
+        destination: String,
+        revision: u64,
     },
     ModesRevision {
         tenant: TenantId,
@@ -125,6 +148,14 @@ pub enum Write {
     Recommendation(Box<Recommendation>),
     Execution(Box<Execution>),
     Message(Box<OutboxMessage>),
+    /// With a change from or to disabled, every waiting message of the endpoint is held back or let go.
+    Endpoint(Endpoint),
+    /// Something arrived at the endpoint: one that was failing works again. One that is disabled stays so, and of one
+    /// that worked nothing is written.
+    EndpointWorks {
+        tenant: TenantId,
+        destination: String,
+    },
     PreApproval(PreApproval),
     Modes {
         tenant: TenantId,

@@ -28,8 +28,9 @@ use crate::domain::{
     delivery::{DeadLetter, Delivery},
     digest::Digest,
     dual_authorization::DualAuthorization,
+    endpoint::Endpoint,
     entry::Entry,
-    execution::Execution,
+    execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
@@ -143,7 +144,7 @@ macro_rules! delegate {
 delegate! {
     claim_tickets(now: Timestamp, lease: Duration, limit: usize) -> Vec<Ticket>;
     claim_executions(now: Timestamp, lease: Duration, limit: usize) -> Vec<Execution>;
-    claim_messages(now: Timestamp, lease: Duration, limit: usize) -> Vec<OutboxMessage>;
+    claim_messages(now: Timestamp, lease: Duration, limit: usize, each: usize) -> Vec<OutboxMessage>;
     expired_recommendations(now: Timestamp, limit: usize) -> Vec<Recommendation>;
     standing_pre_approvals() -> Vec<PreApproval>;
     release_ticket(ticket: TicketId) -> ();
@@ -161,9 +162,13 @@ delegate! {
     recommendation_for(tenant: &TenantId, ticket: TicketId) -> Option<Recommendation>;
     recommendations(tenant: &TenantId, state: Option<RecommendationState>, page: Page<RecommendationId>) -> Vec<Recommendation>;
     execution(tenant: &TenantId, id: ExecutionId) -> Option<Execution>;
+    executions(tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Vec<Execution>;
     executions_for(tenant: &TenantId, ticket: TicketId) -> Vec<Execution>;
+    message(tenant: &TenantId, id: OutboxId) -> Option<OutboxMessage>;
     messages(tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Vec<OutboxMessage>;
     messages_for(tenant: &TenantId, ticket: TicketId) -> Vec<OutboxMessage>;
+    endpoint(tenant: &TenantId, destination: &str) -> Option<Endpoint>;
+    endpoints(tenant: &TenantId) -> Vec<Endpoint>;
     pre_approvals(tenant: &TenantId, runbook: Option<&RunbookId>) -> Vec<PreApproval>;
     modes(tenant: &TenantId) -> Modes;
     cap_use(tenant: &TenantId, runbook: &RunbookId, target: &Digest, requester: Option<&Digest>, now: Timestamp) -> CapUse;

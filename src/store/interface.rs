@@ -20,8 +20,9 @@ use crate::domain::{
     delivery::{DeadLetter, Delivery},
     digest::Digest,
     dual_authorization::DualAuthorization,
+    endpoint::Endpoint,
     entry::Entry,
-    execution::Execution,
+    execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
@@ -133,9 +134,10 @@ pub trait Store: Send + Sync + 'static {
     async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>>;
     /// Executions that are not final and whose `not_before` has come, that no live lease hides.
     async fn claim_executions(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Execution>>;
-    /// Waiting messages whose `next_attempt_at` has come, that no live lease hides; of one ticket and
-    /// destination only the oldest, so order per ticket holds.
-    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>>;
+    /// Waiting messages whose `next_attempt_at` has come, that no live lease hides, and whose endpoint is not disabled; of
+    /// one ticket and destination only the oldest, so order per ticket holds. Of one destination at most `each` are hidden
+    /// by live leases at a time, so that a receiver that hangs does not keep the others waiting.
+    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize, each: usize) -> Result<Vec<OutboxMessage>>;
     /// Open recommendations that await approval and whose `expires_at` has passed.
     async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>>;
     /// Pre-approvals neither revoked nor voided, of every tenant, expired ones too; oldest first.
@@ -167,10 +169,17 @@ pub trait Store: Send + Sync + 'static {
         page: Page<RecommendationId>,
     ) -> Result<Vec<Recommendation>>;
     async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>>;
+    /// In any of `states`; none means any.
+    async fn executions(&self, tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Result<Vec<Execution>>;
     /// Newest first.
     async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>>;
+    async fn message(&self, tenant: &TenantId, id: OutboxId) -> Result<Option<OutboxMessage>>;
     async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>>;
     async fn messages_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>>;
+    /// How the endpoint does; `None` when nothing of it ever failed.
+    async fn endpoint(&self, tenant: &TenantId, destination: &str) -> Result<Option<Endpoint>>;
+    /// Every endpoint that ever failed, by destination.
+    async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>>;
     async fn pre_approvals(&self, tenant: &TenantId, runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>>;
     async fn modes(&self, tenant: &TenantId) -> Result<Modes>;
     async fn cap_use(

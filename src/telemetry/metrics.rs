@@ -75,12 +75,18 @@ metrics! {
     executions: IntCounterVec = "sluicegate_executions_total" ["outcome"];
     /// Time of one step's call by kind of step and outcome.
     step_seconds: HistogramVec = "sluicegate_execution_step_seconds" ["kind", "outcome"] buckets SECONDS;
+    /// Whether runs may use a connector: 0 they may, 1 one try decides, 2 it rests after failures.
+    connector_breaker: IntGaugeVec = "sluicegate_connector_breaker_state" ["connector"];
+    /// Harmless requests to connectors that are probed, by outcome: `ok` or `failed`.
+    connector_probes: IntCounterVec = "sluicegate_connector_probes_total" ["connector", "outcome"];
     /// Outgoing messages delivered.
     outbox_deliveries: IntCounterVec = "sluicegate_outbox_deliveries_total" ["destination"];
     /// Sends of outgoing messages begun.
     outbox_attempts: IntCounterVec = "sluicegate_outbox_attempts_total" ["destination"];
     /// Outgoing messages given up.
     outbox_dead: IntCounterVec = "sluicegate_outbox_dead_total" ["destination"];
+    /// 1 while nothing is sent to this webhook because it failed for too long.
+    endpoints_disabled: IntGaugeVec = "sluicegate_webhook_disabled" ["destination"];
     /// Reloads that failed and left the last good version in force.
     reload_failures: IntCounterVec = "sluicegate_reload_failures_total" ["what"];
     /// Entries of the action log.

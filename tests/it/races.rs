@@ -19,7 +19,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sluicegate::{
-    config::Config,
+    config::{Config, engine},
     domain::{
         ambient::Ambient,
         digest::Digest,
@@ -128,7 +128,7 @@ impl Arena {
             let mut service = over(Arc::clone(&store), Arc::clone(&app.ambient), (*app.service.config).clone());
             service.put_in_force(app.service.decider());
             // A step that is tried again is tried at once: nothing here is about how long anybody waits.
-            let pace = Pace { retry: Duration::ZERO, look: (Duration::ZERO, Duration::ZERO) };
+            let pace = Pace { retry: Duration::ZERO, look: (Duration::ZERO, Duration::ZERO), ..Pace::default() };
             let sole = Arc::get_mut(&mut service).expect("nobody else has it yet");
             sole.engine = Engine::new(store, Arc::clone(&app.ambient) as Arc<dyn Ambient>, Arc::clone(&sole.connectors)).with_pace(pace);
             service
@@ -536,7 +536,8 @@ async fn of_two_workers_on_one_run_in_any_order_one_sends_the_change_and_one_end
     let arena = Arena::new(2, |config| {
         config.runbooks.folder = runbooks.path().to_owned();
         let stop = json!({"method": "post", "path": "/hosts/*/stop"});
-        config.connectors[0].allow.push(serde_json::from_value(stop).unwrap());
+        let engine::Engine::Http(allow) = &mut config.connectors[0].engine else { panic!("the arena's connector is `http`") };
+        allow.push(serde_json::from_value(stop).unwrap());
         config.pipeline.execution_lease = sluicegate::config::span::Span::secs(0);
     })
     .await;

@@ -449,6 +449,7 @@ pub async fn audit(store: &dyn Store) {
             Event::MessageQueued { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
             Event::MessageDelivered { message, .. } => drop(messages.insert(message, OutboxState::Delivered)),
             Event::MessageDead { message, .. } => drop(messages.insert(message, OutboxState::Dead)),
+            Event::MessageRedelivered { message, .. } => drop(messages.insert(message, OutboxState::Waiting)),
             _ => {}
         }
     }

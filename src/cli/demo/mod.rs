@@ -28,7 +28,8 @@ use super::{Outcome, assemble, init};
 use crate::{
     config::{
         Config,
-        connector::{Allowed, Connector, ConnectorAuth, ConnectorKind},
+        connector::{Connector, ConnectorAuth},
+        engine::{AllowedCall, Engine},
         secret::Secret,
         source::{AdapterKind, Auth, Source},
         span::Span,
@@ -343,22 +344,27 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
     ];
     config.connectors = vec![Connector {
         name: "automation".to_owned(),
-        kind: ConnectorKind::Http,
         base_url: format!("http://{automation}").parse()?,
         auth: Some(ConnectorAuth::Bearer { token: Secret::new(automation_token) }),
-        allow: vec![
-            Allowed { method: "get".to_owned(), path: "/*/*".to_owned() },
-            Allowed { method: "post".to_owned(), path: "/*/*/*".to_owned() },
-        ],
+        engine: Engine::Http(vec![
+            AllowedCall { method: "get".to_owned(), path: "/*/*".to_owned() },
+            AllowedCall { method: "post".to_owned(), path: "/*/*/*".to_owned() },
+        ]),
+        tls: None,
+        proxy: None,
         allow_addresses: loopback.clone(),
         timeout: Span::secs(30),
         response_limit: 64 * 1024,
+        probe: Span::default(),
     }];
     config.webhooks = vec![Webhook {
         name: "demo".to_owned(),
         tenant: "default".to_owned(),
         url: format!("http://{desk}/events").parse()?,
-        secret: Secret::new(secrets.whsec()),
+        secret: vec![Secret::new(secrets.whsec())],
+        disable_after: Span::default(),
+        owner_mail: None,
+        owner_chat: None,
         events: Vec::new(),
         allow_addresses: loopback,
     }];

@@ -4,50 +4,29 @@
 //! path segment, percent-encoded in the query, as JSON strings in the body. What may be called is checked
 //! against the configuration after the values are in, so a value cannot talk its way to another path.
 
-use std::{collections::BTreeMap, time::Duration};
+use hyper::Method;
 
-use reqwest::Method;
-use serde::{Deserialize, Serialize};
-
+use super::{
+    arguments::scalar,
+    endpoint::{Body, Call, Endpoint},
+    kind::{Kind, Probe, is_there},
+    prepared::{Prepared, Then},
+};
 use crate::{
-    config::connector::{Connector, ConnectorAuth},
+    config::engine::AllowedCall,
     domain::{
-        name::ParameterName,
-        runbook::{Argument, Step, Template},
+        runbook::Step,
+        template::{Argument, Template, TemplateError, Values},
     },
     execute::error::ExecuteError,
-    outbound::{Answer, CallError, Client, Limits, Path, Refusal, Request},
+    outbound::{Path, Refusal},
 };
 
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
-/// The exact request of a step, for people and digests; holds no secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct RequestPreview {
-    pub method: String,
-    pub url: String,
-    pub body: Option<serde_json::Value>,
-}
-
-impl std::fmt::Display for RequestPreview {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.url)
-    }
-}
-
-/// A step with its values in, checked, ready to be sent.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    pub preview: RequestPreview,
-    request: Request,
-}
-
-/// One configured JSON API.
+/// What may be called of one JSON API.
 #[derive(Debug)]
-pub(super) struct HttpConnector {
-    name: String,
-    client: Client,
-    authorization: Option<crate::config::secret::Secret>,
+pub(super) struct Http {
     allow: Vec<Pattern>,
 }
 
@@ -58,34 +37,24 @@ struct Pattern {
     segments: Vec<Option<String>>,
 }
 
-impl HttpConnector {
-    pub(super) fn new(config: &Connector) -> Result<Self, ExecuteError> {
-        let refuse = |why: String| ExecuteError::Connector { connector: config.name.clone(), why };
-        if config.base_url.query().is_some() {
-            return Err(refuse("`base_url` must not have a query".to_owned()));
-        }
-        if config.timeout.get().is_zero() || config.response_limit == 0 {
-            return Err(refuse("`timeout` and `response_limit` must be more than zero".to_owned()));
-        }
-        let limits = Limits { timeout: config.timeout.get(), response: config.response_limit };
-        let client = Client::new(&config.base_url, &config.allow_addresses, limits)
-            .map_err(|why| ExecuteError::Target { connector: config.name.clone(), why })?;
-        let allow = config
-            .allow
-            .iter()
-            .map(|allowed| {
-                if !METHODS.contains(&allowed.method.as_str()) {
-                    return Err(refuse(format!("`{}` is not a method: choose from {}", allowed.method, METHODS.join(", "))));
-                }
-                let path = Path::parse(&allowed.path).map_err(|why| refuse(why.to_string()))?;
-                let segments = path.segments().map(|segment| (segment != "*").then(|| segment.to_owned())).collect();
-                Ok(Pattern { method: allowed.method.clone(), segments })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { name: config.name.clone(), client, authorization: config.auth.as_ref().map(ConnectorAuth::header), allow })
+impl Http {
+    /// # Errors
+    /// A method or a path that is none.
+    pub fn new(allow: &[AllowedCall]) -> Result<Self, String> {
+        let allow = allow.iter().map(|allowed| {
+            if !METHODS.contains(&allowed.method.as_str()) {
+                return Err(format!("`{}` is not a method: choose from {}", allowed.method, METHODS.join(", ")));
+            }
+            let path = Path::parse(&allowed.path).map_err(|why| why.to_string())?;
+            let segments = path.segments().map(|segment| (segment != "*").then(|| segment.to_owned())).collect();
+            Ok(Pattern { method: allowed.method.clone(), segments })
+        });
+        Ok(Self { allow: allow.collect::<Result<_, _>>()? })
     }
+}
 
-    pub(super) fn prepare(&self, step: &Step, values: &BTreeMap<ParameterName, String>) -> Result<Prepared, ExecuteError> {
+impl Kind for Http {
+    fn prepare(&self, endpoint: &Endpoint, step: &Step, values: &Values) -> Result<Prepared, ExecuteError> {
         let refuse = |why: String| ExecuteError::Step { step: step.id.clone(), why };
         let refused = |why: Refusal| refuse(why.to_string());
         let missing = |why| ExecuteError::Value { step: step.id.clone(), why };
@@ -104,7 +73,7 @@ impl HttpConnector {
         .map_err(refused)?;
         if !self.allow.iter().any(|pattern| pattern.allows(&step.operation, &path)) {
             let call = format!("{} {}", step.operation, path.as_str());
-            return Err(ExecuteError::NotAllowed { step: step.id.clone(), connector: self.name.clone(), call });
+            return Err(ExecuteError::NotAllowed { step: step.id.clone(), connector: endpoint.name().to_owned(), call });
         }
         let query = match with.get("query") {
             None => Vec::new(),
@@ -124,35 +93,16 @@ impl HttpConnector {
         if body.is_some() && matches!(step.operation.as_str(), "get" | "head") {
             return Err(refuse(format!("a `{}` has no body", step.operation)));
         }
-        let url = self.client.url(Some(&path), &query).map_err(refused)?;
-        let name = step.operation.to_ascii_uppercase();
-        let method = Method::from_bytes(name.as_bytes()).map_err(|_| refused(Refusal::Method(name.clone())))?;
-        let mut request = Request::new(method, Some(path)).header("accept", "application/json").map_err(refused)?;
-        request.query = query;
-        request.timeout = (!step.timeout.is_zero()).then_some(step.timeout);
-        if let Some(body) = &body {
-            request = request.json(body);
-        }
-        if let Some(authorization) = &self.authorization {
-            request = request.secret_header("authorization", authorization.expose()).map_err(refused)?;
-        }
-        Ok(Prepared { preview: RequestPreview { method: name, url: url.into(), body }, request })
+        let method = Method::from_bytes(step.operation.to_ascii_uppercase().as_bytes())
+            .map_err(|_| refused(Refusal::Method(step.operation.clone())))?;
+        let body = body.map_or(Body::None, Body::Json);
+        endpoint.prepare(step, Call { query, body, ..Call::new(method, path) }, Then::Done)
     }
 
-    pub(super) async fn call(
-        &self,
-        prepared: &Prepared,
-        idempotency_key: Option<&str>,
-        longest: Option<Duration>,
-    ) -> Result<Answer, CallError> {
-        let mut request = prepared.request.clone();
-        if let Some(key) = idempotency_key {
-            request = request.header("idempotency-key", key)?;
-        }
-        if let Some(longest) = longest {
-            request.timeout = Some(request.timeout.map_or(longest, |own| own.min(longest)));
-        }
-        self.client.send(request).await
+    fn probes(&self) -> Vec<Probe> {
+        let root = Path::parse("/").ok();
+        let probe = |root| Probe { judge: is_there, ..Probe::new("the base URL".to_owned(), Call::get(root)) };
+        root.map(probe).into_iter().collect()
     }
 }
 
@@ -169,12 +119,12 @@ impl Pattern {
 }
 
 enum PathError {
-    Template(crate::domain::runbook::TemplateError),
+    Template(TemplateError),
     Refused(Refusal),
 }
 
 /// The template's own renderer cannot refuse a value, so refusals are collected on the side.
-fn render_path(template: &Template, values: &BTreeMap<ParameterName, String>) -> Result<String, PathError> {
+fn render_path(template: &Template, values: &Values) -> Result<String, PathError> {
     let refused = std::cell::RefCell::new(None);
     let text = template
         .render(values, |value| {
@@ -187,29 +137,35 @@ fn render_path(template: &Template, values: &BTreeMap<ParameterName, String>) ->
     refused.into_inner().map_or(Ok(text), |why| Err(PathError::Refused(why)))
 }
 
-fn scalar(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::String(text) => Some(text.clone()),
-        serde_json::Value::Number(number) => Some(number.to_string()),
-        serde_json::Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::runbook::StepKind;
+    use crate::domain::{runbook::StepKind, template::Value};
 
-    fn connector() -> HttpConnector {
+    struct Connector {
+        endpoint: Endpoint,
+        http: Http,
+    }
+
+    impl Connector {
+        fn prepare(&self, step: &Step, values: &Values) -> Result<Prepared, ExecuteError> {
+            self.http.prepare(&self.endpoint, step, values)
+        }
+    }
+
+    fn connector() -> Connector {
         let config = serde_json::json!({
             "name": "automation", "kind": "http", "base_url": "https://automation.example/api",
             "auth": {"kind": "bearer", "token": "hunter2"},
             "allow": [{"method": "get", "path": "/printers/*"}, {"method": "post", "path": "/printers/*/restart"}],
         });
-        HttpConnector::new(&serde_json::from_value(config).unwrap()).unwrap()
+        let config: crate::config::connector::Connector = serde_json::from_value(config).unwrap();
+        let crate::config::engine::Engine::Http(allow) = &config.engine else { panic!("{config:?}") };
+        Connector { endpoint: Endpoint::new(&config).unwrap(), http: Http::new(allow).unwrap() }
     }
 
     fn step(operation: &str, with: serde_json::Value) -> Step {
@@ -224,11 +180,12 @@ mod tests {
             within: Duration::ZERO,
             idempotent: true,
             rollback: None,
+            outputs: std::collections::BTreeMap::new(),
         }
     }
 
-    fn values(host: &str) -> BTreeMap<ParameterName, String> {
-        BTreeMap::from([("host".parse().unwrap(), host.to_owned())])
+    fn values(host: &str) -> Values {
+        [("host".parse().unwrap(), Value::Text(host.to_owned()))].into_iter().collect()
     }
 
     #[test]
@@ -240,7 +197,7 @@ mod tests {
         let prepared = connector().prepare(&step, &values("prn 07?")).unwrap();
         assert_eq!(prepared.preview.to_string(), "POST https://automation.example/api/printers/prn%2007%3F/restart?n=2&q=prn%2007%3F%26x");
         assert_eq!(prepared.preview.body, Some(serde_json::json!({"host": "prn 07?", "force": true})));
-        assert!(!format!("{prepared:?} {:?}", connector()).contains("hunter2"));
+        assert!(!format!("{prepared:?} {:?} {:?}", connector().endpoint, connector().http).contains("hunter2"));
     }
 
     #[test]

@@ -1,7 +1,25 @@
 //! Connectors: the configured systems that steps may call; a step names one, never a URL.
 
-pub mod http;
+mod arguments;
+mod awx;
+#[cfg(test)]
+mod contract_tests;
+mod endpoint;
+mod github_workflow;
+mod gitlab_pipeline;
+mod hooks;
+mod http;
+mod jenkins;
+mod job;
+mod kind;
+mod kubernetes;
+mod launching;
+mod prepared;
+mod rollout;
+mod rundeck;
 mod set;
+mod stackstorm;
 
-pub use http::{Prepared, RequestPreview};
-pub use set::{Connectors, Health};
+pub(crate) use job::Progress;
+pub use prepared::{Prepared, RequestPreview};
+pub use set::{ConnectorState, Connectors, Health, Probed};

@@ -11,7 +11,9 @@ use crate::{
     pipeline::{
         actions::submit,
         error::{ActionError, Result},
+        notices,
         service::Service,
+        tell::{self, About},
     },
     store::change::{Change, Expectation, Write},
 };
@@ -115,11 +117,21 @@ fn reasoned(reason: &str) -> Result<()> {
 
 async fn save(service: &Service, caller: &Principal, mut modes: Modes, revision: u64, event: Event) -> Result<Modes> {
     modes.revision = revision + 1;
-    let change = Change {
+    let now = service.ambient.now();
+    let said = match &event {
+        Event::KillSwitch { reason, .. } => {
+            Some(notices::kill_switch(modes.kill_switch.as_ref(), &caller.person, reason, service.senders.public_url()))
+        }
+        _ => None,
+    };
+    let mut change = Change {
         expect: vec![Expectation::ModesRevision { tenant: caller.tenant.clone(), revision }],
         writes: vec![Write::Modes { tenant: caller.tenant.clone(), modes: modes.clone() }],
-        entries: vec![Entry::new(caller.tenant.clone(), service.ambient.now(), Actor::Person(caller.person.clone()), event)],
+        entries: vec![Entry::new(caller.tenant.clone(), now, Actor::Person(caller.person.clone()), event)],
     };
+    if let Some(notice) = said {
+        tell::chats(service, About::Nothing(&caller.tenant), now, &mut change, notice);
+    }
     service.commit(change).await?;
     Ok(modes)
 }

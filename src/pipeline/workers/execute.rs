@@ -8,28 +8,23 @@ use tokio::task::JoinSet;
 
 use crate::{
     domain::{
-        approval::Mode,
-        entry::{Entry, Event},
         execution::{Execution, ExecutionState},
         principal::Actor,
-        runbook::{Runbook, Step, StepKind},
-        state::TicketState,
-        ticket::TicketEvent,
+        runbook::{Step, StepKind},
     },
     execute::{ExecuteError, Surroundings},
     gate::{self, Basis, facts::Phase},
     pipeline::{
-        circumstances, count,
+        circumstances,
+        closing::{self, closing},
+        count,
         decider::exactly,
         demotion,
         error::{ActionError, Result},
-        outcome::{self, Word},
-        say,
         service::Service,
-        tell::{self, About},
     },
     store::{
-        change::{Change, Conflict, Expectation, Write},
+        change::{Change, Expectation},
         interface::StoreError,
     },
 };
@@ -77,7 +72,8 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
 }
 
 async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
-    let settled = (run.started_by == Actor::Engine).then(|| (run.tenant.clone(), run.runbook.clone(), run.runbook_digest));
+    let settled =
+        (run.started_by == Actor::Engine || run.undoes.is_some()).then(|| (run.tenant.clone(), run.runbook.clone(), run.runbook_digest));
     to_its_end(service, run).await?;
     match settled {
         Some((tenant, runbook, digest)) => demotion::settle(service, &tenant, &runbook, &digest).await,
@@ -87,11 +83,10 @@ async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
 
 async fn to_its_end(service: &Arc<Service>, run: Execution) -> Result<()> {
     let decider = service.decider();
-    let surroundings = InService { service };
     let Some(runbook) = exactly(decider.library(), &run.runbook, &run.runbook_digest) else {
-        return abandon(service, &surroundings, run).await;
+        return abandon(service, run).await;
     };
-    match service.engine.run(run, runbook, &surroundings).await {
+    match service.engine.run(run, runbook, &InService { service }).await {
         Ok(_) => Ok(()),
         Err(ExecuteError::TakenOver(id)) => Err(ActionError::Changed(format!("execution `{id}` was taken over"))),
         Err(ExecuteError::Store(error)) => Err(error.into()),
@@ -99,40 +94,12 @@ async fn to_its_end(service: &Arc<Service>, run: Execution) -> Result<()> {
     }
 }
 
-/// Tries to commit the end of a run when its ticket changed meanwhile; as many as the engine's.
-const CLOSING_TRIES: usize = 5;
-
 /// The version that was allowed is gone. Where only prechecks looked, nothing happened; else a person must look.
-async fn abandon(service: &Service, surroundings: &InService<'_>, mut run: Execution) -> Result<()> {
-    let from = run.state;
+async fn abandon(service: &Service, run: Execution) -> Result<()> {
     let looked_only = run.steps.iter().all(|step| step.kind == StepKind::Precheck);
-    let to = if looked_only && from != ExecutionState::RollingBack { ExecutionState::Refused } else { ExecutionState::InDoubt };
-    run.state = from.transition(to).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
-    let now = service.ambient.now();
-    let expected = run.revision;
-    run.revision += 1;
-    run.finished_at = Some(now);
-    let event = Event::ExecutionMoved {
-        execution: run.id,
-        ticket: run.ticket,
-        runbook: run.runbook.clone(),
-        from,
-        to,
-        reason: Some("the runbook version that was allowed is no longer in force".to_owned()),
-    };
-    let moved = Entry::new(run.tenant.clone(), now, Actor::Engine, event);
-    for _ in 0..CLOSING_TRIES {
-        let mut change = surroundings.closing(&run).await?;
-        change.expect.insert(0, Expectation::ExecutionRevision { execution: run.id, revision: expected });
-        change.entries.insert(0, moved.clone());
-        change.writes.push(Write::Execution(Box::new(run.clone())));
-        match service.commit(change).await {
-            // The ticket's sender came between.
-            Err(StoreError::Conflict(Conflict::Changed { id, .. })) if id != run.id.to_string() => {}
-            result => return result.map(|_| ()).map_err(Into::into),
-        }
-    }
-    Err(ActionError::Internal(format!("the ticket changed {CLOSING_TRIES} times while execution `{}` was closed", run.id)))
+    let to = if looked_only && run.state != ExecutionState::RollingBack { ExecutionState::Refused } else { ExecutionState::InDoubt };
+    let why = "the runbook version that was allowed is no longer in force";
+    closing::end(service, run, to, why.to_owned(), &Actor::Engine).await.map(|_| ())
 }
 
 /// What a run asks of the rest of the service.
@@ -196,72 +163,6 @@ impl Surroundings for InService<'_> {
     }
 
     async fn closing(&self, execution: &Execution) -> std::result::Result<Change, StoreError> {
-        let service = self.service;
-        let now = service.ambient.now();
-        let missing = |what: &'static str, id: String| StoreError::Unreadable { what, id, why: "it is not there".to_owned() };
-        let before = service
-            .store
-            .ticket(&execution.tenant, execution.ticket)
-            .await?
-            .ok_or_else(|| missing("ticket", execution.ticket.to_string()))?;
-        let mut change =
-            Change { expect: vec![Expectation::TicketVersion { ticket: before.id, version: before.version }], ..Change::default() };
-        let recommendation = service
-            .store
-            .recommendation(&execution.tenant, execution.recommendation)
-            .await?
-            .ok_or_else(|| missing("recommendation", execution.recommendation.to_string()))?;
-        let unreadable =
-            |why: serde_json::Error| StoreError::Unreadable { what: "ticket", id: before.id.to_string(), why: why.to_string() };
-        let updated = before.input_digest().map_err(unreadable)? != recommendation.receipt.input;
-        let mut ticket = before.clone();
-        if let Some(state) = end_of(before.state, execution.state, updated.then_some(before.report.event)) {
-            ticket.state = state;
-            ticket.version += 1;
-            ticket.updated_at = now;
-            let moved = Event::TicketMoved { ticket: ticket.id, from: before.state, to: state, version: ticket.version };
-            change.entries.push(Entry::new(ticket.tenant.clone(), now, Actor::Engine, moved));
-        }
-        // Set to shadow meanwhile: nobody outside hears of it any more.
-        let modes = service.store.modes(&ticket.tenant).await?;
-        if modes.effective(&ticket.source, Some(&execution.runbook)) != Mode::Shadow {
-            let decider = service.decider();
-            let title = title_of(decider.library().get(&execution.runbook), execution);
-            let resolved = ticket.state == TicketState::Resolved;
-            tell::help_desk(service, &ticket, now, &mut change, || {
-                say::finished(&ticket, execution, resolved, &title, &service.config.server.public_url)
-            });
-            tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::finished_event(&ticket, execution));
-        }
-        change.writes.push(service.write_ticket(ticket));
-        if let Some(kind) = outcome::of_run(execution.state) {
-            let automatic = execution.started_by == Actor::Engine;
-            outcome::record(service, &recommendation, automatic, Word::bare(kind, Actor::Engine), now, &mut change).await?;
-        }
-        Ok(change)
+        closing(self.service, execution, &Actor::Engine).await
     }
-}
-
-/// Where the end of a run puts its ticket, or `None` when it stays. `updated` is what the sender said while it ran.
-///
-/// What came while the run had the ticket is treated as if it came right after, so that no update is lost: the
-/// ticket is triaged anew, or stays closed when its sender closed it. What a person must look at stays theirs.
-fn end_of(from: TicketState, run: ExecutionState, updated: Option<TicketEvent>) -> Option<TicketState> {
-    let end = match run {
-        ExecutionState::Succeeded => TicketState::Resolved,
-        ExecutionState::InDoubt => TicketState::InDoubt,
-        ExecutionState::Refused | ExecutionState::Cancelled => TicketState::Recommended,
-        _ => TicketState::Failed,
-    };
-    let ended = from.transition(end).ok()?;
-    let then = match (updated, run) {
-        (None, _) | (_, ExecutionState::InDoubt | ExecutionState::Failed) => return Some(ended),
-        (Some(TicketEvent::Resolved), _) => TicketState::Resolved,
-        (Some(TicketEvent::Opened | TicketEvent::Updated), _) => TicketState::Received,
-    };
-    Some(ended.transition(then).unwrap_or(ended))
-}
-
-fn title_of(runbook: Option<&Runbook>, execution: &Execution) -> String {
-    runbook.map_or_else(|| execution.runbook.to_string(), |runbook| runbook.title.clone())
 }

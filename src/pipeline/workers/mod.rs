@@ -3,8 +3,11 @@
 //! A worker that finds nothing waits for its bell or the poll interval. A failing store makes it wait, never stop.
 
 pub mod deliver;
+pub mod digest;
 pub mod execute;
 pub mod expire;
+pub mod probe;
+pub mod publish;
 mod run;
 pub mod triage;
 

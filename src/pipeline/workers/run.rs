@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{deliver, execute, expire, triage};
+use super::{deliver, digest, execute, expire, probe, publish, triage};
 use crate::pipeline::{
     announce::announce,
     error::Result,
@@ -23,10 +23,8 @@ pub struct Workers {
 /// A poll interval of zero would keep a processor busy.
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
-/// Messages sent side by side: each destination is slow in its own way.
-const SENDERS: usize = 16;
-
-/// Starts the loops. Slow work (runs, messages) has many loops that take one piece each, so none waits for another.
+/// Starts the loops. Runs have many loops that take one piece each, so none waits for another; messages have one loop with
+/// a task for each.
 pub fn start(service: &Arc<Service>) -> Workers {
     let (stop, stopped) = watch::channel(false);
     let mut workers = Workers { tasks: JoinSet::new(), stop };
@@ -44,10 +42,22 @@ pub fn start(service: &Arc<Service>) -> Workers {
     for _ in 0..settings.executions.max(1) {
         workers.spawn(service, &stopped, "execute", |bells| &bells.executions, |service| async move { execute::step(&service, 1).await });
     }
-    for _ in 0..SENDERS {
-        workers.spawn(service, &stopped, "deliver", |bells| &bells.messages, |service| async move { deliver::step(&service, 1).await });
-    }
+    workers.tasks.spawn(deliver::run(Arc::clone(service), stopped.clone(), settings.poll.get().max(SHORTEST_POLL)));
+    workers.spawn(service, &stopped, "publish", |bells| &bells.clock, |service| async move { publish::step(&service).await });
+    workers.spawn(service, &stopped, "digest", |bells| &bells.clock, |service| async move { digest::step(&service).await });
     workers.spawn(service, &stopped, "expire", |bells| &bells.clock, |service| async move { expire::step(&service).await });
+    for (connector, every) in service.connectors.probed_every() {
+        let (service, mut ending) = (Arc::clone(service), stopped.clone());
+        workers.tasks.spawn(async move {
+            while !*ending.borrow() {
+                probe::step(&service, &connector).await;
+                tokio::select! {
+                    () = tokio::time::sleep(every) => {}
+                    _ = ending.changed() => {}
+                }
+            }
+        });
+    }
     workers
 }
 

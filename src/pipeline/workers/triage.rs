@@ -28,9 +28,9 @@ use crate::{
         count,
         decider::{Decider, Proposal},
         error::{ActionError, Result},
-        look_up, say,
+        look_up,
         service::Service,
-        tell::{self, About},
+        tell,
     },
     store::{
         change::{Change, Conflict, Expectation, Write},
@@ -153,8 +153,7 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
     }
     // In shadow mode nobody outside hears of it.
     if circumstances.modes.effective(&ticket.source, recommendation.runbook.as_ref()) != Mode::Shadow {
-        tell::help_desk(service, &ticket, now, &mut change, || say::decision(&ticket, &recommendation, &service.config.server.public_url));
-        tell::listeners(service, About::Ticket(&ticket), now, &mut change, say::decision_event(&ticket, &recommendation));
+        tell::decided(service, &ticket, &recommendation, now, &mut change);
     }
     change.writes.push(Write::Recommendation(Box::new(recommendation)));
     change.writes.push(service.write_ticket(ticket));
@@ -229,6 +228,9 @@ pub(crate) fn execution(
         created_at: now,
         not_before,
         finished_at: None,
+        cancel: None,
+        undoes: None,
+        undone_by: None,
     })
 }
 
@@ -245,6 +247,7 @@ pub(crate) fn created(execution: &Execution, allowed: Option<&Verdict>) -> Resul
         runbook_digest: execution.runbook_digest,
         parameters: crate::domain::canonical::digest(&execution.parameters)?,
         allowed: allowed.map(crate::domain::canonical::digest).transpose()?,
+        undoes: execution.undoes.as_ref().map(|undo| undo.of),
     })
 }
 

@@ -1,8 +1,10 @@
 //! One folder an entity, one file an action. Handlers read the request, call one action or read, and answer.
 
 pub mod acknowledgement;
+pub mod connector;
 pub mod dead_letter;
 pub mod dual_authorization;
+pub mod endpoint;
 pub mod execution;
 pub mod health;
 pub mod intake;

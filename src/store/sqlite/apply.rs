@@ -5,8 +5,8 @@
 use rusqlite::{Connection, Params};
 
 use super::rows::PreparedEntry;
-use super::rows::{Prow, actor_key, int, outbox_state, recommendation_state};
-use crate::domain::{principal::Actor, verdict::Decision};
+use super::rows::{Prow, actor_key, endpoint_state, int, outbox_state, recommendation_state};
+use crate::domain::{endpoint::Endpoint, endpoint::EndpointState, principal::Actor, verdict::Decision};
 
 /// # Errors
 /// SQLite's, or `StatementChangedRows` when the id is another tenant's.
@@ -121,10 +121,11 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         Prow::Message { message: m, doc } => one(
             connection,
-            "INSERT INTO messages (id, tenant, ticket, destination, state, attempts, next_attempt_at, doc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO messages (id, tenant, ticket, destination, state, attempts, next_attempt_at, doc, blocked)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                 EXISTS (SELECT 1 FROM endpoints WHERE tenant = ?2 AND destination = ?4 AND state = 'disabled'))
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
-                 next_attempt_at = excluded.next_attempt_at, doc = excluded.doc
+                 next_attempt_at = excluded.next_attempt_at, doc = excluded.doc, blocked = excluded.blocked
              WHERE tenant = excluded.tenant AND ticket IS excluded.ticket AND destination = excluded.destination",
             (
                 m.id.to_string(),
@@ -136,6 +137,13 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 m.next_attempt_at.as_millis(),
                 doc,
             ),
+        ),
+        Prow::Endpoint(endpoint) => self::endpoint(connection, endpoint),
+        Prow::EndpointWorks { tenant, destination } => any(
+            connection,
+            "UPDATE endpoints SET state = 'working', since = NULL, why = NULL, revision = revision + 1
+             WHERE tenant = ?1 AND destination = ?2 AND state = 'failing'",
+            (tenant.as_str(), destination),
         ),
         Prow::PreApproval { pre_approval, doc } => one(
             connection,
@@ -199,6 +207,40 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             (tenant.as_str(), key, request.as_bytes(), answer, at.as_millis()),
         ),
     }
+}
+
+fn endpoint(connection: &Connection, endpoint: &Endpoint) -> rusqlite::Result<()> {
+    let Endpoint { tenant, destination, state, revision } = endpoint;
+    let (since, at, why) = match state {
+        EndpointState::Working => (None, None, None),
+        EndpointState::Failing { since, why } => (Some(since), None, Some(why)),
+        EndpointState::Disabled { since, at, why } => (Some(since), Some(at), Some(why)),
+    };
+    one(
+        connection,
+        "INSERT INTO endpoints (tenant, destination, state, since, at, why, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (tenant, destination) DO UPDATE SET state = excluded.state, since = excluded.since, at = excluded.at,
+             why = excluded.why, revision = excluded.revision",
+        (
+            tenant.as_str(),
+            destination,
+            endpoint_state(state),
+            since.map(|time| time.as_millis()),
+            at.map(|time| time.as_millis()),
+            why,
+            int(*revision),
+        ),
+    )?;
+    // Messages written later look for themselves.
+    any(
+        connection,
+        if state.is_disabled() {
+            "UPDATE messages SET blocked = 1 WHERE tenant = ?1 AND destination = ?2 AND state = 'waiting' AND blocked = 0"
+        } else {
+            "UPDATE messages SET blocked = 0 WHERE tenant = ?1 AND destination = ?2 AND state = 'waiting' AND blocked = 1"
+        },
+        (tenant.as_str(), destination),
+    )
 }
 
 /// The entry at its place in the log.

@@ -57,6 +57,15 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let found = optional(connection, "SELECT attempts FROM messages WHERE id = ?1 AND state = 'waiting'", [message.to_string()])?;
             unchanged("waiting message", message.to_string(), u64::from(*attempts), found)
         }
+        Expectation::MessageSettled { message, attempts } => {
+            let found = optional(connection, "SELECT attempts FROM messages WHERE id = ?1 AND state <> 'waiting'", [message.to_string()])?;
+            unchanged("settled message", message.to_string(), u64::from(*attempts), found)
+        }
+        Expectation::EndpointRevision { tenant, destination, revision } => {
+            let sql = "SELECT revision FROM endpoints WHERE tenant = ?1 AND destination = ?2";
+            let found: Option<i64> = optional(connection, sql, (tenant.as_str(), destination))?;
+            unchanged("endpoint", destination.clone(), *revision, Some(found.unwrap_or(0)))
+        }
         Expectation::ModesRevision { tenant, revision } => {
             let found: Option<i64> = optional(connection, "SELECT revision FROM modes WHERE tenant = ?1", [tenant.as_str()])?;
             // A tenant whose modes nobody set yet has the default ones, of revision 0.

@@ -12,6 +12,7 @@ use crate::{
         account::Account,
         delivery::{DeadLetter, Delivery},
         digest::Digest,
+        endpoint::{Endpoint, EndpointState},
         entry::Entry,
         id::{RecommendationId, TicketId},
         name::{PersonId, RunbookId, SourceId, TenantId},
@@ -193,6 +194,36 @@ pub(super) fn dead_letters<Cursor: Display>(connection: &Connection, tenant: &Te
     let (sql, values) = page_of(DEAD_LETTER, Where::tenant(tenant), page);
     let found = rows(connection, &sql, params_from_iter(values), dead_letter_columns)?;
     found.into_iter().map(|columns| to_dead_letter(tenant, columns)).collect()
+}
+
+/// Endpoints of the tenant by destination; only `destination` when one is named.
+pub(super) fn endpoints(connection: &Connection, tenant: &TenantId, destination: Option<&str>) -> Result<Vec<Endpoint>> {
+    let sql = "SELECT destination, state, since, at, why, revision FROM endpoints
+         WHERE tenant = ?1 AND destination = coalesce(?2, destination) ORDER BY destination";
+    rows(connection, sql, (tenant.as_str(), destination), |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, Option<i64>>(2)?,
+            row.get::<_, Option<i64>>(3)?,
+            row.get::<_, Option<String>>(4)?,
+            row.get(5)?,
+        ))
+    })?
+    .into_iter()
+    .map(|(destination, state, since, at, why, revision)| {
+        let state = match (state.as_str(), since.map(Timestamp::from_millis), at.map(Timestamp::from_millis), why) {
+            ("working", ..) => EndpointState::Working,
+            ("failing", Some(since), _, Some(why)) => EndpointState::Failing { since, why },
+            ("disabled", Some(since), Some(at), Some(why)) => EndpointState::Disabled { since, at, why },
+            _ => {
+                let why = format!("`{state}` and its times do not fit together");
+                return Err(StoreError::Unreadable { what: "endpoint", id: destination, why });
+            }
+        };
+        Ok(Endpoint { tenant: tenant.clone(), destination, state, revision: uint(revision) })
+    })
+    .collect()
 }
 
 pub(super) fn ticket_counts(connection: &Connection, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>> {

@@ -16,6 +16,7 @@ use crate::{
         delivery::{DeadLetter, Delivery},
         digest::Digest,
         dual_authorization::DualAuthorization,
+        endpoint::{Endpoint, EndpointState},
         entry::Entry,
         execution::Execution,
         id::DeadLetterId,
@@ -52,6 +53,8 @@ pub(super) enum Prow {
     Recommendation { recommendation: Box<Recommendation>, doc: String },
     Execution { execution: Box<Execution>, doc: String },
     Message { message: Box<OutboxMessage>, doc: String },
+    Endpoint(Endpoint),
+    EndpointWorks { tenant: TenantId, destination: String },
     PreApproval { pre_approval: PreApproval, doc: String },
     Modes { tenant: TenantId, revision: u64, doc: String },
     Token { token: Token, doc: String },
@@ -89,7 +92,8 @@ impl Prow {
             Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
-            Self::DeadLetterReplayed(_) => 0,
+            Self::Endpoint(endpoint) => endpoint.destination.len(),
+            Self::DeadLetterReplayed(_) | Self::EndpointWorks { .. } => 0,
         }
     }
 }
@@ -135,6 +139,8 @@ fn prepare(write: Write) -> Result<Prow> {
         }
         Write::Execution(execution) => Prow::Execution { doc: document("an execution", &execution)?, execution },
         Write::Message(message) => Prow::Message { doc: document("a message", &message)?, message },
+        Write::Endpoint(endpoint) => Prow::Endpoint(endpoint),
+        Write::EndpointWorks { tenant, destination } => Prow::EndpointWorks { tenant, destination },
         Write::PreApproval(pre_approval) => Prow::PreApproval { doc: document("a pre-approval", &pre_approval)?, pre_approval },
         Write::Modes { tenant, modes } => Prow::Modes { doc: document("modes", &modes)?, revision: modes.revision, tenant },
         Write::Token(token) => Prow::Token { doc: document("a token", &token)?, token },
@@ -216,6 +222,14 @@ pub(super) fn outbox_state(state: OutboxState) -> &'static str {
         OutboxState::Waiting => "waiting",
         OutboxState::Delivered => "delivered",
         OutboxState::Dead => "dead",
+    }
+}
+
+pub(super) const fn endpoint_state(state: &EndpointState) -> &'static str {
+    match state {
+        EndpointState::Working => "working",
+        EndpointState::Failing { .. } => "failing",
+        EndpointState::Disabled { .. } => "disabled",
     }
 }
 

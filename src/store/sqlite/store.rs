@@ -32,8 +32,9 @@ use crate::{
         delivery::{DeadLetter, Delivery},
         digest::Digest,
         dual_authorization::DualAuthorization,
+        endpoint::Endpoint,
         entry::Entry,
-        execution::Execution,
+        execution::{Execution, ExecutionState},
         id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
         name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
@@ -164,8 +165,8 @@ impl SqliteStore {
         answered.await.map_err(|_| StoreError::Unavailable("the store closed before it answered".to_owned()))?
     }
 
-    async fn claim<T: Document>(&self, work: Work, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<T>> {
-        let claimed: Vec<Claimed> = self.ask(0, |answer| Command::Claim { work, now, lease, limit, answer }).await?;
+    async fn claim<T: Document>(&self, work: Work, now: Timestamp, lease: Duration, limit: usize, each: usize) -> Result<Vec<T>> {
+        let claimed: Vec<Claimed> = self.ask(0, |answer| Command::Claim { work, now, lease, limit, each, answer }).await?;
         let mut readable = Vec::with_capacity(claimed.len());
         for (id, doc) in claimed {
             // One unreadable piece must not keep the rest from being worked on; its lease hides it meanwhile.
@@ -246,15 +247,15 @@ impl Store for SqliteStore {
     }
 
     async fn claim_tickets(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Ticket>> {
-        self.claim(Work::Tickets, now, lease, limit).await
+        self.claim(Work::Tickets, now, lease, limit, limit).await
     }
 
     async fn claim_executions(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Execution>> {
-        self.claim(Work::Executions, now, lease, limit).await
+        self.claim(Work::Executions, now, lease, limit, limit).await
     }
 
-    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<OutboxMessage>> {
-        self.claim(Work::Messages, now, lease, limit).await
+    async fn claim_messages(&self, now: Timestamp, lease: Duration, limit: usize, each: usize) -> Result<Vec<OutboxMessage>> {
+        self.claim(Work::Messages, now, lease, limit, each).await
     }
 
     async fn expired_recommendations(&self, now: Timestamp, limit: usize) -> Result<Vec<Recommendation>> {
@@ -356,6 +357,12 @@ impl Store for SqliteStore {
         self.by_id("executions", tenant, id.to_string()).await
     }
 
+    async fn executions(&self, tenant: &TenantId, states: &[ExecutionState], page: Page<ExecutionId>) -> Result<Vec<Execution>> {
+        let (tenant, states) = (tenant.clone(), states.to_vec());
+        self.page("executions", move || Where::tenant(&tenant).and_one_of("state", states.into_iter().map(ExecutionState::as_str)), page)
+            .await
+    }
+
     async fn executions_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Execution>> {
         self.of_ticket("executions", tenant, ticket, OF_ONE_TICKET).await
     }
@@ -363,6 +370,20 @@ impl Store for SqliteStore {
     async fn messages(&self, tenant: &TenantId, state: Option<OutboxState>, page: Page<OutboxId>) -> Result<Vec<OutboxMessage>> {
         let tenant = tenant.clone();
         self.page("messages", move || Where::tenant(&tenant).and_some("state = ?", state.map(outbox_state)), page).await
+    }
+
+    async fn message(&self, tenant: &TenantId, id: OutboxId) -> Result<Option<OutboxMessage>> {
+        self.by_id("messages", tenant, id.to_string()).await
+    }
+
+    async fn endpoint(&self, tenant: &TenantId, destination: &str) -> Result<Option<Endpoint>> {
+        let (tenant, destination) = (tenant.clone(), destination.to_owned());
+        Ok(self.readers.read(move |connection| read::endpoints(connection, &tenant, Some(&destination))).await?.pop())
+    }
+
+    async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| read::endpoints(connection, &tenant, None)).await
     }
 
     async fn messages_for(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<OutboxMessage>> {

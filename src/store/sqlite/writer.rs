@@ -49,6 +49,8 @@ pub(super) enum Command {
         now: Timestamp,
         lease: Duration,
         limit: usize,
+        /// Of one destination, for messages.
+        each: usize,
         answer: Answer<Vec<Claimed>>,
     },
     Release {
@@ -119,8 +121,8 @@ impl Writer {
         let mut closing = None;
         for command in others {
             match command {
-                Command::Claim { work, now, lease, limit, answer } => {
-                    drop(answer.send(self.leases.claim(&self.connection, work, now, lease, limit)));
+                Command::Claim { work, now, lease, limit, each, answer } => {
+                    drop(answer.send(self.leases.claim(&self.connection, work, now, lease, limit, each)));
                 }
                 Command::Release { work, id, answer } => {
                     self.leases.release(work, &id);

@@ -74,6 +74,8 @@ impl Bench {
             created_at: now,
             next_attempt_at: now,
             last_error: None,
+            earlier_attempts: 0,
+            log: Vec::new(),
         };
         self.store.commit(samples::queued(&message)).await.unwrap();
         message

@@ -13,7 +13,7 @@ use sluicegate::{
         execution::{Execution, ExecutionState},
         id::{DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
         name::{PersonId, RunbookId, SourceId, TenantId},
-        outbox::{Destination, Message, OutboxMessage, OutboxState},
+        outbox::{Destination, Message, OutboxMessage},
         outcome::{Outcome, OutcomeKind},
         principal::Actor,
         priority::{Priority, Risk},
@@ -289,6 +289,9 @@ pub fn execution(ticket: &Ticket, n: u64, created: Timestamp) -> Execution {
         created_at: created,
         not_before: created,
         finished_at: None,
+        cancel: None,
+        undoes: None,
+        undone_by: None,
     }
 }
 
@@ -323,25 +326,16 @@ pub fn written(execution: &Execution) -> Change {
                 runbook_digest: execution.runbook_digest,
                 parameters: execution.target,
                 allowed: None,
+                undoes: None,
             },
         )],
     }
 }
 
 pub fn message(ticket: &Ticket, n: u64, destination: &str) -> OutboxMessage {
-    OutboxMessage {
-        form: OutboxMessage::FORM,
-        id: OutboxId::new(at(0), u128::from(u64::MAX - n)),
-        tenant: ticket.tenant.clone(),
-        ticket: Some(ticket.id),
-        destination: Destination::Webhook(destination.to_owned()),
-        message: Message::Event { event_type: "ticket.moved".to_owned(), data: serde_json::json!({"n": n}) },
-        state: OutboxState::Waiting,
-        attempts: 0,
-        created_at: at(0),
-        next_attempt_at: at(0),
-        last_error: None,
-    }
+    let id = OutboxId::new(at(0), u128::from(u64::MAX - n));
+    let event = Message::Event { event_type: "ticket.moved".to_owned(), data: serde_json::json!({"n": n}) };
+    OutboxMessage::queued(ticket.tenant.clone(), Some(ticket.id), id, Destination::Webhook(destination.to_owned()), event, at(0))
 }
 
 pub fn queued(message: &OutboxMessage) -> Change {

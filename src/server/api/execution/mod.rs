@@ -1,1 +1,5 @@
+pub mod cancel;
+pub mod list;
+pub mod settle;
 pub mod show;
+pub mod undo;

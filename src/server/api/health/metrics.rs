@@ -15,5 +15,9 @@ pub async fn metrics(State(app): State<App>) -> Response {
     if let Ok(size) = app.service.store.log_size().await {
         app.service.metrics.log_size.set(i64::try_from(size).unwrap_or(i64::MAX));
     }
+    for connector in app.service.connectors.states(app.service.ambient.now()) {
+        let gauge = &app.service.metrics.connector_breaker;
+        gauge.with_label_values(&[connector.name.as_str()]).set(connector.breaker.as_figure());
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.service.metrics.render()).into_response()
 }

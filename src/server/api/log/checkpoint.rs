@@ -8,7 +8,8 @@ use axum::{
 
 use crate::{
     log::checkpoint::Checkpoint,
-    server::{app::App, auth::Caller, problem::Problem, tree},
+    server::{app::App, auth::Caller, problem::Problem},
+    store::tree,
 };
 
 /// Get a signed checkpoint

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     log::proof::Plan,
-    server::{app::App, auth::Caller, parameters::Params, problem::Problem, tree},
+    server::{app::App, auth::Caller, parameters::Params, problem::Problem},
+    store::tree,
 };
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -254,7 +254,7 @@ pub async fn accounts_and_dual_authorizations_read_back(store: Arc<dyn Store>) {
     assert_eq!(store.requester_count(&other_tenant(), &requester, at(0)).await.unwrap(), 0);
     let unsaid = OutboxMessage { ticket: None, ..message(&ticket, 1, "ops") };
     store.commit(queued(&unsaid)).await.unwrap();
-    assert_eq!(store.claim_messages(at(1), super::LEASE, 9).await.unwrap(), [unsaid], "a message may be about no ticket");
+    assert_eq!(store.claim_messages(at(1), super::LEASE, 9, 9).await.unwrap(), [unsaid], "a message may be about no ticket");
 }
 
 pub async fn a_closed_store_says_so(store: Arc<dyn Store>) {

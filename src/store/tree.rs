@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::Problem;
-use crate::{
-    log::{
-        hash::Hash,
-        proof::Plan,
-        tree::{Frontier, TileId},
-    },
-    store::interface::Store,
+use super::interface::{Result, Store, StoreError};
+use crate::log::{
+    hash::Hash,
+    proof::Plan,
+    tree::{Frontier, TileId},
 };
+
+fn unreadable(why: String) -> StoreError {
+    StoreError::Unreadable { what: "action log", id: "tiles".to_owned(), why }
+}
 
 /// One partial tile a level, and a log has eight levels at most.
 const MOST_LEVELS: usize = 8;
@@ -22,7 +23,7 @@ const MOST_LEVELS: usize = 8;
 ///
 /// # Errors
 /// The store failed, or its tiles are shorter than its log.
-pub async fn root(store: &dyn Store, size: u64) -> Result<Hash, Problem> {
+pub async fn root(store: &dyn Store, size: u64) -> Result<Hash> {
     let mut tiles: BTreeMap<TileId, Vec<Hash>> = BTreeMap::new();
     for _ in 0..=MOST_LEVELS {
         let mut missing = None;
@@ -35,20 +36,20 @@ pub async fn root(store: &dyn Store, size: u64) -> Result<Hash, Problem> {
         match (frontier, missing) {
             (Ok(frontier), _) => return Ok(frontier.root()),
             (Err(_), Some(id)) => drop(tiles.insert(id, store.tile(id.level, id.index).await?)),
-            (Err(error), None) => return Err(Problem::Internal(error.to_string())),
+            (Err(error), None) => return Err(unreadable(error.to_string())),
         }
     }
-    Err(Problem::Internal(format!("the root of {size} entries asks for more tiles than a log has levels")))
+    Err(unreadable(format!("the root of {size} entries asks for more tiles than a log has levels")))
 }
 
 /// The proof that was planned.
 ///
 /// # Errors
 /// The store failed, or lacks a tile.
-pub async fn prove(store: &dyn Store, plan: &Plan) -> Result<Vec<Hash>, Problem> {
+pub async fn prove(store: &dyn Store, plan: &Plan) -> Result<Vec<Hash>> {
     let mut tiles = BTreeMap::new();
     for id in plan.tiles() {
         tiles.insert(id, store.tile(id.level, id.index).await?);
     }
-    plan.prove(&tiles).map_err(|error| Problem::Internal(error.to_string()))
+    plan.prove(&tiles).map_err(|error| unreadable(error.to_string()))
 }

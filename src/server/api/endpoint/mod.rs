@@ -1,0 +1,4 @@
+mod view;
+
+pub mod enable;
+pub mod list;

@@ -1,0 +1,93 @@
+//! Others' programs that tests hold ours against: fetched by `./test` into the target folder, started here.
+//!
+//! A test that needs one and does not find it fails and says what to do; it is never skipped.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+/// Where `./test` puts what it fetches.
+fn fetched() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    for part in ["node_modules/standardwebhooks", "python/standardwebhooks", "python/aiosmtpd"] {
+        assert!(folder.join(part).exists(), "`{}` is missing: run `./test peers`, which fetches it", folder.join(part).display());
+    }
+    folder
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+}
+
+fn python(name: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", fetched().join("python")).arg(script(name));
+    command
+}
+
+/// Gives the program `input` and reads a line of JSON after the other from it.
+fn ask(mut command: Command, what: &str, input: &Value) -> Vec<Value> {
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = started.unwrap_or_else(|why| panic!("{what} cannot be started ({why}): install it, as `./test` does"));
+    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{what} failed; what it said stands above");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the official library of npm says of each delivery, and Node's own Ed25519 of `v1a`.
+pub fn verify_with_node(input: &Value) -> Vec<Value> {
+    let mut command = Command::new("node");
+    command.arg(script("verify.mjs")).arg(fetched());
+    ask(command, "node", input)
+}
+
+/// What the official library of PyPI says of each delivery.
+pub fn verify_with_python(input: &Value) -> Vec<Value> {
+    ask(python("verify.py"), "python3", input)
+}
+
+/// A real SMTP server, until it is dropped.
+pub struct SmtpServer {
+    pub port: u16,
+    child: Child,
+    /// Its end is what stops the server.
+    _input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl SmtpServer {
+    /// `speaks` is `plain`, `starttls` or `tls`; with a login it takes mail from nobody else.
+    pub fn start(speaks: &str, login: Option<&str>) -> Self {
+        let mut command = python("smtp_server.py");
+        command.args([Path::new(speaks), &script("localhost.pem"), &script("localhost.key")]).args(login);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed, as `./test` does");
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut server = Self { port: 0, child, _input: input, output };
+        server.port = u16::try_from(server.next()["port"].as_u64().unwrap()).unwrap();
+        server
+    }
+
+    /// The next mail it took; waits for it.
+    pub fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|why| panic!("the mail server said `{line}`: {why}"))
+    }
+
+    /// The authority that vouches for its certificate.
+    pub fn authority() -> PathBuf {
+        script("authority.pem")
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
