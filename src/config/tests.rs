@@ -298,7 +298,7 @@ fn a_secret_in_the_wrong_form_or_place_is_refused_without_being_shown() {
     let source = |auth: &str| format!("[[sources]]\nname = \"a\"\nadapter = \"json\"\nauth = {auth}\n");
     let url = "base_url = \"https://a.example\"\n";
     for (text, says) in [
-        (source("{ scheme = \"token\", secrets = \"hunter2\" }"), "is not a list of texts"),
+        (source("{ scheme = \"token\", secrets = 486573 }"), "is not a list of texts"),
         (source("{ scheme = \"token\", secrets = [[\"hunter2\"]] }"), "is not a list of texts"),
         (source("{ scheme = \"basic\", username = \"a\", password = 486573 }"), "is not a text in quotes"),
         (source("{ scheme = \"basic\", username = \"a\", password = { hunter2 = \"hunter2\" } }"), "is not a text in quotes"),
