@@ -1,14 +1,16 @@
 //! What slow and hostile receivers cost intake: the latency of 202s while connectors call them, and while none does.
 //!
 //! `cargo bench --bench outbound [-- FOLDER]`. Rounds with and without calls alternate, since the machine is noisy; the
-//! ratio of the two is the figure. Service, load and clients share this process; the receivers have a thread of
-//! their own, as they would be elsewhere.
+//! ratio of the two is the figure. Service, load and clients share this process; the receivers, which are elsewhere in
+//! life, are a process of their own at the lowest priority.
 
 mod service;
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::PathBuf,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -32,6 +34,8 @@ const PACE: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(3), response: 1024 * 1024 };
 const ROUND: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 6;
+/// The argument that makes this program the receivers.
+const RECEIVE: &str = "--be-receivers";
 
 /// What a receiver does after it has read a request.
 #[derive(Clone, Copy)]
@@ -81,27 +85,38 @@ async fn receive(mut stream: TcpStream, how: Receiver) {
     }
 }
 
-/// One listener for each kind of receiver, on a thread of its own.
-fn receivers() -> Vec<SocketAddr> {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let mut accepting = JoinSet::new();
-            for how in RECEIVERS {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-                tell.send(listener.local_addr().expect("a bound listener")).expect("the bench waits");
-                accepting.spawn(async move {
-                    while let Ok((stream, _)) = listener.accept().await {
-                        tokio::spawn(receive(stream, how));
-                    }
-                });
-            }
-            drop(tell);
-            accepting.join_all().await;
+/// One listener for each kind of receiver; prints where, and serves until its standard input closes.
+fn be_receivers() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut accepting = JoinSet::new();
+        for how in RECEIVERS {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+            println!("{}", listener.local_addr().expect("a bound listener"));
+            accepting.spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(receive(stream, how));
+                }
+            });
+        }
+        let (ended, end) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = ended.send(());
         });
+        let _ = end.await;
     });
-    told.iter().collect()
+}
+
+/// This program again, as receivers: the process, and where they listen.
+fn receivers() -> (Child, Vec<SocketAddr>) {
+    let this = std::env::current_exe().expect("a program knows where it is");
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(this).arg(RECEIVE).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("`nice` is on every Unix machine");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let addresses = lines.take(RECEIVERS.len()).map(|line| line.expect("a line").parse().expect("an address")).collect();
+    (child, addresses)
 }
 
 /// Calls its receiver again and again while `on`; every call must fail, and within its limits.
@@ -122,9 +137,13 @@ async fn call(client: Client, on: Arc<AtomicBool>, calls: Arc<AtomicU64>) {
 }
 
 fn main() {
+    if std::env::args().any(|argument| argument == RECEIVE) {
+        return be_receivers();
+    }
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map_or_else(std::env::temp_dir, PathBuf::from);
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
-    let receivers = receivers();
+    // Their standard input closes when this process ends.
+    let (mut child, receivers) = receivers();
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let service = Running::start(&data.path().join("store"), true, |_| {}).await;
         let (on, calls, numbers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(1)));
@@ -175,4 +194,6 @@ fn main() {
         callers.shutdown().await;
         service.stop().await;
     });
+    drop(child.stdin.take());
+    let _ = child.wait();
 }

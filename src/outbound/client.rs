@@ -33,14 +33,18 @@ use super::{
     target::{Limits, Target},
     tls,
     tunnel::Tunnel,
-    wire::{Dialer, TooMuch},
+    wire::{Allowance, Dialer, TooMuch},
 };
 
 /// The largest head of an answer, in bytes and in lines.
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
-/// On the wire an answer may take twice its limit, for chunk headers, and this for heads and the TLS handshake.
-const WIRE_ALLOWANCE: usize = 256 * 1024;
+/// What may come in before the head of the answer is there: that head, interim ones, and the TLS handshake. Reading
+/// interim heads is the most work a byte can make, so their flood must end soon. A head of the largest size may come in one
+/// read with the beginning of the body.
+const BEFORE_ANSWER: usize = 192 * 1024;
+/// Bytes on the wire for each byte of a body, chunk headers included.
+const WIRE_FACTOR: usize = 2;
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 const LATE: &str = "no whole answer in time";
 
@@ -85,7 +89,6 @@ impl Client {
             lookup: Arc::clone(&target.lookup),
             tls: (base.scheme() == "https").then(|| tls::connector(target.tls)).transpose()?,
             tunnel: target.proxy.map(Tunnel::from_config).transpose()?,
-            allowance: limits.response.saturating_mul(2).saturating_add(WIRE_ALLOWANCE),
         };
         Ok(Self(Arc::new(Inner { base: base.clone(), host, auth: Auth::from_config(&target)?, dialer, limits })))
     }
@@ -144,7 +147,8 @@ impl Client {
         // Below the whole timeout, so that a connection that never comes is told apart from an answer that never comes.
         let now = Instant::now();
         let until = now + (deadline.saturating_duration_since(now) / 2).min(LONGEST_CONNECT);
-        let dialled = timeout_at(until, dialer.dial(url, until)).await;
+        let allowance = Allowance::of(BEFORE_ANSWER);
+        let dialled = timeout_at(until, dialer.dial(url, until, &allowance)).await;
         let stream = dialled.map_err(|_| CallError::NotSent("no connection in time".to_owned()))??;
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(MOST_HEADERS)
@@ -159,6 +163,7 @@ impl Client {
         let answered = timeout_at(deadline, sender.send_request(message)).await;
         let response = answered.map_err(|_| CallError::Unknown(LATE.to_owned()))?.map_err(|why| classify(&why))?;
         let (head, mut body) = response.into_parts();
+        allowance.add(limits.response.min(usize::MAX / 4) * WIRE_FACTOR);
         let status = head.status.as_u16();
         let unreadable = |why: String| CallError::Unreadable { status, why };
         let too_large = || unreadable(format!("it is larger than {} bytes", limits.response));

@@ -7,7 +7,10 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -37,22 +40,39 @@ pub(super) struct Dialer {
     /// For `https`.
     pub tls: Option<TlsConnector>,
     pub tunnel: Option<Tunnel>,
-    /// Bytes that may come in on one connection, whatever they are.
-    pub allowance: usize,
+}
+
+/// Bytes that may still come in on a connection, whatever they are.
+#[derive(Clone)]
+pub(super) struct Allowance(Arc<AtomicUsize>);
+
+impl Allowance {
+    pub fn of(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    pub fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// False when less is left.
+    fn take(&self, bytes: usize) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
 }
 
 impl Dialer {
     /// # Errors
     /// `Forbidden` or `NotSent`.
-    pub async fn dial(&self, url: &Url, until: Instant) -> Result<Box<dyn Stream>, CallError> {
+    pub async fn dial(&self, url: &Url, until: Instant, allowance: &Allowance) -> Result<Box<dyn Stream>, CallError> {
         let unsent = |why: &str| CallError::NotSent(why.to_owned());
         let host = url.host().ok_or_else(|| unsent("the URL has no host"))?;
         let port = url.port_or_known_default().ok_or_else(|| unsent("the URL has no port"))?;
         let socket = match &self.tunnel {
-            None => self.connect(&host, port, &self.policy, until).await?,
+            None => self.connect(&host, port, &self.policy, until, allowance).await?,
             Some(tunnel) => {
                 tunnel.permits(&host, &self.policy)?;
-                let socket = self.connect(&tunnel.host(), tunnel.port, &tunnel.policy, until).await?;
+                let socket = self.connect(&tunnel.host(), tunnel.port, &tunnel.policy, until, allowance).await?;
                 tunnel.open(socket, &host, port).await?
             }
         };
@@ -70,7 +90,14 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, host: &Host<&str>, port: u16, policy: &AddressPolicy, until: Instant) -> Result<Metered, CallError> {
+    async fn connect(
+        &self,
+        host: &Host<&str>,
+        port: u16,
+        policy: &AddressPolicy,
+        until: Instant,
+        allowance: &Allowance,
+    ) -> Result<Metered, CallError> {
         let addresses = resolve(host, policy, &self.lookup).await?;
         let mut last = String::new();
         for (tried, address) in addresses.iter().enumerate() {
@@ -81,7 +108,7 @@ impl Dialer {
                 Ok(Ok(stream)) => {
                     // Small requests must not wait for the acknowledgement of the one before.
                     let _ = stream.set_nodelay(true);
-                    return Ok(Metered { stream, left: self.allowance });
+                    return Ok(Metered { stream, allowance: allowance.clone() });
                 }
                 Ok(Err(why)) => last = format!("{address} port {port}: {why}"),
                 Err(_) => last = format!("{address} port {port}: no connection in time"),
@@ -100,7 +127,7 @@ pub(super) struct TooMuch;
 /// interim answers (1xx) without end, or megabytes of chunk headers.
 pub(super) struct Metered {
     stream: TcpStream,
-    left: usize,
+    allowance: Allowance,
 }
 
 impl AsyncRead for Metered {
@@ -108,13 +135,7 @@ impl AsyncRead for Metered {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
-        match self.left.checked_sub(read) {
-            Some(left) => {
-                self.left = left;
-                Poll::Ready(Ok(()))
-            }
-            None => Poll::Ready(Err(io::Error::other(TooMuch))),
-        }
+        Poll::Ready(if self.allowance.take(read) { Ok(()) } else { Err(io::Error::other(TooMuch)) })
     }
 }
 
