@@ -3,17 +3,22 @@
 //! `cargo bench --bench intake [-- FOLDER]`. The service and the load share this process and this machine, as in
 //! the figures of docs/performance.md; triage workers run, as they do in production.
 
-mod load;
+mod service;
 
 use std::{
     fs::OpenOptions,
     io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use load::{Running, at};
+use service::{Running, at, exchange, request};
+use tokio::net::TcpStream;
 
 const SECONDS: u64 = 6;
 
@@ -31,6 +36,37 @@ fn raw_syncs(folder: &Path) -> f64 {
     f64::from(count) / started.elapsed().as_secs_f64()
 }
 
+async fn load(address: SocketAddr, connections: u64, numbers: &Arc<AtomicU64>) -> (f64, Vec<Duration>, u64) {
+    let (started, end) = (Instant::now(), Instant::now() + Duration::from_secs(SECONDS));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let numbers = Arc::clone(numbers);
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("the service listens");
+            stream.set_nodelay(true).expect("a TCP stream");
+            let (mut times, mut refused, mut buffer) = (Vec::new(), 0, Vec::with_capacity(4096));
+            while Instant::now() < end {
+                let request = request(numbers.fetch_add(1, Ordering::Relaxed));
+                let sent = Instant::now();
+                match exchange(&mut stream, &request, &mut buffer).await.expect("the service answers") {
+                    202 => times.push(sent.elapsed()),
+                    _ => refused += 1,
+                }
+            }
+            (times, refused)
+        });
+    }
+    let (mut all, mut refused) = (Vec::new(), 0);
+    while let Some(done) = tasks.join_next().await {
+        let (times, no) = done.expect("a client does not panic");
+        all.extend(times);
+        refused += no;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    all.sort_unstable();
+    (all.len() as f64 / seconds, all, refused)
+}
+
 fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map_or_else(std::env::temp_dir, PathBuf::from);
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
@@ -43,7 +79,7 @@ fn main() {
         let (rate, times, refused) = runtime.block_on(async {
             let started = Running::start(&store, triage, |_| {}).await;
             let numbers = Arc::new(AtomicU64::new(1));
-            let measured = load::load(started.address, connections, SECONDS, &numbers).await;
+            let measured = load(started.address, connections, &numbers).await;
             started.stop().await;
             measured
         });

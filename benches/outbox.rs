@@ -24,7 +24,7 @@ use sluicegate::{
         outbox::{Message, OutboxState},
         principal::Actor,
     },
-    pipeline::{say, service::Service, workers},
+    pipeline::{service::Service, workers},
     store::{
         change::{Change, Write},
         interface::Page,
@@ -134,7 +134,7 @@ async fn queue(service: &Service) {
             });
             let message = Message::Event { event_type: "ticket.triaged".to_owned(), data };
             let (id, destination) = (OutboxId::new(now, service.ambient.random()), destinations[number % destinations.len()].clone());
-            let message = say::queued(tenant.clone(), None, id, destination, message, now);
+            let message = sluicegate::domain::outbox::OutboxMessage::queued(tenant.clone(), None, id, destination, message, now);
             let queued = Event::MessageQueued { message: id, ticket: None, destination: message.destination.key() };
             change.entries.push(Entry::new(tenant.clone(), now, Actor::Engine, queued));
             change.writes.push(Write::Message(Box::new(message)));

@@ -27,7 +27,7 @@ struct Owner {
 
 impl Owner {
     async fn set_up(url: &str) -> Self {
-        let http = reqwest::Client::new();
+        let http = engines::http();
         let who = json!({"email": "owner@example.com", "firstName": "O", "lastName": "W", "password": "Sluicegate1"});
         let answer = http.post(format!("{url}rest/owner/setup")).json(&who).send().await.unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();

@@ -1,7 +1,8 @@
 //! `replay`: a past decision made again from its receipt, compared bit for bit.
 //!
-//! Takes what `GET /v1/tickets/{id}` answers, so an auditor needs the answer, the model, the runbooks and the
-//! policies, and no access to the service.
+//! Takes what `GET /v1/tickets/{id}?as_stored=true` answers, so an auditor needs the answer, the model, the runbooks and
+//! the policies, and no access to the service. Without `as_stored`, a ticket with secrets in its text is masked and does
+//! not replay.
 
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
@@ -14,7 +15,7 @@ use crate::pipeline::{decider::Decider, replay};
 pub struct Args {
     #[command(flatten)]
     config: assemble::ConfigArgs,
-    /// A file with the answer of `GET /v1/tickets/{id}`; standard input when absent.
+    /// A file with the answer of `GET /v1/tickets/{id}?as_stored=true`; standard input when absent.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }

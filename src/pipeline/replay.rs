@@ -38,7 +38,7 @@ pub fn replay(decider: &Decider, past: &Past) -> Result<Vec<String>> {
             .collect();
     let input = past.ticket.input_digest()?;
     if input != receipt.input {
-        differences.push(format!("input: the receipt names {}, the ticket now says {input}; the sender changed it since", receipt.input));
+        differences.push(format!("input: the receipt names {}, the ticket now says {input}: the sender changed it since, or it was read without `?as_stored=true`", receipt.input));
     }
     if !differences.is_empty() {
         return Ok(differences);

@@ -12,6 +12,7 @@ mod body;
 mod golden;
 mod layers;
 mod limits;
+mod masked;
 mod page;
 mod parameters;
 mod problem;

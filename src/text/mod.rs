@@ -13,4 +13,4 @@ mod source_map;
 pub mod tokens;
 
 pub use clean::{CleanTicket, Cleaned, Flag, clean_fields, clean_ticket};
-pub use redact::redact;
+pub use redact::{mask, redact};

@@ -39,8 +39,26 @@ fn pattern(source: &str) -> Regex {
     Regex::new(source).expect("the patterns of this file are literals and every one is compiled by its tests")
 }
 
+/// What stands in place of what is taken out.
+#[derive(Clone, Copy)]
+enum Instead {
+    /// A mark that says what it was, like `[email]`.
+    Mark,
+    /// Stars of the same length in bytes, so that spans into the text stay right.
+    Stars,
+}
+
 /// `text` with every secret and personal datum we know the shape of replaced by a mark like `[email]`.
 pub fn redact(text: &str) -> String {
+    without_secrets(text, Instead::Mark)
+}
+
+/// As [`redact`], with stars in place of marks: every byte that stays, stays where it was.
+pub fn mask(text: &str) -> String {
+    without_secrets(text, Instead::Stars)
+}
+
+fn without_secrets(text: &str, instead: Instead) -> String {
     let mut out = Cow::Borrowed(text);
     let mut apply = |regex: &Regex, replace: &dyn Fn(&Captures<'_>) -> String| {
         if let Cow::Owned(changed) = regex.replace_all(&out, |found: &Captures<'_>| replace(found)) {
@@ -49,14 +67,25 @@ pub fn redact(text: &str) -> String {
     };
     for (shape, mark) in SHAPES.iter() {
         apply(shape, &|found| {
-            let mut with = String::new();
-            found.expand(mark, &mut with);
-            with
+            // What a mark keeps stands in its first group, and a login's `@`.
+            let before = if mark.starts_with("${1}") { &found[1] } else { "" };
+            let after = if mark.ends_with('@') { "@" } else { "" };
+            let name = mark.trim_start_matches("${1}").trim_end_matches('@');
+            format!("{before}{}{after}", instead.of(&found[0][before.len()..found[0].len() - after.len()], name))
         });
     }
-    apply(&IBAN, &|found| if is_iban(&found[0]) { "[iban]".to_owned() } else { found[0].to_owned() });
-    apply(&CARD, &|found| if passes_luhn(&found[0]) { "[card]".to_owned() } else { found[0].to_owned() });
+    apply(&IBAN, &|found| if is_iban(&found[0]) { instead.of(&found[0], "[iban]") } else { found[0].to_owned() });
+    apply(&CARD, &|found| if passes_luhn(&found[0]) { instead.of(&found[0], "[card]") } else { found[0].to_owned() });
     out.into_owned()
+}
+
+impl Instead {
+    fn of(self, secret: &str, mark: &str) -> String {
+        match self {
+            Self::Mark => mark.to_owned(),
+            Self::Stars => "*".repeat(secret.len()),
+        }
+    }
 }
 
 /// ISO/IEC 7812-1 annex B.
@@ -83,7 +112,7 @@ fn is_iban(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::redact;
+    use super::{mask, redact};
     use proptest::prelude::*;
 
     #[test]
@@ -112,7 +141,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_masked_text_keeps_every_other_byte_in_its_place() {
+        for (text, expected) in [
+            ("mail é ana@mail.example now", "mail é **************** now"),
+            ("password: Geheim!é, please", "password: *********, please"),
+            ("postgres://app:s3cret@db-1/main", "postgres://**********@db-1/main"),
+            ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer ****************"),
+            ("-----BEGIN PRIVATE KEY-----\nMI\n-----END PRIVATE KEY-----\nend", &format!("{}\nend", "*".repeat(56))),
+            ("card 4111 1111 1111 1111 declined", "card ******************* declined"),
+            ("host prn-07, 14 jobs", "host prn-07, 14 jobs"),
+        ] {
+            assert_eq!(mask(text), expected);
+            assert_eq!(mask(text).len(), text.len());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_a_mask_leaves_stands_where_it_stood(text in "(\\PC{0,12}(password: |mail a@b.example |Bearer |ghp_0123456789abcdefghij0 |4111 1111 1111 1111)){0,4}\\PC{0,12}") {
+            let masked = mask(&text);
+            prop_assert_eq!(masked.len(), text.len());
+            prop_assert!(masked.bytes().zip(text.bytes()).all(|(masked, own)| masked == own || masked == b'*'));
+            prop_assert_eq!(mask(&masked), masked);
+        }
+
         #[test]
         fn no_address_or_password_survives_and_twice_is_once(
             before in "[a-z ,.]{0,20}", local in "[a-z]{1,8}", secret in "[A-Za-z0-9!]{6,16}", after in "\\PC{0,20}",

@@ -19,7 +19,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sluicegate::{
-    config::{Config, engine::Engine as Kind},
+    config::{Config, engine},
     domain::{
         ambient::Ambient,
         digest::Digest,
@@ -536,7 +536,7 @@ async fn of_two_workers_on_one_run_in_any_order_one_sends_the_change_and_one_end
     let arena = Arena::new(2, |config| {
         config.runbooks.folder = runbooks.path().to_owned();
         let stop = json!({"method": "post", "path": "/hosts/*/stop"});
-        let Kind::Http(allow) = &mut config.connectors[0].engine else { panic!("the arena's connector is `http`") };
+        let engine::Engine::Http(allow) = &mut config.connectors[0].engine else { panic!("the arena's connector is `http`") };
         allow.push(serde_json::from_value(stop).unwrap());
         config.pipeline.execution_lease = sluicegate::config::span::Span::secs(0);
     })

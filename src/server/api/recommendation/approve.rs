@@ -46,5 +46,5 @@ pub async fn approve(
     let seen = parameters::seen(&headers, body.revision)?;
     let what = approve::Approve { revision: seen.revision, binding: body.binding, comment: body.comment };
     let recommendation = approve::approve(&app.service, &caller, id, what).await.map_err(|error| seen.problem(error))?;
-    RecommendationView::answer(recommendation)
+    RecommendationView::answer(&app, recommendation).await
 }

@@ -44,6 +44,9 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let (limit, page) = Wanted::new(params.cursor.as_deref(), params.limit)?.of_store();
     let found = app.service.store.recommendations(&caller.tenant, params.state, page).await?;
-    let found = found.into_iter().map(RecommendationView::new).collect::<Result<Vec<_>, _>>()?;
-    Ok(page::answer(&uri, limit, found, |view| view.recommendation.id))
+    let mut views = Vec::with_capacity(found.len());
+    for recommendation in found {
+        views.push(RecommendationView::of(&app, recommendation).await?);
+    }
+    Ok(page::answer(&uri, limit, views, |view: &RecommendationView| view.recommendation.id))
 }

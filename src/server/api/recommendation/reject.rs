@@ -52,5 +52,5 @@ pub async fn reject(
     let correction = Correction { another_runbook: body.another_runbook, category: body.category };
     let rejection = Rejection { reason: body.reason, correction };
     let recommendation = reject::reject(&app.service, &caller, id, seen.revision, rejection).await.map_err(|error| seen.problem(error))?;
-    RecommendationView::answer(recommendation)
+    RecommendationView::answer(&app, recommendation).await
 }

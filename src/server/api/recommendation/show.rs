@@ -9,6 +9,7 @@ use crate::{
     server::{
         app::App,
         auth::Caller,
+        masked,
         parameters::{Id, etag},
         problem::Problem,
     },
@@ -23,14 +24,16 @@ pub struct RecommendationView {
 }
 
 impl RecommendationView {
-    pub fn new(recommendation: Recommendation) -> Result<Self, Problem> {
+    /// Bound to what is stored, shown masked.
+    pub async fn of(app: &App, recommendation: Recommendation) -> Result<Self, Problem> {
         let binding = recommendation.binding().map_err(ActionError::from)?;
-        Ok(Self { recommendation, binding })
+        let ticket = app.service.ticket(&recommendation.tenant, recommendation.ticket).await?;
+        Ok(Self { recommendation: masked::recommendation(recommendation, &ticket), binding })
     }
 
     /// The answer with the revision as `ETag`.
-    pub fn answer(recommendation: Recommendation) -> Result<impl IntoResponse, Problem> {
-        let view = Self::new(recommendation)?;
+    pub async fn answer(app: &App, recommendation: Recommendation) -> Result<impl IntoResponse + use<>, Problem> {
+        let view = Self::of(app, recommendation).await?;
         Ok((etag(view.recommendation.revision), Json(view)))
     }
 }
@@ -44,5 +47,5 @@ impl RecommendationView {
     responses((status = 200, description = "The proposal", body = RecommendationView, headers(("ETag" = String, description = "The revision, for `If-Match`"))))
 )]
 pub async fn show(State(app): State<App>, Caller(caller): Caller, Id(id): Id<RecommendationId>) -> Result<impl IntoResponse, Problem> {
-    RecommendationView::answer(app.service.recommendation(&caller.tenant, id).await?)
+    RecommendationView::answer(&app, app.service.recommendation(&caller.tenant, id).await?).await
 }

@@ -1,4 +1,4 @@
-//! The queue: the caller's tenant's tickets, newest first.
+//! The queue: the caller's tenant's tickets, newest first, masked.
 
 use axum::{extract::State, http::Uri, response::Response};
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use crate::{
     server::{
         app::App,
         auth::Caller,
+        masked,
         page::{self, Listing, Wanted},
         parameters::Params,
         problem::Problem,
@@ -43,7 +44,8 @@ pub async fn list(
     let states = params.state.as_deref().map(states).transpose()?.unwrap_or_default();
     let filter = TicketFilter { states, source: params.source };
     let found = app.service.store.tickets(&caller.tenant, &filter, page).await?;
-    Ok(page::answer(&uri, limit, found, |ticket| ticket.id))
+    let found = found.into_iter().map(masked::ticket).collect();
+    Ok(page::answer(&uri, limit, found, |ticket: &Ticket| ticket.id))
 }
 
 fn states(text: &str) -> Result<Vec<TicketState>, Problem> {

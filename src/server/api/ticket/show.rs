@@ -1,14 +1,16 @@
-//! One ticket with all that belongs to it.
+//! One ticket with all that belongs to it. Masked, but for an auditor who asks for it as stored: the digest of the
+//! input and `replay` need every byte.
 
 use axum::{Json, extract::State, response::IntoResponse};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{execution::Execution, id::TicketId, outbox::OutboxMessage, recommendation::Recommendation, ticket::Ticket},
+    domain::{execution::Execution, id::TicketId, outbox::OutboxMessage, principal::Role, recommendation::Recommendation, ticket::Ticket},
     server::{
         app::App,
         auth::Caller,
-        parameters::{Id, etag},
+        masked,
+        parameters::{Id, Params, etag},
         problem::Problem,
     },
 };
@@ -24,19 +26,46 @@ pub struct TicketView {
     pub messages: Vec<OutboxMessage>,
 }
 
+impl TicketView {
+    fn masked(self) -> Self {
+        let recommendation = self.recommendation.map(|recommendation| masked::recommendation(recommendation, &self.ticket));
+        Self { recommendation, ticket: masked::ticket(self.ticket), ..self }
+    }
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TicketViewParams {
+    /// With secrets and personal data in its text, as `sluicegate replay` needs it; for auditors only.
+    #[serde(default)]
+    as_stored: bool,
+}
+
 /// Show a ticket
+///
+/// Secrets and personal data in its text are under stars.
 #[utoipa::path(
     get,
     path = "/v1/tickets/{id}",
     tag = "tickets",
-    params(("id" = TicketId, Path)),
+    params(("id" = TicketId, Path), TicketViewParams),
     responses((status = 200, description = "The ticket, its newest proposal, runs and messages", body = TicketView, headers(("ETag" = String, description = "The ticket's version"))))
 )]
-pub async fn show(State(app): State<App>, Caller(caller): Caller, Id(id): Id<TicketId>) -> Result<impl IntoResponse, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Id(id): Id<TicketId>,
+    Params(params): Params<TicketViewParams>,
+) -> Result<impl IntoResponse, Problem> {
+    if params.as_stored && !caller.has(Role::Auditor) {
+        return Err(Problem::MissingRole { any_of: vec![Role::Auditor] });
+    }
     let ticket = app.service.ticket(&caller.tenant, id).await?;
     let store = &app.service.store;
     let recommendation = store.recommendation_for(&caller.tenant, id).await?;
     let executions = store.executions_for(&caller.tenant, id).await?;
     let messages = store.messages_for(&caller.tenant, id).await?;
-    Ok((etag(ticket.version), Json(TicketView { ticket, recommendation, executions, messages })))
+    let view = TicketView { ticket, recommendation, executions, messages };
+    Ok((etag(view.ticket.version), Json(if params.as_stored { view } else { view.masked() })))
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{
     config::span::Span,
     pipeline::{actions::submit, wait},
-    server::{api::acknowledgement::Acknowledgement, app::App, auth::Caller, body, parameters::Params, problem::Problem},
+    server::{api::acknowledgement::Acknowledgement, app::App, auth::Caller, body, masked, parameters::Params, problem::Problem},
 };
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -53,7 +53,8 @@ pub async fn submit(
     if let (Some(wait), Some(ticket)) = (params.wait, answer.tickets.first()) {
         let longest = wait.get().min(app.service.config.server.longest_wait.get());
         if let Some(recommendation) = wait::decision(&app.service, &caller.tenant, *ticket, longest).await? {
-            answer.recommendation = Some(Box::new(recommendation));
+            let stored = app.service.ticket(&caller.tenant, *ticket).await?;
+            answer.recommendation = Some(Box::new(masked::recommendation(recommendation, &stored)));
             status = StatusCode::OK;
         }
     }

@@ -10,6 +10,7 @@ use crate::{
         app::App,
         auth::Caller,
         body::Checked,
+        masked,
         parameters::{self, Id, etag},
         problem::Problem,
     },
@@ -42,5 +43,5 @@ pub async fn triage(
 ) -> Result<impl IntoResponse, Problem> {
     let seen = parameters::seen(&headers, body.revision)?;
     let ticket = look_again::look_again(&app.service, &caller, id, seen.revision).await.map_err(|error| seen.problem(error))?;
-    Ok((etag(ticket.version), Json(ticket)))
+    Ok((etag(ticket.version), Json(masked::ticket(ticket))))
 }

@@ -1,4 +1,7 @@
-//! What benchmarks over HTTP share: the whole service on a fresh folder, signed tickets, and clients that post them.
+//! The whole service in this process and signed tickets for it: what the benches of intake share.
+
+// Each bench uses a part of it.
+#![allow(dead_code)]
 
 use std::{
     net::SocketAddr,
@@ -30,12 +33,16 @@ use sluicegate::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::oneshot,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
 };
 
+/// Tickets a second of [`paced`], over so many connections.
+pub const RATE: u64 = 400;
+const CONNECTIONS: u64 = 16;
 const SECRET: &str = "bench-secret-0123456789";
 
-fn request(number: u64) -> Vec<u8> {
+pub fn request(number: u64) -> Vec<u8> {
     let body = format!(
         r#"{{"type":"zen:event-type:ticket.created","id":"evt-{number}","subject":"zen:ticket:{number}","time":"2026-11-23T02:00:00Z","zendesk_event_version":"2022-11-06","event":{{}},"detail":{{"id":"{number}","subject":"Printer on floor {number}","description":"Nothing comes out of the printer on floor {number} since this morning, and there are documents waiting. I tried to turn it off and on again, which did not help. Could somebody have a look before the meeting at ten?","status":"new","priority":"normal","type":"incident","tags":[],"requester_id":"user-{number}","created_at":"2026-11-23T02:00:00Z","updated_at":"2026-11-23T02:00:00Z"}}}}"#
     );
@@ -53,7 +60,7 @@ fn request(number: u64) -> Vec<u8> {
 }
 
 /// Sends one request on a kept connection and returns the status.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> std::io::Result<u16> {
+pub async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> std::io::Result<u16> {
     stream.write_all(request).await?;
     buffer.clear();
     loop {
@@ -67,38 +74,6 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) 
             return Ok(head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0));
         }
     }
-}
-
-/// Posts tickets as fast as answers come, on so many connections, for so long: 202s a second, their times in order, and refusals.
-pub async fn load(address: SocketAddr, connections: u64, seconds: u64, numbers: &Arc<AtomicU64>) -> (f64, Vec<Duration>, u64) {
-    let (started, end) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..connections {
-        let numbers = Arc::clone(numbers);
-        tasks.spawn(async move {
-            let mut stream = TcpStream::connect(address).await.expect("the service listens");
-            stream.set_nodelay(true).expect("a TCP stream");
-            let (mut times, mut refused, mut buffer) = (Vec::new(), 0, Vec::with_capacity(4096));
-            while Instant::now() < end {
-                let request = request(numbers.fetch_add(1, Ordering::Relaxed));
-                let sent = Instant::now();
-                match exchange(&mut stream, &request, &mut buffer).await.expect("the service answers") {
-                    202 => times.push(sent.elapsed()),
-                    _ => refused += 1,
-                }
-            }
-            (times, refused)
-        });
-    }
-    let (mut all, mut refused) = (Vec::new(), 0);
-    while let Some(done) = tasks.join_next().await {
-        let (times, no) = done.expect("a client does not panic");
-        all.extend(times);
-        refused += no;
-    }
-    let took = started.elapsed().as_secs_f64();
-    all.sort_unstable();
-    (all.len() as f64 / took, all, refused)
 }
 
 /// The whole service on a fresh folder, as `serve` puts it together.
@@ -157,7 +132,44 @@ impl Running {
     }
 }
 
-/// The time, in milliseconds, that so large a share did not exceed.
+/// The time below which `share` of sorted `times` lie, in milliseconds.
 pub fn at(times: &[Duration], share: f64) -> f64 {
     times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1))).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+}
+
+/// The times of the 202s to tickets posted at [`RATE`], in order; a late answer delays no other connection.
+pub async fn paced(address: SocketAddr, length: Duration, numbers: &Arc<AtomicU64>) -> Vec<Duration> {
+    let (times, mut all) = mpsc::unbounded_channel();
+    let end = Instant::now() + length;
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (numbers, times) = (Arc::clone(numbers), times.clone());
+        tasks.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("the service listens");
+            stream.set_nodelay(true).expect("a TCP stream");
+            let mut buffer = Vec::with_capacity(4096);
+            let mut pace = tokio::time::interval(Duration::from_secs(1) * CONNECTIONS as u32 / RATE as u32);
+            while Instant::now() < end {
+                pace.tick().await;
+                let request = request(numbers.fetch_add(1, Ordering::Relaxed));
+                let sent = Instant::now();
+                if exchange(&mut stream, &request, &mut buffer).await.expect("the service answers") == 202 {
+                    times.send(sent.elapsed()).expect("the bench waits");
+                }
+            }
+        });
+    }
+    drop(times);
+    tasks.join_all().await;
+    let mut measured = Vec::new();
+    while let Some(time) = all.recv().await {
+        measured.push(time);
+    }
+    measured.sort_unstable();
+    measured
+}
+
+pub fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
