@@ -50,9 +50,7 @@ fn kinds() -> Vec<(&'static str, Value, &'static str)> {
         (
             "kubernetes",
             json!([{"namespace": "shop", "resource": "deployment", "operations": ["scale"]}]),
-            "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews {\"apiVersion\":\"authorization.k8s.io/v1\",\
-             \"kind\":\"SelfSubjectAccessReview\",\"spec\":{\"resourceAttributes\":{\"group\":\"apps\",\"name\":\"\",\"namespace\":\"shop\",\
-             \"resource\":\"deployments\",\"subresource\":\"scale\",\"verb\":\"patch\"}}}",
+            "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews ",
         ),
         (
             "github_workflow",
@@ -63,6 +61,13 @@ fn kinds() -> Vec<(&'static str, Value, &'static str)> {
         ("n8n", json!([{"hook": "restart"}]), "GET / "),
         ("node_red", json!([{"hook": "restart"}]), "GET / "),
     ]
+}
+
+/// Whether we may scale what the list above allows.
+fn review() -> Value {
+    let attributes =
+        json!({"namespace": "shop", "verb": "patch", "group": "apps", "resource": "deployments", "subresource": "scale", "name": ""});
+    json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}})
 }
 
 #[tokio::test]
@@ -79,7 +84,12 @@ async fn each_kind_is_asked_one_harmless_question_and_says_what_to_do_about_the_
         ] {
             let (root, seen) = serve(status, body).await;
             let found = connectors(kind, &root, &allow).test(&"engine".parse().unwrap()).await.unwrap();
-            assert_eq!(*seen.lock().unwrap(), [question], "{kind}");
+            let asked = seen.lock().unwrap().concat();
+            let body = asked.strip_prefix(question).unwrap_or_else(|| panic!("{kind}: {asked}"));
+            match kind {
+                "kubernetes" => assert_eq!(serde_json::from_str::<Value>(body).unwrap(), review()),
+                _ => assert_eq!(body, ""),
+            }
             // Where there is nothing to ask for, an answer says no more than that somebody is there.
             let only_there = matches!(kind, "http" | "n8n" | "node_red") && !matches!(status, 401 | 403 | 503);
             match (says, &found[0].failure) {
