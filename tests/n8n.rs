@@ -27,7 +27,7 @@ struct Owner {
 
 impl Owner {
     async fn set_up(url: &str) -> Self {
-        let http = reqwest::Client::new();
+        let http = engines::http();
         let who = json!({"email": "owner@example.com", "firstName": "O", "lastName": "W", "password": "Sluicegate1"});
         let answer = http.post(format!("{url}rest/owner/setup")).json(&who).send().await.unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
@@ -86,11 +86,12 @@ async fn a_runbook_restarts_a_printer_inside_n8n_and_proves_it_there() {
     // Left at "Immediately", a hook answers before it has run; that is not taken for an end.
     let mut hasty = workflow;
     hasty["nodes"][0]["parameters"]["responseMode"] = "onReceived".into();
+    hasty["active"] = true.into();
     hasty["versionId"] = kept["versionId"].clone();
     owner.ask(reqwest::Method::PATCH, &path, Some(&hasty)).await;
     let early = run(&world, "32", "prn-00032").await;
     assert_ne!(early.state, ExecutionState::Succeeded);
-    let detail = early.steps[1].detail.clone().unwrap_or_default();
+    let detail = early.steps.get(1).and_then(|step| step.detail.clone()).unwrap_or_default();
     assert!(detail.contains("n8n answered before the workflow had run"), "{:?}", early.steps);
     world.audit().await;
 }

@@ -14,7 +14,11 @@ mod job;
 mod kind;
 mod kubernetes;
 mod launching;
+#[cfg(test)]
+mod pages_tests;
 mod prepared;
+#[cfg(test)]
+mod probe_tests;
 mod rollout;
 mod rundeck;
 mod set;
