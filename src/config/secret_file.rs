@@ -39,7 +39,12 @@ fn table_at(loading: &mut Loading, table: &mut Table, fields: &[(&'static str, N
 }
 
 /// A secret of the wrong form is refused here: the reader of the structs would show it in its message.
-fn form(loading: &mut Loading, table: &Table, key: &str, node: Node, full: String) {
+///
+/// One text where there may be several is a list of one.
+fn form(loading: &mut Loading, table: &mut Table, key: &str, node: Node, full: String) {
+    if let (Node::Secrets, Some(slot @ Value::String(_))) = (node, table.get_mut(key)) {
+        *slot = Value::Array(vec![slot.clone()]);
+    }
     let (right, expected) = match (node, table.get(key)) {
         (_, None) => return,
         (Node::Secrets, Some(Value::Array(texts))) => (texts.iter().all(Value::is_str), "a list of texts"),

@@ -376,6 +376,26 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_a_block_in_order_for_every_kind() {
+        let page = include_str!("../../docs/write-back.md");
+        let mut kinds = std::collections::BTreeSet::new();
+        for block in page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()) {
+            // What the loader does with files.
+            let text = block.replace("token_file", "token").replace("client_secret_file", "client_secret");
+            let table: toml::Table = text.replace("[sources.write_back]", "").parse().unwrap();
+            let read: WriteBack = table.try_into().unwrap();
+            assert_eq!(read.problems(), [], "{text}");
+            kinds.insert(read.kind);
+        }
+        // One block is for both.
+        kinds.insert(DeskKind::Freshservice);
+        assert_eq!(kinds, DeskKind::ALL.into());
+        for kind in DeskKind::ALL {
+            assert!(page.contains(&format!("`{}`", json!(kind).as_str().unwrap())), "{kind:?} has no row");
+        }
+    }
+
+    #[test]
     fn what_a_help_desk_does_not_take_is_refused_with_its_key() {
         let zendesk =
             "kind = 'zendesk'\nbase_url = 'https://x.example'\ntoken = ''\nuser = 'x'\nresolved = 'done'\npriorities = { p1 = 'P1' }

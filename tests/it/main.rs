@@ -15,6 +15,7 @@ mod cli_outbox;
 mod cli_policy;
 mod cli_runbook;
 mod desks;
+mod engines;
 mod kill;
 mod peers;
 mod races;
