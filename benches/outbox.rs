@@ -15,8 +15,7 @@ use std::{
 };
 
 use sluicegate::{
-    cli::assemble,
-    config::Config,
+    config::webhook::Webhook,
     domain::{
         entry::{Entry, Event},
         id::OutboxId,
@@ -34,6 +33,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
+
+mod service;
+
+use service::Running;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 /// As many as a busy desk makes in hours.
@@ -98,27 +101,15 @@ async fn receiver() -> (SocketAddr, Seen) {
     (address, seen)
 }
 
-/// The service as `serve` puts it together, with so many webhooks to one receiver.
-fn service(store: &Path, receiver: SocketAddr, webhooks: usize) -> Arc<Service> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut config = Config::default();
-    config.store.folder = store.to_owned();
-    config.triage.model = root.join("models/service-desk");
-    config.triage.embedding = root.join("models/embedding");
-    config.triage.catalogue = root.join("models/catalogue.toml");
-    config.triage.signals = root.join("signals.toml");
-    config.runbooks.folder = store.join("runbooks");
-    config.gate.policies = root.join("policies");
-    std::fs::create_dir_all(&config.runbooks.folder).expect("the folder can be written");
-    config.webhooks = (0..webhooks)
-        .map(|number| {
-            let webhook = serde_json::json!({
-                "name": format!("w{number}"), "url": format!("http://{receiver}/hook"), "secret": SECRET, "allow_addresses": ["127.0.0.0/8"],
-            });
-            serde_json::from_value(webhook).expect("a webhook")
-        })
-        .collect();
-    assemble::service(config).expect("the shipped parts are in order")
+/// So many webhooks to one receiver.
+fn webhooks(receiver: SocketAddr, count: usize) -> Vec<Webhook> {
+    let webhook = |number| {
+        let webhook = serde_json::json!({
+            "name": format!("w{number}"), "url": format!("http://{receiver}/hook"), "secret": SECRET, "allow_addresses": ["127.0.0.0/8"],
+        });
+        serde_json::from_value(webhook).expect("a webhook")
+    };
+    (0..count).map(webhook).collect()
 }
 
 async fn queue(service: &Service) {
@@ -151,7 +142,8 @@ async fn delivered(service: &Service) -> bool {
 
 async fn measure(store: &Path, webhooks: usize) -> f64 {
     let (address, seen) = receiver().await;
-    let service = service(store, address, webhooks);
+    let running = Running::start(store, false, |config| config.webhooks = self::webhooks(address, webhooks)).await;
+    let service = Arc::clone(&running.service);
     queue(&service).await;
     let started = Instant::now();
     let workers = workers::start(&service);
@@ -164,7 +156,7 @@ async fn measure(store: &Path, webhooks: usize) -> f64 {
         service.store.messages(&TenantId::default(), Some(OutboxState::Dead), Page { before: None, limit: 1 }).await.expect("a page");
     // What is counted is what arrived.
     assert!(dead.is_empty() && seen.lock().expect("no holder panics").len() == MESSAGES, "some messages did not arrive");
-    service.store.close().await.expect("the store closes");
+    running.stop().await;
     MESSAGES as f64 / seconds
 }
 

@@ -328,3 +328,95 @@ fn a_secret_in_the_wrong_form_or_place_is_refused_without_being_shown() {
         assert!(!error.contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn who_is_told_what_is_checked_together_and_no_secret_is_repeated() {
+    let text = r#"
+        [mail]
+        host = "mail.example.com"
+        port = 0
+        security = "none"
+        username = "desk"
+        from = "desk"
+        timeout = "off"
+        [[webhooks]]
+        name = "ops"
+        url = "https://ops.example.com"
+        secret = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "whsk_c2hvcnQ="]
+        events = ["ticket.triaged", "ticket.closed"]
+        owner_mail = "nobody"
+        owner_chat = "elsewhere"
+        [[webhooks]]
+        name = "unsigned"
+        url = "https://ops.example.com"
+        secret = []
+        [[chats]]
+        name = "elsewhere"
+        tenant = "other"
+        kind = "teams"
+        url = "hooks.example.com/s3cr3t"
+        occasions = ["lunch"]
+        [[recipients]]
+        name = "ana"
+        address = "Ana <ana@example.com>"
+        [[digests]]
+        name = "morning"
+        recipients = ["ana", "bo"]
+        at = ["8 o'clock"]
+        zone = "Atlantis"
+        [[digests]]
+        name = "never"
+        recipients = []
+        at = []
+        zone = "Europe/Berlin"
+    "#;
+    let findings = Folder::new(&[("c.toml", text)]).findings(&[]);
+    let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "chats.0.occasions",
+            "chats.0.url",
+            "digests.0.at",
+            "digests.0.recipients",
+            "digests.0.zone",
+            "digests.1.at",
+            "digests.1.recipients",
+            "mail.from",
+            "mail.password",
+            "mail.port",
+            "mail.security",
+            "mail.timeout",
+            "mail.username",
+            "recipients.0.address",
+            "webhooks.0.events",
+            "webhooks.0.owner_chat",
+            "webhooks.0.owner_mail",
+            "webhooks.0.secret",
+            "webhooks.1.secret",
+        ]
+    );
+    assert!(texts(&findings).iter().all(|text| !text.contains("s3cr3t") && !text.contains("c2hvcnQ")), "{findings:?}");
+    let nobody = "[[recipients]]\nname = \"ana\"\naddress = \"ana@example.com\"\n";
+    assert_eq!(Folder::new(&[("c.toml", nobody)]).findings(&[])[0].key, "mail.host");
+}
+
+#[test]
+fn the_secret_of_a_webhook_is_one_or_several_from_the_file_files_or_the_environment() {
+    let of = |key: &str, env: &[(&str, &str)]| {
+        let text = format!("[[webhooks]]\nname = \"ops\"\nurl = \"https://ops.example.com\"\n{key}\n");
+        let files = [
+            ("c.toml", text.as_str()),
+            ("new", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n"),
+            ("old", "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=\n"),
+        ];
+        let config = Folder::new(&files).load(env).unwrap().config;
+        assert!(!show(&config).contains("whsec_"));
+        config.webhooks[0].secret.len()
+    };
+    assert_eq!(of("secret_file = \"new\"", &[]), 1);
+    assert_eq!(of("secret_file = [\"new\", \"old\"]", &[]), 2);
+    assert_eq!(of("secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"", &[]), 1);
+    let both = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=,whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+    assert_eq!(of("secret_file = \"new\"", &[("SLUICEGATE__WEBHOOKS__OPS__SECRET", both)]), 2);
+}

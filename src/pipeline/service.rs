@@ -15,7 +15,7 @@ use super::{
     passwords::Passwords,
     reload::Loads,
     shape,
-    workers::digest::SeenTo,
+    workers::{digest::SeenTo, publish::Uneventful},
 };
 use crate::{
     config::{self, Config},
@@ -68,6 +68,7 @@ pub struct Service {
     pub passwords: Passwords,
     /// Which digests were seen to.
     pub digests: SeenTo,
+    pub uneventful: Uneventful,
     /// How loading each part went.
     pub loads: Loads,
     decider: RwLock<Arc<Decider>>,
@@ -125,6 +126,7 @@ impl Service {
             bells: Bells::default(),
             passwords: Passwords::default(),
             digests: SeenTo::default(),
+            uneventful: Uneventful::default(),
             loads,
             decider: RwLock::new(Arc::new(decider)),
         }

@@ -21,14 +21,18 @@ use serde_json::{Value, json};
 use sluicegate::{
     config::Config,
     domain::{
+        approval::Mode,
         endpoint::EndpointState,
         entry::Event,
         outbox::{AttemptOutcome, Destination, OutboxMessage, OutboxState},
-        principal::Role::{Auditor, Operator, Responder},
+        principal::{
+            Principal,
+            Role::{Auditor, Operator, Responder},
+        },
         time::Timestamp,
     },
     log::checkpoint::Checkpoint,
-    pipeline::{events, workers},
+    pipeline::{actions::endpoint::count_disabled, events, workers},
     store::interface::Page,
 };
 use tokio::sync::Notify;
@@ -36,7 +40,7 @@ use tokio::sync::Notify;
 use crate::{
     app::over,
     peers,
-    way_world::{GENEROUS, World, does_not_print, serve, tenant, within},
+    way_world::{GENEROUS, World, does_not_print, serve, set_mode, tenant, within, work},
 };
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -109,6 +113,11 @@ async fn messages(world: &World, name: &str) -> Vec<OutboxMessage> {
 
 async fn entries(world: &World) -> Vec<Event> {
     world.store().entry_range(0, 100_000).await.unwrap().into_iter().map(|logged| logged.entry.event).collect()
+}
+
+/// People act, and those outside hear of it.
+async fn suggest(world: &World, by: &Principal) {
+    set_mode(world.service(), by, Mode::Suggest).await;
 }
 
 fn wall_clock() -> Timestamp {
@@ -185,7 +194,7 @@ async fn days_of_nothing_but_failure_disable_an_endpoint_its_owner_is_told_and_n
     .await;
     world.app.ambient.turn(DAY);
     let ola = world.person("ola", &[Operator]).await;
-    sluicegate_mode_suggest(&world, &ola).await;
+    suggest(&world, &ola).await;
     ops.answers(503);
     world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
@@ -223,7 +232,7 @@ async fn days_of_nothing_but_failure_disable_an_endpoint_its_owner_is_told_and_n
     world.app.ambient.turn(DAY * 30);
     world.work().await;
     let again = over(Arc::clone(world.store()), Arc::clone(&world.app.ambient), (*world.service().config).clone());
-    crate::way_world::work(&again).await;
+    work(&again).await;
     assert_eq!(ops.ids().len(), tries);
     let waiting = messages(&world, "ops").await.iter().filter(|message| message.state == OutboxState::Waiting).count();
     assert_eq!(waiting, 2);
@@ -248,16 +257,16 @@ async fn days_of_nothing_but_failure_disable_an_endpoint_its_owner_is_told_and_n
     world.audit().await;
 }
 
-async fn sluicegate_mode_suggest(world: &World, by: &sluicegate::domain::principal::Principal) {
-    crate::way_world::set_mode(world.service(), by, sluicegate::domain::approval::Mode::Suggest).await;
-}
-
 #[tokio::test]
 async fn an_endpoint_that_says_gone_is_disabled_at_once_and_its_message_waits() {
     let (receiver, url) = Receiver::start().await;
-    let world = World::with(|config| webhooks(config, vec![webhook("ops", &url, json!({ "events": ["ticket.triaged"] }))])).await;
+    let world = World::with(|config| {
+        webhooks(config, vec![webhook("ops", &url, json!({ "events": ["ticket.triaged"], "owner_mail": "ana" }))]);
+        config.recipients = vec![serde_json::from_value(json!({ "name": "ana", "address": "ana@example.com" })).unwrap()];
+    })
+    .await;
     let ola = world.person("ola", &[Operator]).await;
-    sluicegate_mode_suggest(&world, &ola).await;
+    suggest(&world, &ola).await;
     receiver.answers(410);
     for number in 0..8 {
         world.tell(&does_not_print(&number.to_string(), &format!("prn-0000{number}"))).await;
@@ -267,8 +276,12 @@ async fn an_endpoint_that_says_gone_is_disabled_at_once_and_its_message_waits() 
     assert_eq!(count, 1, "however many were on their way");
     let stored = messages(&world, "ops").await;
     assert!(stored.len() == 8 && stored.iter().all(|message| message.state == OutboxState::Waiting));
-    let metrics = world.app.get("", "/metrics").await.text;
-    assert!(!metrics.contains("s3cr3t"));
+    let all = world.store().messages(&tenant(), None, Page { before: None, limit: 500 }).await.unwrap();
+    let told: Vec<_> = all.iter().filter(|message| message.destination == Destination::Mail("ana".to_owned())).collect();
+    assert_eq!(told.len(), 1, "its owner gets one mail");
+    assert!(!world.app.get("", "/metrics").await.text.contains("s3cr3t"));
+    count_disabled(world.service()).await.unwrap();
+    assert!(world.app.get("", "/metrics").await.text.contains("sluicegate_webhook_disabled{destination=\"webhook/ops\"} 1"));
     receiver.answers(200);
     let operator = world.app.token(&[Operator]).await;
     assert_eq!(world.app.send(&operator, "POST", "/v1/endpoints/ops/enable", json!({})).await.status, 200);
@@ -286,7 +299,7 @@ async fn the_delivery_log_tells_every_try_and_a_delivered_write_back_is_never_wr
     })
     .await;
     let ola = world.person("ola", &[Operator]).await;
-    sluicegate_mode_suggest(&world, &ola).await;
+    suggest(&world, &ola).await;
     receiver.answers(503);
     let ticket = world.tell(&does_not_print("1", "prn-00001")).await;
     world.work().await;
@@ -341,7 +354,7 @@ async fn an_endpoint_that_never_answers_does_not_keep_another_waiting() {
     })
     .await;
     let ola = world.person("ola", &[Operator]).await;
-    sluicegate_mode_suggest(&world, &ola).await;
+    suggest(&world, &ola).await;
     slow.answers(0);
     for number in 0..150 {
         world.tell(&does_not_print(&number.to_string(), &format!("prn-00{number:03}"))).await;
@@ -375,7 +388,7 @@ async fn checkpoints_are_published_while_the_log_grows_and_each_verifies() {
     world.work().await;
     world.app.ambient.turn(Duration::from_secs(3600));
     assert_eq!(step().await, 0, "what grew is the sending of the last one alone");
-    sluicegate_mode_suggest(&world, &ola).await;
+    suggest(&world, &ola).await;
     assert_eq!((step().await, step().await), (1, 0), "an hour is over and something happened");
     for number in 0..20 {
         world.tell(&does_not_print(&number.to_string(), &format!("prn-000{number:02}"))).await;

@@ -2,7 +2,10 @@
 // INVARIANT: a checkpoint is sent only when something other than messages happened since the last one; else sending it
 // would make the log grow and so bring the next one.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use crate::{
     domain::{
@@ -29,6 +32,10 @@ use crate::{
 /// Entries read at once when looking for one that counts.
 const READ: usize = 500;
 
+/// The log's size when this process last found in it nothing that counts, so that the same entries are not read again.
+#[derive(Debug, Default)]
+pub struct Uneventful(AtomicU64);
+
 /// Sends a checkpoint when it is time. Returns how many it sent, 0 or 1.
 ///
 /// # Errors
@@ -42,7 +49,11 @@ pub async fn step(service: &Service) -> Result<usize> {
     let size = service.store.log_size().await?;
     let last = last(service).await?;
     let from = last.as_ref().map_or(0, |last| last.size);
-    if !is_time(service, last.as_ref(), size, now) || !grew(service, from, size).await? {
+    if !is_time(service, last.as_ref(), size, now) || service.uneventful.0.load(Ordering::Relaxed) == size {
+        return Ok(0);
+    }
+    if !grew(service, from, size).await? {
+        service.uneventful.0.store(size, Ordering::Relaxed);
         return Ok(0);
     }
     let root = tree::root(&*service.store, size).await?;

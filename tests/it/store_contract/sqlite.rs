@@ -170,10 +170,8 @@ async fn a_second_process_is_kept_out_and_told_why() {
 }
 
 /// As the program before delivery logs left it: a message that waits after one try, one that was given up.
-const SECOND_SCHEMA: [&str; 2] = [
-    include_str!("../../../migrations/sqlite/0001_initial.sql"),
-    include_str!("../../../migrations/sqlite/0002_trust.sql"),
-];
+const SECOND_SCHEMA: [&str; 2] =
+    [include_str!("../../../migrations/sqlite/0001_initial.sql"), include_str!("../../../migrations/sqlite/0002_trust.sql")];
 
 #[tokio::test]
 async fn a_database_of_the_second_schema_opens_and_its_messages_are_sent_and_sent_again() {
@@ -191,7 +189,10 @@ async fn a_database_of_the_second_schema_opens_and_its_messages_are_sent_and_sen
     for sql in SECOND_SCHEMA {
         by_hand(&path, sql);
     }
-    by_hand(&path, &format!("{}{} PRAGMA application_id = 0x534c4754; PRAGMA user_version = 2;", message(1, "waiting"), message(2, "dead")));
+    by_hand(
+        &path,
+        &format!("{}{} PRAGMA application_id = 0x534c4754; PRAGMA user_version = 2;", message(1, "waiting"), message(2, "dead")),
+    );
 
     let store = SqliteStore::open(&path).unwrap();
     let claimed = store.claim_messages(at(1), LEASE, 9, 9).await.unwrap();
