@@ -8,6 +8,7 @@ use crate::{
         outbox::Message,
         recommendation::Recommendation,
         ticket::Ticket,
+        time::Timestamp,
         verdict::Decision,
     },
     text::redact,
@@ -19,8 +20,8 @@ pub(crate) const TAG: &str = "sluicegate:";
 /// Refusals named in a comment; the rest is on the ticket's page.
 const REASONS: usize = 3;
 
-/// The comment about a decision.
-pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &str) -> Message {
+/// The comment about a decision. `begins` is when an automatic run does, unless it is now.
+pub fn decision(ticket: &Ticket, recommendation: &Recommendation, begins: Option<Timestamp>, public_url: &str) -> Message {
     let classification = &recommendation.classification;
     let category = match &classification.category.label {
         Some(label) => format!("{label} ({})", at_this_score("right", classification.category.probability())),
@@ -42,7 +43,10 @@ pub fn decision(ticket: &Ticket, recommendation: &Recommendation, public_url: &s
         lines.extend(recommendation.missing.iter().map(|missing| format!("- {}: {}", missing.name, missing.reason)));
     }
     lines.push(match recommendation.verdict.decision {
-        Decision::AutoExecute => "It is pre-approved and runs now.".to_owned(),
+        Decision::AutoExecute => match begins {
+            Some(at) => format!("It is pre-approved and runs by itself at {at}, unless somebody cancels it before."),
+            None => "It is pre-approved and runs now.".to_owned(),
+        },
         Decision::NeedsApproval => {
             format!("It waits for {} approval(s), until {}.", recommendation.verdict.approvals_needed, recommendation.expires_at)
         }

@@ -42,7 +42,9 @@ impl About<'_> {
 /// Everything that a decision makes others hear of: help desk, webhooks, chats.
 pub(crate) fn decided(service: &Service, ticket: &Ticket, recommendation: &Recommendation, now: Timestamp, change: &mut Change) {
     let (about, public_url) = (About::Ticket(ticket), &service.config.server.public_url);
-    help_desk(service, ticket, now, change, || say::decision(ticket, recommendation, public_url));
+    let hold = service.config.gate.hold.get();
+    let begins = (!hold.is_zero()).then(|| now.plus(hold));
+    help_desk(service, ticket, now, change, || say::decision(ticket, recommendation, begins, public_url));
     listeners(service, about, now, change, events::triaged(ticket, recommendation));
     if let Some(event) = events::recommended(ticket, recommendation) {
         listeners(service, about, now, change, event);

@@ -63,6 +63,8 @@ async fn an_automatic_run_waits_out_its_hold_in_sight_and_a_person_can_cancel_it
     let held = world.runs(stopped).await.remove(0);
     assert_eq!((held.state, held.not_before.since(held.created_at)), (ExecutionState::Pending, Duration::from_secs(300)));
     assert!(world.automation.calls().is_empty(), "nothing is asked of anybody in the hold");
+    let comment = world.desk.comments("1").remove(0);
+    assert!(comment.contains(&format!("runs by itself at {}, unless somebody cancels it", held.not_before)), "{comment}");
 
     let auditor = world.person("audi", &[Auditor]).await;
     assert!(matches!(cancel(world.service(), &auditor, held.id, None).await, Err(ActionError::MissingRole { .. })));
