@@ -150,7 +150,7 @@ fn break_configuration(harvest: &mut Harvest, garden: &Garden, folder: &Path, pa
         connector(format!("base_url = \"https://a.example\"\ntls = {{ certificate = \"x\", key = \"{}\" }}", secret(10))),
         connector(format!("base_url = \"https://a.example\"\nproxy = {{ url = \"http://me:{}@a.example\" }}", secret(11))),
         format!("{good}\n[[webhooks]]\nname = \"more\"\nurl = \"https://a.example\"\nsecret = \"{}\"\n", secret(12)),
-        format!("{good}\n[[sources]]\nname = \"more\"\nadapter = \"json\"\nauth = {{ scheme = \"token\", secrets = \"{}\" }}\n", secret(13)),
+        format!("{good}\n[[sources]]\nname = \"more\"\nadapter = \"json\"\nauth = {{ scheme = \"token\", secrets = {{ x = \"{}\" }} }}\n", secret(13)),
         format!("{good}\n[[sources]]\nname = \"more\"\nadapter = \"json\"\nauth = {{ scheme = \"signature\", name = \"svix\", secrets = [\"{}\"] }}\n", secret(14)),
     ]
     .into_iter()

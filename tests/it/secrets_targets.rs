@@ -113,6 +113,8 @@ pub fn plant_documented(garden: &mut Garden, folder: &Path, value: &mut toml::Va
                         let content = match name.as_str() {
                             name if name.ends_with("-key.pem") => pem.key.clone(),
                             name if name.ends_with(".pem") => pem.certificate.clone(),
+                            // The whole URL of a chat is a secret.
+                            _ if at.starts_with(".chats") => format!("http://{sink}/hooks/{}", garden.ours(&full)),
                             _ if at.starts_with(".webhooks") || at.contains("standard_webhooks") => garden.whsec(&full),
                             _ => garden.ours(&full),
                         };

@@ -32,7 +32,6 @@ use crate::{
     domain::{id::OutboxId, outbox::OutboxMessage, priority::Priority},
     notify::Sent,
     outbound::{Answer, CallError, Client, Path, Refusal, Request},
-    text::redact,
 };
 
 /// Pages of comments searched for the mark.
@@ -41,8 +40,6 @@ const MOST_PAGES: usize = 10;
 const MOST_CONFLICTS: usize = 3;
 /// A help desk that answers 429 and does not say until when.
 const UNSAID_PAUSE: Duration = Duration::from_secs(60);
-/// Of an answer that says what was wrong with a request.
-const SHOWN: usize = 300;
 
 /// What one message changes.
 pub(crate) struct WriteBack<'a> {
@@ -250,8 +247,11 @@ impl HelpDesk {
         let why = format!("{} answered {}", self.name, answer.status);
         match answer.status {
             200..=299 => Ok(()),
-            // The ticket is gone or closed, or the request is not one the help desk takes.
-            400 | 404 | 405 | 410 | 413 | 422 => Err(never(format!("{why}{}", said(answer)))),
+            // What it says about that is not quoted: it stands in the log for good, and may hold what it was told.
+            404 | 410 => Err(never(format!("{why}: it has no such ticket any more, or does not show it to this account"))),
+            400 | 405 | 413 | 422 => Err(never(format!(
+                "{why}: the ticket is closed, or a value that `write_back` maps is none of its own; its own log says which"
+            ))),
             401 => Err(Sent::Later { why: format!("{why}: the token is not accepted"), after: None }),
             _ => Err(Sent::Later { why, after: self.patience(answer) }),
         }
@@ -281,13 +281,4 @@ fn later(error: &CallError) -> Sent {
         CallError::Forbidden(Refusal::Path { .. } | Refusal::Header(_)) => never(error.to_string()),
         _ => Sent::Later { why: error.to_string(), after: None },
     }
-}
-
-/// The start of what the help desk says was wrong, for whoever reads the dead letter.
-fn said(answer: &Answer) -> String {
-    let text = String::from_utf8_lossy(&answer.body);
-    let text: Vec<&str> =
-        text.split(|character: char| character.is_whitespace() || character.is_control()).filter(|word| !word.is_empty()).collect();
-    let text: String = text.join(" ").chars().take(SHOWN).collect();
-    if text.is_empty() { String::new() } else { format!(": {}", redact(&text)) }
 }

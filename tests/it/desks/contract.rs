@@ -253,7 +253,8 @@ async fn an_id_of_another_form_and_a_request_that_is_refused_die_with_a_reason_a
             let dead = bench.deliver(bench.queue(everything(kind)).await).await;
             let reason = dead.last_error.unwrap();
             assert_eq!(dead.state, OutboxState::Dead, "{kind:?} {status}");
-            assert_eq!(reason, format!("{} answered {status}: {{\"error\": \"on purpose\"}}", kind.name()));
+            assert!(reason.starts_with(&format!("{} answered {status}: ", kind.name())), "{reason}");
+            assert!(!reason.contains("on purpose"), "an answer may quote secrets: {reason}");
         }
         for status in [401, 403, 302] {
             bench.desk.fails_at(login, Fault::Status(status));
