@@ -118,7 +118,7 @@ mod tests {
     fn a_private_key_signs_what_its_public_key_verifies_and_nothing_else() {
         let (private, public) = new_key_pair(&[7; 32]);
         let keys = SigningKeys::parse(&[Secret::new(SECRET), private]).unwrap();
-        assert_eq!(keys.public(), [public.clone()]);
+        assert_eq!(keys.public(), std::slice::from_ref(&public));
         let signatures = keys.sign(ID, 5, BODY).unwrap();
         let [shared, asymmetric]: [&str; 2] = signatures.split(' ').collect::<Vec<_>>().try_into().unwrap();
         assert!(shared.starts_with("v1,"));

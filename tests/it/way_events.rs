@@ -50,10 +50,13 @@ const PRIVATE: &str = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 const PUBLIC: &str = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Headers and raw body of one request.
+type Heard = (BTreeMap<String, String>, Vec<u8>);
+
 /// A receiver that writes down what it hears and answers as it is told.
 #[derive(Clone)]
 pub struct Receiver {
-    heard: Arc<Mutex<Vec<(BTreeMap<String, String>, Vec<u8>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
     answer: Arc<AtomicU16>,
     /// Rung at every request.
     rung: Arc<Notify>,

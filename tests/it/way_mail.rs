@@ -134,7 +134,8 @@ async fn a_server_that_cannot_prove_its_name_or_offers_no_encryption_gets_no_mai
         settings["host"] = json!("127.0.0.1");
         settings
     };
-    let cases: [(&str, Box<dyn Fn(u16) -> Value>); 4] = [
+    type Settings = Box<dyn Fn(u16) -> Value>;
+    let cases: [(&str, Settings); 4] = [
         ("tls", Box::new(unknown)),
         ("tls", Box::new(other_name)),
         ("plain", Box::new(|port| encrypted(port, "starttls"))),
