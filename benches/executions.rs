@@ -66,13 +66,15 @@ const AT_ONCE: usize = 100;
 const ROUND: Duration = Duration::from_secs(6);
 const TURNS: usize = 5;
 
-/// A server that answers after `pause`, and how many calls it has open.
+/// A server that answers after half to one and a half times `pause`, so that runs which began together do not go in step,
+/// and how many calls it has open.
 async fn automation(pause: Duration) -> (String, Arc<AtomicUsize>) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let (open, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
     let answer = move |State(open): State<Arc<AtomicUsize>>| async move {
         open.fetch_add(1, Ordering::SeqCst);
         if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+            let nth = calls.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(pause / 2 + pause * (nth * 37 % 100) as u32 / 100).await;
         }
         open.fetch_sub(1, Ordering::SeqCst);
         Json(serde_json::json!({"state": "healthy"}))
