@@ -136,7 +136,7 @@ async fn approved(service: &Arc<Service>, runs: usize) {
             let binding = proposal.binding().expect("a proposal");
             let seen = approve::Approve { revision: proposal.revision, binding, comment: None };
             let yes = approve::approve(service, &olu, proposal.id, seen).await;
-            yes.unwrap_or_else(|why| panic!("{why}: {:?}", proposal.verdict.refusals().next()));
+            assert!(yes.is_ok(), "{yes:?}: {:?}", proposal.verdict.refusals().next());
             allowed += 1;
         }
     }
