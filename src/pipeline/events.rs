@@ -81,6 +81,8 @@ pub struct ExecutionFinished {
     pub runbook: RunbookId,
     /// `in_doubt` is an end too: a person must look.
     pub state: ExecutionState,
+    /// The run that this one took back.
+    pub undoes: Option<ExecutionId>,
 }
 
 /// A runbook's automatic runs showed more errors than allowed; its mode is `suggest` now.
@@ -179,6 +181,7 @@ pub fn finished(ticket: &Ticket, execution: &Execution) -> Message {
             external_id: ticket.report.external_id.clone(),
             runbook: execution.runbook.clone(),
             state: execution.state,
+            undoes: execution.undoes.as_ref().map(|undo| undo.of),
         },
     )
 }

@@ -234,3 +234,27 @@ async fn a_run_in_doubt_is_settled_by_a_person_with_a_reason_at_the_revision_the
         world.audit().await;
     }
 }
+
+#[tokio::test]
+async fn an_undo_in_doubt_is_settled_as_taken_back_or_failed_and_never_as_succeeded() {
+    let world = World::new().await;
+    let olu = world.person("olu", &[Approver]).await;
+    let (ticket, run) = done(&world, &olu, "1").await;
+    undo(world.service(), &olu, run.id, run.revision).await.unwrap();
+    let (arrived, go_on) = world.automation.hold("POST /hosts/");
+    let service = std::sync::Arc::clone(world.service());
+    let cut = tokio::spawn(async move { workers::execute::step(&service, 1).await });
+    within("the rollback", arrived).await.unwrap();
+    cut.abort();
+    let _ = cut.await;
+    drop(go_on);
+    world.app.ambient.turn(Duration::from_secs(3 * 3600));
+    world.work().await;
+    let doubtful = world.runs(ticket).await.remove(0);
+    assert_eq!((doubtful.state, world.ticket(ticket).await.state), (ExecutionState::InDoubt, TicketState::InDoubt), "not idempotent");
+    let settled = settle(world.service(), &olu, doubtful.id, doubtful.revision, Found::Succeeded, "it prints").await;
+    assert!(matches!(&settled, Err(ActionError::Invalid { pointer, .. }) if pointer == "/found"), "{settled:?}");
+    settle(world.service(), &olu, doubtful.id, doubtful.revision, Found::RolledBack, "it is as it was").await.unwrap();
+    assert_eq!(world.ticket(ticket).await.state, TicketState::Failed, "a person takes over");
+    world.audit().await;
+}

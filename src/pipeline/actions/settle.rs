@@ -64,6 +64,10 @@ pub async fn settle(
     if run.state != ExecutionState::InDoubt {
         return Err(ActionError::Changed(format!("the run is not in doubt: it is `{}`", run.state.as_str())));
     }
+    if run.undoes.is_some() && found == Found::Succeeded {
+        let message = "this run takes another one back: it is `rolled_back` or `failed`".to_owned();
+        return Err(ActionError::Invalid { pointer: "/found".to_owned(), message });
+    }
     let by = Actor::Person(caller.person.clone());
     let run = closing::end(service, run, found.state(), comment.to_owned(), &by).await?;
     demotion::settle(service, &run.tenant, &run.runbook, &run.runbook_digest).await?;
