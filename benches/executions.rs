@@ -232,7 +232,7 @@ async fn intake(folder: &Path, busy: bool, base: &str, open: &AtomicUsize) -> (f
 fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map_or_else(std::env::temp_dir, PathBuf::from);
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = sluicegate::cli::runtime().expect("a runtime");
     println!("folder {}", folder.display());
     let (whole, bare) = runtime.block_on(overhead(&data.path().join("overhead")));
     println!("a step {whole:.2} ms, its two commits and its call alone {bare:.2} ms: overhead {:.2} ms", whole - bare);

@@ -70,7 +70,7 @@ async fn load(address: SocketAddr, connections: u64, numbers: &Arc<AtomicU64>) -
 fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map_or_else(std::env::temp_dir, PathBuf::from);
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = sluicegate::cli::runtime().expect("a runtime");
     println!("folder {}", folder.display());
     println!("{:>11} {:>7} {:>9} {:>8} {:>8} {:>9} {:>14}", "connections", "triage", "202/s", "p50 ms", "p99 ms", "refused", "raw syncs/s");
     for (connections, triage) in [(64, false), (64, true), (512, false), (512, true)] {

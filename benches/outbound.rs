@@ -144,7 +144,7 @@ fn main() {
     let data = tempfile::Builder::new().prefix("sluicegate-bench-").tempdir_in(&folder).expect("the folder can be written");
     // Their standard input closes when this process ends.
     let (mut child, receivers) = receivers();
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+    sluicegate::cli::runtime().expect("a runtime").block_on(async {
         let service = Running::start(&data.path().join("store"), true, |_| {}).await;
         let (on, calls, numbers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(1)));
         let loopback = ["127.0.0.0/8".parse().expect("a network")];

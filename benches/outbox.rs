@@ -168,7 +168,7 @@ fn main() {
     for webhooks in [1, 8] {
         let raw = raw_syncs(data.path());
         let store = data.path().join(webhooks.to_string());
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let runtime = sluicegate::cli::runtime().expect("a runtime");
         let rate = runtime.block_on(measure(&store, webhooks));
         println!("{webhooks:>9} {rate:>14.0} {raw:>14.0}");
     }
