@@ -152,6 +152,7 @@ impl Loading {
             gate: self.section(&mut table, "gate").unwrap_or(default.gate),
             requesters: self.section(&mut table, "requesters").unwrap_or(default.requesters),
             pipeline: self.section(&mut table, "pipeline").unwrap_or(default.pipeline),
+            console: self.section(&mut table, "console").unwrap_or(default.console),
             telemetry: self.section(&mut table, "telemetry").unwrap_or(default.telemetry),
             sources: self.sections(&mut table, "sources"),
             connectors: self.sections(&mut table, "connectors"),

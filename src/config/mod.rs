@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod chat;
 pub mod connector;
+pub mod console;
 pub mod directory;
 pub mod engine;
 mod environment;
@@ -47,6 +48,7 @@ pub struct Config {
     pub requesters: requesters::Requesters,
     pub pipeline: gate::Pipeline,
     pub telemetry: server::Telemetry,
+    pub console: console::Console,
     /// Who sends tickets.
     pub sources: Vec<source::Source>,
     /// What runbook steps may call.

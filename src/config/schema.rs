@@ -124,6 +124,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     ("requesters", Table(&[("file", Text), ("directory", Text), ("rate_limit", Integer)])),
     ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("execution_lease", Text), ("executions", Integer), ("poll", Text)])),
+    ("console", Table(&[("idle", Text), ("longest", Text), ("prove_again", Text), ("invitation", Text)])),
     ("telemetry", Table(&[("format", Text), ("level", Text)])),
     (
         "sources",

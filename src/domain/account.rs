@@ -1,9 +1,12 @@
-//! A person's account: by which password they prove, once more, that it is they.
+//! A person's account: what they may do, and by which password they prove that it is they.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     name::{PersonId, TenantId},
+    principal::Role,
     time::Timestamp,
 };
 
@@ -14,15 +17,37 @@ pub struct Account {
     pub form: u32,
     pub tenant: TenantId,
     pub person: PersonId,
-    /// Argon2id hash of the password as a PHC string. Kept beside the document, never in it.
+    /// Argon2id hash of the password as a PHC string; `None` for who signs in elsewhere. Kept beside the document, never
+    /// in it.
     #[serde(skip)]
-    pub password: String,
+    pub password: Option<String>,
+    /// What the person may do when signed in to the console; none for an account that only proves who calls.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub roles: BTreeSet<Role>,
+    /// Since when nobody may sign in with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<Timestamp>,
     pub changed_at: Timestamp,
     pub changed_by: PersonId,
 }
 
 impl Account {
-    pub const FORM: u32 = 1;
+    /// 2 added `roles` and `disabled_at`: a program that does not know them would let a disabled account prove itself.
+    pub const FORM: u32 = 2;
+
+    /// One that may do nothing and proves nothing yet.
+    pub fn of(tenant: &TenantId, person: &PersonId, now: Timestamp) -> Self {
+        Self {
+            form: Self::FORM,
+            tenant: tenant.clone(),
+            person: person.clone(),
+            password: None,
+            roles: BTreeSet::new(),
+            disabled_at: None,
+            changed_at: now,
+            changed_by: person.clone(),
+        }
+    }
 }
 
 // Not derived: a hash in a log line can be attacked offline.

@@ -9,10 +9,14 @@ use super::{
     approval::Mode,
     digest::Digest,
     execution::{ExecutionState, Job, StepOutcome},
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId, TokenId},
+    id::{
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
+        TicketId, TokenId,
+    },
     name::{PersonId, RunbookId, SourceId, StepId, TenantId},
     outcome::OutcomeKind,
     principal::{Actor, Role},
+    session::SignIn,
     state::TicketState,
     time::Timestamp,
     verdict::Decision,
@@ -268,6 +272,46 @@ pub enum Event {
     ReauthenticationFailed {
         person: PersonId,
     },
+    /// A person signed in to the console.
+    SessionStarted {
+        session: SessionId,
+        person: PersonId,
+        by: SignIn,
+        roles: Vec<Role>,
+    },
+    SessionEnded {
+        session: SessionId,
+        person: PersonId,
+    },
+    /// Every session of a person but the actor's own was ended.
+    SessionsEnded {
+        person: PersonId,
+    },
+    /// Somebody tried a wrong password for an account. From the try that `locks` on, every try fails for a while.
+    SignInFailed {
+        person: PersonId,
+        locks: bool,
+    },
+    InvitationMade {
+        invitation: InvitationId,
+        /// `None` for the first admin.
+        person: Option<PersonId>,
+        roles: Vec<Role>,
+        expires_at: Timestamp,
+    },
+    InvitationUsed {
+        invitation: InvitationId,
+        person: PersonId,
+    },
+    InvitationWithdrawn {
+        invitation: InvitationId,
+    },
+    /// What a person may do, or whether they may sign in at all.
+    AccountChanged {
+        person: PersonId,
+        roles: Vec<Role>,
+        disabled: bool,
+    },
     ModeChanged {
         scope: String,
         from: Mode,
@@ -329,6 +373,14 @@ impl Event {
             Self::AuthorizationWithdrawn { .. } => "authorization_withdrawn",
             Self::PasswordSet { .. } => "password_set",
             Self::ReauthenticationFailed { .. } => "reauthentication_failed",
+            Self::SessionStarted { .. } => "session_started",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::SessionsEnded { .. } => "sessions_ended",
+            Self::SignInFailed { .. } => "sign_in_failed",
+            Self::InvitationMade { .. } => "invitation_made",
+            Self::InvitationUsed { .. } => "invitation_used",
+            Self::InvitationWithdrawn { .. } => "invitation_withdrawn",
+            Self::AccountChanged { .. } => "account_changed",
             Self::ModeChanged { .. } => "mode_changed",
             Self::KillSwitch { .. } => "kill_switch",
             Self::TokenCreated { .. } => "token_created",

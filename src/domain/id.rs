@@ -123,6 +123,10 @@ ids! {
     DeadLetterId = "ded_", "dead letter";
     /// Something that waits for, or has, a second person's word.
     DualAuthorizationId = "dua_", "dual authorization";
+    /// A signed-in browser.
+    SessionId = "ses_", "session";
+    /// A link that works once.
+    InvitationId = "inv_", "invitation";
 }
 
 #[cfg(test)]

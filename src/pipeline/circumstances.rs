@@ -193,5 +193,8 @@ async fn roles(service: &Service, tenant: &TenantId, now: Timestamp) -> Result<B
     for token in service.store.tokens(tenant).await?.into_iter().filter(|token| token.is_live(now)) {
         roles.entry(token.person).or_default().extend(token.roles);
     }
+    for account in service.store.accounts(tenant).await?.into_iter().filter(|account| account.disabled_at.is_none()) {
+        roles.entry(account.person).or_default().extend(account.roles);
+    }
     Ok(roles)
 }

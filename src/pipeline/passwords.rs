@@ -64,6 +64,14 @@ struct Tries {
 pub struct Try {
     whose: Whose,
     number: u64,
+    failed_before: usize,
+}
+
+impl Try {
+    /// Tries of the person that failed or are under way.
+    pub fn failed_before(&self) -> usize {
+        self.failed_before
+    }
 }
 
 impl Default for Passwords {
@@ -132,9 +140,10 @@ impl Passwords {
         if begun.len() >= TRIES {
             return None;
         }
+        let failed_before = begun.len();
         begun.push((number, now));
         tries.number += 1;
-        Some(Try { whose, number })
+        Some(Try { whose, number, failed_before })
     }
 
     /// Takes the try back out of the count. Those that failed before stay: the person may be one of two who try.

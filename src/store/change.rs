@@ -16,12 +16,17 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::Execution,
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, PreApprovalId, RecommendationId, TicketId},
+    id::{
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
+        TicketId,
+    },
+    invitation::Invitation,
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::OutboxMessage,
     outcome::Outcome,
     principal::Token,
     recommendation::Recommendation,
+    session::Session,
     ticket::Ticket,
     time::Timestamp,
 };
@@ -118,7 +123,7 @@ pub enum Expectation {
         authorization: DualAuthorizationId,
         revision: u64,
     },
-    /// The account's password was last set at exactly this time.
+    /// The account was last changed at exactly this time.
     AccountChangedAt {
         tenant: TenantId,
         person: PersonId,
@@ -127,6 +132,14 @@ pub enum Expectation {
     /// The pre-approval is there, neither revoked nor voided.
     PreApprovalStands {
         pre_approval: PreApprovalId,
+    },
+    /// The session was not ended.
+    SessionStands {
+        session: SessionId,
+    },
+    /// The link was neither used nor taken back.
+    InvitationOpen {
+        invitation: InvitationId,
     },
     /// The dead letter is still there.
     DeadLetterWaits {
@@ -165,6 +178,20 @@ pub enum Write {
     Outcome(Box<Outcome>),
     DualAuthorization(Box<DualAuthorization>),
     Account(Account),
+    Session(Box<Session>),
+    /// The session was used.
+    SessionSeen {
+        session: SessionId,
+        at: Timestamp,
+    },
+    /// Every session of the person ends, but for the one named.
+    SessionsEnded {
+        tenant: TenantId,
+        person: PersonId,
+        except: Option<SessionId>,
+        at: Timestamp,
+    },
+    Invitation(Invitation),
     IdempotencyKey {
         tenant: TenantId,
         key: String,

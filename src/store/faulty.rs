@@ -32,11 +32,13 @@ use crate::domain::{
     entry::Entry,
     execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    invitation::Invitation,
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
     outcome::Outcome,
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
+    session::Session,
     state::TicketState,
     ticket::Ticket,
     time::Timestamp,
@@ -181,6 +183,11 @@ delegate! {
     dual_authorizations(tenant: &TenantId, page: Page<DualAuthorizationId>) -> Vec<DualAuthorization>;
     requester_count(tenant: &TenantId, requester: &Digest, since: Timestamp) -> u64;
     account(tenant: &TenantId, person: &PersonId) -> Option<Account>;
+    accounts(tenant: &TenantId) -> Vec<Account>;
+    session(secret: &Digest) -> Option<Session>;
+    sessions(tenant: &TenantId, person: Option<&PersonId>) -> Vec<Session>;
+    invitation(secret: &Digest) -> Option<Invitation>;
+    invitations(tenant: &TenantId) -> Vec<Invitation>;
     token(secret: &Digest) -> Option<Token>;
     tokens(tenant: &TenantId) -> Vec<Token>;
     log_size() -> u64;

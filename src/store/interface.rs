@@ -24,11 +24,13 @@ use crate::domain::{
     entry::Entry,
     execution::{Execution, ExecutionState},
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    invitation::Invitation,
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
     outcome::Outcome,
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
+    session::Session,
     state::TicketState,
     ticket::Ticket,
     time::Timestamp,
@@ -219,6 +221,16 @@ pub trait Store: Send + Sync + 'static {
     /// Tickets of this requester received at or after `since`; see `Ticket::requester_digest`.
     async fn requester_count(&self, tenant: &TenantId, requester: &Digest, since: Timestamp) -> Result<u64>;
     async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>>;
+    /// Every account, by name.
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<Account>>;
+    /// The session whose cookie has this digest, ended or not. Crosses tenants: the session says whose it is.
+    async fn session(&self, secret: &Digest) -> Result<Option<Session>>;
+    /// Sessions that nobody ended, newest first; whether they are over or idle is the caller's to see. At most 500.
+    async fn sessions(&self, tenant: &TenantId, person: Option<&PersonId>) -> Result<Vec<Session>>;
+    /// The invitation whose link has this digest, used or not. Crosses tenants: the invitation says whose it is.
+    async fn invitation(&self, secret: &Digest) -> Result<Option<Invitation>>;
+    /// Those neither used nor taken back, expired ones too, newest first. At most 500.
+    async fn invitations(&self, tenant: &TenantId) -> Result<Vec<Invitation>>;
     /// The token whose secret has this digest. Crosses tenants: the token says whose it is.
     async fn token(&self, secret: &Digest) -> Result<Option<Token>>;
     async fn tokens(&self, tenant: &TenantId) -> Result<Vec<Token>>;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One account for every spelling of a person.
-fn account_name(person: &PersonId) -> Result<PersonId> {
+pub(super) fn account_name(person: &PersonId) -> Result<PersonId> {
     PersonId::new(person.as_str().to_ascii_lowercase()).map_err(|why| ActionError::Internal(why.to_string()))
 }
 
@@ -33,7 +33,7 @@ pub async fn set(service: &Service, caller: &Principal, person: &PersonId, passw
         return put(service, Actor::Person(caller.person.clone()), &caller.tenant, person, password).await;
     }
     fits(person, password)?;
-    if service.store.account(&caller.tenant, &account_name(person)?).await?.is_none() {
+    if service.store.account(&caller.tenant, &account_name(person)?).await?.is_none_or(|account| account.password.is_none()) {
         let why = format!("`{person}` has no password yet: another person with the role `admin` sets the first one");
         return Err(ActionError::Refused(vec![why]));
     }
@@ -65,7 +65,7 @@ async fn put_while(
     tenant: &TenantId,
     person: &PersonId,
     password: &Secret,
-    expect: Vec<Expectation>,
+    mut expect: Vec<Expectation>,
 ) -> Result<()> {
     fits(person, password)?;
     let hash = service.passwords.hash(password, service.ambient.random()).await?;
@@ -75,10 +75,13 @@ async fn put_while(
         Actor::Person(by) => by.clone(),
         Actor::Engine | Actor::Source(_) => name.clone(),
     };
-    let account =
-        Account { form: Account::FORM, tenant: tenant.clone(), person: name.clone(), password: hash, changed_at: now, changed_by };
-    let entry = Entry::new(tenant.clone(), now, by, Event::PasswordSet { person: name });
-    service.commit(Change { expect, writes: vec![Write::Account(account)], entries: vec![entry] }).await?;
+    let before = service.store.account(tenant, &name).await?;
+    // The roles go along unchanged, so nobody may have changed them meanwhile.
+    expect.extend(before.as_ref().map(still));
+    let account = Account { password: Some(hash), changed_at: now, changed_by, ..before.unwrap_or_else(|| Account::of(tenant, &name, now)) };
+    let entry = Entry::new(tenant.clone(), now, by, Event::PasswordSet { person: name.clone() });
+    let ended = Write::SessionsEnded { tenant: tenant.clone(), person: name, except: None, at: now };
+    service.commit(Change { expect, writes: vec![Write::Account(account), ended], entries: vec![entry] }).await?;
     Ok(())
 }
 
@@ -113,12 +116,12 @@ pub async fn prove(service: &Service, caller: &Principal, password: &Secret) -> 
 
 async fn check(service: &Service, caller: &Principal, password: &Secret) -> Result<Option<Account>> {
     let account = service.store.account(&caller.tenant, &account_name(&caller.person)?).await?;
-    let stored = account.as_ref().map(|account| account.password.as_str());
+    let stored = account.as_ref().filter(|account| account.disabled_at.is_none()).and_then(|account| account.password.as_deref());
     let matches = service.passwords.matches(password, stored).await?;
     Ok(account.filter(|_| matches))
 }
 
-fn fits(person: &PersonId, password: &Secret) -> Result<()> {
+pub(super) fn fits(person: &PersonId, password: &Secret) -> Result<()> {
     match unfit(person, password) {
         Some(message) => Err(ActionError::Invalid { pointer: "/password".to_owned(), message }),
         None => Ok(()),

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params};
 
 use super::rows::PreparedEntry;
 use super::rows::{Prow, actor_key, endpoint_state, int, outbox_state, recommendation_state};
-use crate::domain::{endpoint::Endpoint, endpoint::EndpointState, principal::Actor, verdict::Decision};
+use crate::domain::{endpoint::Endpoint, endpoint::EndpointState, principal::Actor, time::Timestamp, verdict::Decision};
 
 /// # Errors
 /// SQLite's, or `StatementChangedRows` when the id is another tenant's.
@@ -198,7 +198,38 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             connection,
             "INSERT INTO accounts (tenant, person, password, changed_at, doc) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (tenant, person) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at, doc = excluded.doc",
-            (account.tenant.as_str(), account.person.as_str(), &account.password, account.changed_at.as_millis(), doc),
+            (account.tenant.as_str(), account.person.as_str(), account.password.as_deref().unwrap_or_default(), account.changed_at.as_millis(), doc),
+        ),
+        Prow::Session { session: s, doc } => one(
+            connection,
+            "INSERT INTO sessions (id, tenant, person, secret, seen_at, ends_at, ended_at, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, ended_at = excluded.ended_at, doc = excluded.doc
+             WHERE tenant = excluded.tenant",
+            (
+                s.id.to_string(),
+                s.tenant.as_str(),
+                s.person.as_str(),
+                s.secret.as_bytes(),
+                s.seen_at.as_millis(),
+                s.ends_at.as_millis(),
+                s.ended_at.map(Timestamp::as_millis),
+                doc,
+            ),
+        ),
+        Prow::SessionSeen { session, at } => {
+            let sql = "UPDATE sessions SET seen_at = max(seen_at, ?2) WHERE id = ?1";
+            connection.prepare_cached(sql)?.execute((session.to_string(), at.as_millis())).map(drop)
+        }
+        Prow::SessionsEnded { tenant, person, except, at } => {
+            let sql = "UPDATE sessions SET ended_at = ?4 WHERE tenant = ?1 AND person = ?2 AND ended_at IS NULL AND id <> ?3";
+            let kept = except.map_or_else(String::new, |session| session.to_string());
+            connection.prepare_cached(sql)?.execute((tenant.as_str(), person.as_str(), kept, at.as_millis())).map(drop)
+        }
+        Prow::Invitation { invitation: i, doc } => one(
+            connection,
+            "INSERT INTO invitations (id, tenant, secret, open, doc) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET open = excluded.open, doc = excluded.doc WHERE tenant = excluded.tenant",
+            (i.id.to_string(), i.tenant.as_str(), i.secret.as_bytes(), i.used_at.is_none() && i.withdrawn_at.is_none(), doc),
         ),
         Prow::IdempotencyKey { tenant, key, request, answer, at } => one(
             connection,

@@ -100,11 +100,19 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let sql = "SELECT changed_at FROM accounts WHERE tenant = ?1 AND person = ?2";
             let found: Option<i64> = optional(connection, sql, (tenant.as_str(), person.as_str()))?;
             let millis = |time: i64| uint(time.max(0));
-            unchanged("password of", person.to_string(), millis(changed_at.as_millis()), found)
+            unchanged("account of", person.to_string(), millis(changed_at.as_millis()), found)
         }
         Expectation::PreApprovalStands { pre_approval } => {
             let found = optional(connection, "SELECT stands FROM pre_approvals WHERE id = ?1", [pre_approval.to_string()])?;
             unchanged("pre-approval", pre_approval.to_string(), 1, found)
+        }
+        Expectation::SessionStands { session } => {
+            let found = optional(connection, "SELECT ended_at IS NULL FROM sessions WHERE id = ?1", [session.to_string()])?;
+            unchanged("session", session.to_string(), 1, found)
+        }
+        Expectation::InvitationOpen { invitation } => {
+            let found = optional(connection, "SELECT open FROM invitations WHERE id = ?1", [invitation.to_string()])?;
+            unchanged("invitation", invitation.to_string(), 1, found)
         }
         Expectation::DeadLetterWaits { dead_letter } => {
             let found: Option<i64> = optional(connection, "SELECT 1 FROM dead_letters WHERE id = ?1", [dead_letter.to_string()])?;

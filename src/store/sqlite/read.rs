@@ -15,8 +15,10 @@ use crate::{
         endpoint::{Endpoint, EndpointState},
         entry::Entry,
         id::{RecommendationId, TicketId},
+        invitation::Invitation,
         name::{PersonId, RunbookId, SourceId, TenantId},
         principal::Token,
+        session::Session,
         state::TicketState,
         time::Timestamp,
     },
@@ -334,7 +336,41 @@ pub(super) fn account(connection: &Connection, tenant: &TenantId, person: &Perso
     let sql = "SELECT doc, password FROM accounts WHERE tenant = ?1 AND person = ?2";
     let found =
         rows(connection, sql, (tenant.as_str(), person.as_str()), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?.into_iter().next();
-    found.map(|(doc, password)| Ok(Account { password, ..parse(person, doc.as_bytes())? })).transpose()
+    found.map(|(doc, password)| with_password(person, &doc, password)).transpose()
+}
+
+pub(super) fn accounts(connection: &Connection, tenant: &TenantId) -> Result<Vec<Account>> {
+    let sql = "SELECT person, doc, password FROM accounts WHERE tenant = ?1 ORDER BY person";
+    rows(connection, sql, [tenant.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?
+        .into_iter()
+        .map(|(person, doc, password)| with_password(person, &doc, password))
+        .collect()
+}
+
+fn with_password(person: impl Display, doc: &str, password: String) -> Result<Account> {
+    Ok(Account { password: Some(password).filter(|hash| !hash.is_empty()), ..parse(person, doc.as_bytes())? })
+}
+
+/// Sessions with what stands beside the document; `condition` is on the columns of the table.
+pub(super) fn sessions(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Session>> {
+    let sql = format!("SELECT id, doc, secret, seen_at, ended_at FROM sessions WHERE {condition} ORDER BY seq DESC LIMIT {PAGE}");
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    rows(connection, &sql, parameters, row)?
+        .into_iter()
+        .map(|(id, doc, secret, seen_at, ended_at): (_, _, _, _, Option<i64>)| {
+            let (secret, seen_at) = (Digest::from_bytes(secret), Timestamp::from_millis(seen_at));
+            Ok(Session { secret, seen_at, ended_at: ended_at.map(Timestamp::from_millis), ..parse(id, doc.as_bytes())? })
+        })
+        .collect()
+}
+
+/// Invitations with their secrets' digests put back; `condition` is on the columns of the table.
+pub(super) fn invitations(connection: &Connection, condition: &str, parameters: impl Params) -> Result<Vec<Invitation>> {
+    let sql = format!("SELECT id, doc, secret FROM invitations WHERE {condition} ORDER BY seq DESC LIMIT {PAGE}");
+    rows(connection, &sql, parameters, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?
+        .into_iter()
+        .map(|(id, doc, secret)| Ok(Invitation { secret: Digest::from_bytes(secret), ..parse(id, doc.as_bytes())? }))
+        .collect()
 }
 
 /// Tokens with their secrets' digests put back; `condition` is on the columns of the table.

@@ -19,12 +19,14 @@ use crate::{
         endpoint::{Endpoint, EndpointState},
         entry::Entry,
         execution::Execution,
-        id::DeadLetterId,
-        name::TenantId,
+        id::{DeadLetterId, SessionId},
+        invitation::Invitation,
+        name::{PersonId, TenantId},
         outbox::{OutboxMessage, OutboxState},
         outcome::Outcome,
         principal::{Actor, Token},
         recommendation::{Recommendation, RecommendationState},
+        session::Session,
         ticket::Ticket,
         time::Timestamp,
     },
@@ -61,6 +63,10 @@ pub(super) enum Prow {
     Outcome { outcome: Box<Outcome>, doc: String },
     DualAuthorization { authorization: Box<DualAuthorization>, doc: String },
     Account { account: Account, doc: String },
+    Session { session: Box<Session>, doc: String },
+    SessionSeen { session: SessionId, at: Timestamp },
+    SessionsEnded { tenant: TenantId, person: PersonId, except: Option<SessionId>, at: Timestamp },
+    Invitation { invitation: Invitation, doc: String },
     IdempotencyKey { tenant: TenantId, key: String, request: Digest, answer: String, at: Timestamp },
 }
 
@@ -90,10 +96,11 @@ impl Prow {
             }
             Self::Outcome { doc, .. } | Self::DualAuthorization { doc, .. } => 2 * doc.len(),
             Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
+            Self::Session { doc, .. } | Self::Invitation { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
             Self::Endpoint(endpoint) => endpoint.destination.len(),
-            Self::DeadLetterReplayed(_) | Self::EndpointWorks { .. } => 0,
+            Self::DeadLetterReplayed(_) | Self::EndpointWorks { .. } | Self::SessionSeen { .. } | Self::SessionsEnded { .. } => 0,
         }
     }
 }
@@ -149,6 +156,10 @@ fn prepare(write: Write) -> Result<Prow> {
             Prow::DualAuthorization { doc: document("a dual authorization", &authorization)?, authorization }
         }
         Write::Account(account) => Prow::Account { doc: document("an account", &account)?, account },
+        Write::Session(session) => Prow::Session { doc: document("a session", &session)?, session },
+        Write::SessionSeen { session, at } => Prow::SessionSeen { session, at },
+        Write::SessionsEnded { tenant, person, except, at } => Prow::SessionsEnded { tenant, person, except, at },
+        Write::Invitation(invitation) => Prow::Invitation { doc: document("an invitation", &invitation)?, invitation },
         Write::IdempotencyKey { tenant, key, request, answer, at } => {
             Prow::IdempotencyKey { answer: document("an answer", &answer)?, tenant, key, request, at }
         }
@@ -180,6 +191,8 @@ documents! {
     Outcome = "outcome", Some(Self::FORM);
     DualAuthorization = "dual authorization", Some(Self::FORM);
     Account = "account", Some(Self::FORM);
+    Session = "session", Some(Self::FORM);
+    Invitation = "invitation", Some(Self::FORM);
     Modes = "modes", None;
     Token = "token", None;
     Entry = "log entry", Some(Self::FORM);

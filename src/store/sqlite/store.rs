@@ -36,11 +36,13 @@ use crate::{
         entry::Entry,
         execution::{Execution, ExecutionState},
         id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+        invitation::Invitation,
         name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
         outcome::Outcome,
         principal::Token,
         recommendation::{Recommendation, RecommendationState},
+        session::Session,
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
@@ -479,6 +481,32 @@ impl Store for SqliteStore {
     async fn account(&self, tenant: &TenantId, person: &PersonId) -> Result<Option<Account>> {
         let (tenant, person) = (tenant.clone(), person.clone());
         self.readers.read(move |connection| read::account(connection, &tenant, &person)).await
+    }
+
+    async fn accounts(&self, tenant: &TenantId) -> Result<Vec<Account>> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| read::accounts(connection, &tenant)).await
+    }
+
+    async fn session(&self, secret: &Digest) -> Result<Option<Session>> {
+        let secret = *secret;
+        Ok(self.readers.read(move |connection| read::sessions(connection, "secret = ?1", [secret.as_bytes()])).await?.pop())
+    }
+
+    async fn sessions(&self, tenant: &TenantId, person: Option<&PersonId>) -> Result<Vec<Session>> {
+        let (tenant, person) = (tenant.as_str().to_owned(), person.map(|person| person.as_str().to_owned()));
+        let wanted = "tenant = ?1 AND person = coalesce(?2, person) AND ended_at IS NULL";
+        self.readers.read(move |connection| read::sessions(connection, wanted, (tenant, person))).await
+    }
+
+    async fn invitation(&self, secret: &Digest) -> Result<Option<Invitation>> {
+        let secret = *secret;
+        Ok(self.readers.read(move |connection| read::invitations(connection, "secret = ?1", [secret.as_bytes()])).await?.pop())
+    }
+
+    async fn invitations(&self, tenant: &TenantId) -> Result<Vec<Invitation>> {
+        let tenant = tenant.as_str().to_owned();
+        self.readers.read(move |connection| read::invitations(connection, "tenant = ?1 AND open = 1", [tenant])).await
     }
 
     async fn token(&self, secret: &Digest) -> Result<Option<Token>> {
