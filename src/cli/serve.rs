@@ -6,6 +6,7 @@ use clap::Parser;
 
 use super::{Outcome, assemble};
 use crate::{
+    domain::name::TenantId,
     pipeline::{self, workers},
     server::Application,
     telemetry,
@@ -36,6 +37,12 @@ pub fn run(args: &Args) -> Outcome {
             milliseconds = started.elapsed().as_millis() as u64,
             "sluicegate is ready"
         );
+        // Not a log line: what reads logs is not meant to get it.
+        if let Some(link) = pipeline::actions::invitation::first_admin(&service, &TenantId::default()).await? {
+            let until = link.invitation.expires_at;
+            eprintln!("nobody can sign in to the console yet; the first admin opens, once, until {until}:");
+            eprintln!("    {}", link.link(&service.config.server.public_url));
+        }
         let reload = tokio::spawn(reload_on_hangup(service.clone()));
         application.run_until(asked_to_stop()).await?;
         tracing::info!("stopping: requests are drained, workers finish their step");

@@ -19,6 +19,11 @@ pub struct Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { idle: Span::secs(30 * 60), longest: Span::secs(12 * 3600), prove_again: Span::secs(5 * 60), invitation: Span::secs(24 * 3600) }
+        Self {
+            idle: Span::secs(30 * 60),
+            longest: Span::secs(12 * 3600),
+            prove_again: Span::secs(5 * 60),
+            invitation: Span::secs(24 * 3600),
+        }
     }
 }

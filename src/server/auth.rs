@@ -12,6 +12,7 @@ use axum::{
 
 use super::{
     app::App,
+    console,
     problem::Problem,
     roles::{self, Access, Ruling},
 };
@@ -42,6 +43,7 @@ pub async fn authorize(State(app): State<App>, mut request: Request, next: Next)
         Ruling::WrongMethod { allow } => Problem::MethodNotAllowed { allow }.into_response(),
         Ruling::Unlisted => Problem::Internal(format!("route {} is not in the table of roles", path.as_str())).into_response(),
         Ruling::Access(Access::Public | Access::Sender) => next.run(request).await,
+        Ruling::Access(Access::Session(any_of)) => console::admit(&app, any_of, request, next).await,
         Ruling::Access(Access::AnyOf(any_of)) => match authenticate(&app, request.headers()).await {
             Err(problem) => problem.into_response(),
             Ok(principal) if any_of.iter().any(|role| principal.has(*role)) => {

@@ -8,6 +8,7 @@ mod app;
 mod application;
 mod auth;
 mod body;
+mod console;
 #[cfg(test)]
 mod golden;
 mod layers;

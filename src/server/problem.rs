@@ -199,7 +199,7 @@ impl Problem {
         }
     }
 
-    fn detail(&self) -> String {
+    pub(super) fn detail(&self) -> String {
         match self {
             Self::MalformedJson { detail, .. } | Self::Parameter { detail, .. } | Self::NotFound { detail } | Self::Body { detail, .. } => {
                 detail.clone()
@@ -375,7 +375,7 @@ pub(super) fn common_to(access: &Access) -> &'static [Kind] {
     const SENDER: &[Kind] = &[UNPROVEN_SENDER, TOO_SLOW, BODY_TOO_LARGE, TOO_MANY_REQUESTS, INTERNAL, OVERLOADED];
     const CALLER: &[Kind] = &[INVALID_PARAMETER, UNAUTHENTICATED, MISSING_ROLE, TOO_MANY_REQUESTS, INTERNAL, UNAVAILABLE];
     match access {
-        Access::Public => &[],
+        Access::Public | Access::Session(_) => &[],
         Access::Sender => SENDER,
         Access::AnyOf(_) => CALLER,
     }

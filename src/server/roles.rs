@@ -5,6 +5,7 @@
 
 use axum::http::Method;
 
+use super::console;
 use crate::domain::principal::Role::{self, Admin, Approver, Auditor, Operator, Responder};
 
 /// What a caller has to show.
@@ -16,6 +17,8 @@ pub enum Access {
     Sender,
     /// A live token with one of these roles.
     AnyOf(&'static [Role]),
+    /// A page of the console: a signed-in person with one of these roles.
+    Session(&'static [Role]),
 }
 
 /// One method of one path.
@@ -117,7 +120,7 @@ pub enum Ruling {
 pub fn ruling(method: &Method, path: &str) -> Ruling {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut allow = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.path == path) {
+    for route in ROUTES.iter().chain(console::ROUTES).filter(|route| route.path == path) {
         if route.method == method {
             return Ruling::Access(route.access);
         }
@@ -132,6 +135,7 @@ impl Access {
         match self {
             Self::Public => "Open to everybody.".to_owned(),
             Self::Sender => "Needs the proof that the source is configured with.".to_owned(),
+            Self::Session(_) => "Needs a signed-in person.".to_owned(),
             Self::AnyOf(roles) => {
                 let roles: Vec<String> = roles.iter().map(|role| format!("`{}`", role.as_str())).collect();
                 format!("Needs a token with {} {}.", if roles.len() == 1 { "the role" } else { "one of the roles" }, roles.join(", "))

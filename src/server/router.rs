@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     api,
     app::App,
-    auth, layers,
+    auth, console, layers,
     problem::{self, Problem, ProblemDocument},
     roles::{self, Access, Ruling},
 };
@@ -91,6 +91,7 @@ pub fn router(service: Arc<Service>) -> Router {
     let (router, document) = routed();
     let app = App::new(service, text(&document));
     router
+        .merge(console::routes())
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
         .layer(middleware::from_fn_with_state(app.clone(), layers::limit_addresses))

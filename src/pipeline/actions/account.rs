@@ -52,8 +52,7 @@ pub async fn change(service: &Service, caller: &Principal, person: &PersonId, wa
     account.roles = wanted.roles;
     account.disabled_at = if wanted.disabled { Some(account.disabled_at.unwrap_or(now)) } else { None };
     account.changed_at = now;
-    let event =
-        Event::AccountChanged { person: name.clone(), roles: account.roles.iter().copied().collect(), disabled: wanted.disabled };
+    let event = Event::AccountChanged { person: name.clone(), roles: account.roles.iter().copied().collect(), disabled: wanted.disabled };
     let entry = Entry::new(caller.tenant.clone(), now, Actor::Person(caller.person.clone()), event);
     let ended = Write::SessionsEnded { tenant: caller.tenant.clone(), person: name, except: None, at: now };
     service.commit(Change { expect, writes: vec![Write::Account(account.clone()), ended], entries: vec![entry] }).await?;

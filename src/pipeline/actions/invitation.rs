@@ -75,13 +75,7 @@ pub async fn first_admin(service: &Service, tenant: &TenantId) -> Result<Option<
     make(service, Actor::Engine, tenant, None, roles).await.map(Some)
 }
 
-async fn make(
-    service: &Service,
-    by: Actor,
-    tenant: &TenantId,
-    person: Option<PersonId>,
-    roles: BTreeSet<Role>,
-) -> Result<NewInvitation> {
+async fn make(service: &Service, by: Actor, tenant: &TenantId, person: Option<PersonId>, roles: BTreeSet<Role>) -> Result<NewInvitation> {
     let now = service.ambient.now();
     let mut change = Change::default();
     for mut earlier in service.store.invitations(tenant).await?.into_iter().filter(|earlier| earlier.person == person) {

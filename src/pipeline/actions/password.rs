@@ -78,7 +78,8 @@ async fn put_while(
     let before = service.store.account(tenant, &name).await?;
     // The roles go along unchanged, so nobody may have changed them meanwhile.
     expect.extend(before.as_ref().map(still));
-    let account = Account { password: Some(hash), changed_at: now, changed_by, ..before.unwrap_or_else(|| Account::of(tenant, &name, now)) };
+    let account =
+        Account { password: Some(hash), changed_at: now, changed_by, ..before.unwrap_or_else(|| Account::of(tenant, &name, now)) };
     let entry = Entry::new(tenant.clone(), now, by, Event::PasswordSet { person: name.clone() });
     let ended = Write::SessionsEnded { tenant: tenant.clone(), person: name, except: None, at: now };
     service.commit(Change { expect, writes: vec![Write::Account(account), ended], entries: vec![entry] }).await?;

@@ -174,8 +174,7 @@ pub async fn end(service: &Service, session: &Session, which: SessionId) -> Resu
 /// The store failed.
 pub async fn end_others(service: &Service, session: &Session) -> Result<()> {
     let now = service.ambient.now();
-    let ended =
-        Write::SessionsEnded { tenant: session.tenant.clone(), person: session.person.clone(), except: Some(session.id), at: now };
+    let ended = Write::SessionsEnded { tenant: session.tenant.clone(), person: session.person.clone(), except: Some(session.id), at: now };
     let event = Event::SessionsEnded { person: session.person.clone() };
     let entry = Entry::new(session.tenant.clone(), now, Actor::Person(session.person.clone()), event);
     let expect = vec![Expectation::SessionStands { session: session.id }];

@@ -1,0 +1,24 @@
+//! The console: pages for whoever is on call, audits, or runs the platform.
+//!
+//! One file a page; a page reads the store, or calls one action of `pipeline` and sends the browser on. Pages are whole
+//! without a script: a script only keeps what is on the screen fresh, and knows keys. What a page shows of a ticket is
+//! escaped by the template, and no style, script or address on it comes from anywhere but here.
+// INVARIANT: every path is in `routes::ROUTES` with who may use it; nothing that changes something is a GET.
+// INVARIANT: a form that changes something carries the token of its session, and comes from this origin.
+
+mod account;
+mod assets;
+mod form;
+mod frame;
+mod live;
+mod page;
+mod queue;
+mod routes;
+mod sign_in;
+mod trouble;
+mod visitor;
+mod welcome;
+mod words;
+
+pub(super) use routes::{ROUTES, routes};
+pub(super) use visitor::admit;

@@ -1,0 +1,58 @@
+//! The console's paths, and who may use each.
+//!
+//! To add a page: its file, its row here, its test in `tests/browser`, and its place in `frame::Section` when it has one.
+
+use axum::{
+    Router,
+    http::Method,
+    routing::{get, post},
+};
+
+use super::{account, assets, live, queue, sign_in, welcome};
+use crate::{
+    domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
+    server::{
+        app::App,
+        roles::{Access, Route},
+    },
+};
+
+/// Whoever is signed in.
+const ANYBODY: Access = Access::Session(&[Responder, Approver, Auditor, Operator, Admin]);
+/// Sees tickets and all that belongs to them.
+const READ: Access = Access::Session(&[Responder, Approver, Auditor, Operator]);
+
+const fn route(method: Method, path: &'static str, access: Access) -> Route {
+    Route { method, path, access }
+}
+
+pub const ROUTES: &[Route] = &[
+    route(Method::GET, "/assets/{name}", Access::Public),
+    route(Method::GET, "/login", Access::Public),
+    route(Method::POST, "/login", Access::Public),
+    route(Method::GET, "/welcome/{secret}", Access::Public),
+    route(Method::POST, "/welcome/{secret}", Access::Public),
+    route(Method::POST, "/logout", ANYBODY),
+    route(Method::GET, "/live", ANYBODY),
+    route(Method::GET, "/account", ANYBODY),
+    route(Method::POST, "/account/password", ANYBODY),
+    route(Method::POST, "/account/theme", ANYBODY),
+    route(Method::POST, "/account/sessions/end-others", ANYBODY),
+    route(Method::POST, "/account/sessions/{id}/end", ANYBODY),
+    route(Method::GET, "/", READ),
+];
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/assets/{name}", get(assets::show))
+        .route("/login", get(sign_in::show).post(sign_in::sign_in))
+        .route("/welcome/{secret}", get(welcome::show).post(welcome::accept))
+        .route("/logout", post(sign_in::sign_out))
+        .route("/live", get(live::stream))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::set_password))
+        .route("/account/theme", post(account::set_theme))
+        .route("/account/sessions/end-others", post(account::end_others))
+        .route("/account/sessions/{id}/end", post(account::end))
+        .route("/", get(queue::show))
+}
