@@ -109,6 +109,8 @@ enum Command {
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
+    // Before any command: the first client that is built panics without.
+    crate::outbound::install_cryptography();
     let outcome = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -66,7 +66,6 @@ impl Remote {
         body: Option<&Value>,
         read: impl AsyncFnOnce(reqwest::Response) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        crate::outbound::install_cryptography();
         super::runtime()?.block_on(async {
             let mut request =
                 reqwest::Client::builder().no_proxy().build()?.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);

@@ -11,6 +11,7 @@ mod api_service;
 mod api_tickets;
 mod app;
 mod architecture;
+mod cli_demo;
 mod cli_outbox;
 mod cli_policy;
 mod cli_runbook;

@@ -44,7 +44,7 @@ use crate::{
         state::TicketState,
     },
     pipeline::{
-        actions::{approve, dual_authorization, password, pre_approve, token},
+        actions::{account, approve, dual_authorization, pre_approve, token},
         service::Service,
         workers,
     },
@@ -67,6 +67,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runbooks that wait for a person and that the on-call engineer of the demo allows; the rest stays waiting.
 const APPROVED_BY_HAND: [&str; 4] = ["send-password-reset", "resume-replication", "requeue-dead-messages", "restart-deployment"];
 
+/// Who is on call in the demo.
+const ON_CALL: &str = "olu.adeyemi@example.com";
+
 /// Between two sample tickets, so that a person can read along.
 const PACE: Duration = Duration::from_millis(120);
 
@@ -80,6 +83,8 @@ pub fn run(args: &Args) -> Outcome {
         let demo = Demo::start(folder.path(), args.listen).await?;
         println!("sluicegate {} demo: data in {}", env!("CARGO_PKG_VERSION"), folder.path().display());
         println!("  service      {}", demo.url);
+        println!("  console      {}/ (sign in as {ON_CALL}, password {})", demo.url, demo.password.expose());
+        println!("               also ines.duarte@example.com (approver, operator), ravi.menon@example.com (auditor, admin)");
         println!("  openapi      {}/openapi.json", demo.url);
         println!("  token        {} (all roles; ends with the demo)", demo.token);
         println!("  try          curl -H 'Authorization: Bearer {}' {}/v1/tickets\n", demo.token, demo.url);
@@ -104,6 +109,7 @@ struct Demo {
     server: tokio::task::JoinHandle<Result<(), Failure>>,
     url: String,
     token: String,
+    password: Secret,
     secrets: Secrets,
     on_call: Principal,
     automation: Automation,
@@ -128,10 +134,12 @@ impl Demo {
         let url = format!("http://{}", listener.local_addr()?);
         config.server.public_url.clone_from(&url);
         let service = assemble::service(config)?;
-        let on_call = person(&service, "olu.adeyemi@example.com", &[Role::Responder, Role::Approver]).await?;
-        let approver = person(&service, "ines.duarte@example.com", &[Role::Approver]).await?;
+        let password = Secret::new(format!("demo-{}", &random()[..8]));
+        let on_call = person(&service, ON_CALL, &[Role::Responder, Role::Approver], &password).await?;
+        let approver = person(&service, "ines.duarte@example.com", &[Role::Approver, Role::Operator], &password).await?;
+        person(&service, "ravi.menon@example.com", &[Role::Auditor, Role::Admin], &password).await?;
         pre_approve_low_risk(&service, &approver).await?;
-        switch_on(&service, &approver, &on_call).await?;
+        switch_on(&service, &approver, &on_call, &password).await?;
         let token = token::create(&service, Actor::Engine, TenantId::default(), PersonId::new("demo")?, Role::ALL.into(), None).await?.text;
         let application = Application::on(listener, service.clone())?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -144,7 +152,7 @@ impl Demo {
                 .map_err(Failure::from)
         });
         let workers = workers::start(&service);
-        Ok(Self { service, workers, stop, server, url, token, secrets, on_call, automation, desk })
+        Ok(Self { service, workers, stop, server, url, token, password, secrets, on_call, automation, desk })
     }
 
     async fn post_all(&self) -> Result<(), Failure> {
@@ -259,24 +267,19 @@ async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result
 }
 
 /// Two approvers let Sluicegate act on its own, each under their own password.
-async fn switch_on(service: &Service, asks: &Principal, confirms: &Principal) -> Result<(), Failure> {
-    let new = || Secret::new(format!("{:032x}", service.ambient.random()));
-    let (of_one, of_other) = (new(), new());
-    for (person, text) in [(asks, &of_one), (confirms, &of_other)] {
-        password::put(service, Actor::Engine, &person.tenant, &person.person, text).await?;
-    }
+async fn switch_on(service: &Service, asks: &Principal, confirms: &Principal, password: &Secret) -> Result<(), Failure> {
     let reason = "a demo of standard changes that run on their own".to_owned();
-    let asked = dual_authorization::Asked::AutoMode { scope: Scope::Global, reason, password: of_one };
+    let asked = dual_authorization::Asked::AutoMode { scope: Scope::Global, reason, password: password.clone() };
     let asked = dual_authorization::request(service, asks, asked).await?;
-    dual_authorization::confirm(service, confirms, asked.id, asked.revision, &of_other).await?;
+    dual_authorization::confirm(service, confirms, asked.id, asked.revision, password).await?;
     Ok(())
 }
 
-/// A person with a live token: the gate counts an approval only from somebody who holds the role now.
-async fn person(service: &Service, name: &str, roles: &[Role]) -> Result<Principal, Failure> {
-    let made =
-        token::create(service, Actor::Engine, TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect(), None).await?;
-    Ok(made.token.principal())
+/// A person with an account, by which they sign in to the console and prove that they are there.
+async fn person(service: &Service, name: &str, roles: &[Role], password: &Secret) -> Result<Principal, Failure> {
+    let (tenant, person, roles) = (TenantId::default(), PersonId::new(name)?, roles.iter().copied().collect());
+    let account = account::make(service, Actor::Engine, &tenant, &person, roles, password).await?;
+    Ok(Principal { person: account.person, tenant: account.tenant, roles: account.roles })
 }
 
 /// Serves `router` on a free loopback port for as long as the process lives.

@@ -4,21 +4,49 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    config::secret::Secret,
     domain::{
         account::Account,
         entry::{Entry, Event},
-        name::PersonId,
+        name::{PersonId, TenantId},
         principal::{Actor, Principal, Role},
         time::Timestamp,
     },
     gate::approval::same_person,
     pipeline::{
-        actions::password::{account_name, still},
+        actions::password::{account_name, fits, still},
         error::{ActionError, Result},
         service::Service,
     },
     store::change::{Change, Write},
 };
+
+/// Makes an account with a password and roles. Whoever may call this is the caller's business: it is for whoever can write
+/// the database.
+///
+/// # Errors
+/// It cannot be a password, there is such an account, or the store failed.
+pub async fn make(
+    service: &Service,
+    by: Actor,
+    tenant: &TenantId,
+    person: &PersonId,
+    roles: BTreeSet<Role>,
+    password: &Secret,
+) -> Result<Account> {
+    let name = account_name(person)?;
+    fits(&name, password)?;
+    if service.store.account(tenant, &name).await?.is_some() {
+        return Err(ActionError::Changed(format!("there is an account `{name}` already")));
+    }
+    let hash = service.passwords.hash(password, service.ambient.random()).await?;
+    let now = service.ambient.now();
+    let account = Account { password: Some(hash), roles, ..Account::of(tenant, &name, now) };
+    let changed = Event::AccountChanged { person: name.clone(), roles: account.roles.iter().copied().collect(), disabled: false };
+    let entries = [changed, Event::PasswordSet { person: name }].map(|event| Entry::new(tenant.clone(), now, by.clone(), event));
+    service.commit(Change { expect: Vec::new(), writes: vec![Write::Account(account.clone())], entries: entries.into() }).await?;
+    Ok(account)
+}
 
 /// What an account should be from now on.
 #[derive(Debug, Clone)]
