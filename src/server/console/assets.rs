@@ -19,6 +19,8 @@ use crate::{domain::digest::Digest, server::problem::Problem};
 pub struct Assets {
     pub style: Asset,
     pub script: Asset,
+    /// Checks proofs of the action log.
+    pub verify: Asset,
     pub icon: Asset,
 }
 
@@ -45,14 +47,15 @@ pub fn assets() -> &'static Assets {
     ASSETS.get_or_init(|| Assets {
         style: Asset::new("console", "css", "text/css; charset=utf-8", include_str!("../../../web/console.css")),
         script: Asset::new("console", "js", "text/javascript; charset=utf-8", include_str!("../../../web/console.js")),
+        verify: Asset::new("verify", "js", "text/javascript; charset=utf-8", include_str!("../../../web/verify.js")),
         icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("../../../web/icon.svg")),
     })
 }
 
 /// One of them. The name says which bytes, so a browser may keep them for good.
 pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Trouble> {
-    let Assets { style, script, icon } = assets();
-    let found = [style, script, icon].into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
+    let Assets { style, script, verify, icon } = assets();
+    let found = [style, script, verify, icon].into_iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(name.as_str()));
     let asset = found.ok_or_else(|| Problem::not_found("asset", name.chars().take(80).collect::<String>()))?;
     let fixed = [
         (header::CONTENT_TYPE, asset.kind),
@@ -72,8 +75,8 @@ mod tests {
 
     #[test]
     fn the_whole_console_is_under_150_kilobytes_compressed() {
-        let Assets { style, script, icon } = assets();
-        let bytes: usize = [style, script, icon].iter().map(|asset| asset.compressed.len()).sum();
+        let Assets { style, script, verify, icon } = assets();
+        let bytes: usize = [style, script, verify, icon].iter().map(|asset| asset.compressed.len()).sum();
         assert!((1_000..150_000).contains(&bytes), "{bytes}");
     }
 }

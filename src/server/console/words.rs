@@ -45,6 +45,23 @@ pub fn minute(at: Timestamp) -> String {
     at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
+/// `2026-11-25 08:21:07` in UTC.
+pub fn second(at: Timestamp) -> String {
+    at.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+/// A time as people type it: `2026-11-25`, `2026-11-25 08:30`, or as the API writes it; in UTC.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.replace(' ', "T");
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text,
+    };
+    whole.parse().ok()
+}
+
 /// `3 min`, `2 h 5 min`, `4 d`: the two largest units, of which the second only while it matters.
 pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
