@@ -1,4 +1,4 @@
-//! How long the console believes a browser.
+//! How long the console believes a browser, and what its pages count with.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,10 @@ pub struct Console {
     pub prove_again: Span,
     /// How long the link works that lets a person set their password.
     pub invitation: Span,
+    /// How soon somebody should look at a ticket, by priority: the queue sorts by it where nothing else falls due.
+    pub respond_within: RespondWithin,
+    /// Minutes that a person takes to do by hand what a runbook does: what the overview counts saved toil with.
+    pub manual_minutes: u32,
 }
 
 impl Default for Console {
@@ -24,6 +28,23 @@ impl Default for Console {
             longest: Span::secs(12 * 3600),
             prove_again: Span::secs(5 * 60),
             invitation: Span::secs(24 * 3600),
+            respond_within: RespondWithin::default(),
+            manual_minutes: 15,
         }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RespondWithin {
+    pub p1: Span,
+    pub p2: Span,
+    pub p3: Span,
+    pub p4: Span,
+}
+
+impl Default for RespondWithin {
+    fn default() -> Self {
+        Self { p1: Span::secs(15 * 60), p2: Span::secs(3600), p3: Span::secs(8 * 3600), p4: Span::secs(24 * 3600) }
     }
 }

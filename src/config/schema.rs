@@ -124,7 +124,17 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     ("requesters", Table(&[("file", Text), ("directory", Text), ("rate_limit", Integer)])),
     ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("execution_lease", Text), ("executions", Integer), ("poll", Text)])),
-    ("console", Table(&[("idle", Text), ("longest", Text), ("prove_again", Text), ("invitation", Text)])),
+    (
+        "console",
+        Table(&[
+            ("idle", Text),
+            ("longest", Text),
+            ("prove_again", Text),
+            ("invitation", Text),
+            ("respond_within", Table(&[("p1", Text), ("p2", Text), ("p3", Text), ("p4", Text)])),
+            ("manual_minutes", Integer),
+        ]),
+    ),
     ("telemetry", Table(&[("format", Text), ("level", Text)])),
     (
         "sources",

@@ -95,6 +95,23 @@ pub enum Event {
         /// Digest of the receipt.
         receipt: Digest,
     },
+    /// Somebody works on it; `from` had it before.
+    TicketTaken {
+        ticket: TicketId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<PersonId>,
+    },
+    TicketReleased {
+        ticket: TicketId,
+    },
+    /// It is out of the queue until then.
+    TicketSnoozed {
+        ticket: TicketId,
+        until: Timestamp,
+    },
+    TicketWoken {
+        ticket: TicketId,
+    },
     RecommendationApproved {
         recommendation: RecommendationId,
         ticket: TicketId,
@@ -348,6 +365,10 @@ impl Event {
             Self::DeliveryDeadLettered { .. } => "delivery_dead_lettered",
             Self::TicketMoved { .. } => "ticket_moved",
             Self::TicketTriaged { .. } => "ticket_triaged",
+            Self::TicketTaken { .. } => "ticket_taken",
+            Self::TicketReleased { .. } => "ticket_released",
+            Self::TicketSnoozed { .. } => "ticket_snoozed",
+            Self::TicketWoken { .. } => "ticket_woken",
             Self::RecommendationApproved { .. } => "recommendation_approved",
             Self::RecommendationRejected { .. } => "recommendation_rejected",
             Self::RecommendationSuperseded { .. } => "recommendation_superseded",
@@ -397,6 +418,10 @@ impl Event {
             | Self::TicketUpdated { ticket, .. }
             | Self::TicketMoved { ticket, .. }
             | Self::TicketTriaged { ticket, .. }
+            | Self::TicketTaken { ticket, .. }
+            | Self::TicketReleased { ticket, .. }
+            | Self::TicketSnoozed { ticket, .. }
+            | Self::TicketWoken { ticket, .. }
             | Self::RecommendationApproved { ticket, .. }
             | Self::RecommendationRejected { ticket, .. }
             | Self::RecommendationSuperseded { ticket, .. }

@@ -14,6 +14,7 @@ pub mod dual_authorization;
 pub mod endpoint;
 pub mod entry;
 pub mod execution;
+pub mod handling;
 pub mod id;
 pub mod invitation;
 pub mod look_up;

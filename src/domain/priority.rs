@@ -72,6 +72,8 @@ pub enum Risk {
 }
 
 impl Risk {
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",

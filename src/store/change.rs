@@ -16,6 +16,7 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::Execution,
+    handling::Handling,
     id::{
         DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
         TicketId,
@@ -133,6 +134,11 @@ pub enum Expectation {
     PreApprovalStands {
         pre_approval: PreApprovalId,
     },
+    /// How people handle the ticket has exactly this revision; 0 when nobody touched it.
+    HandlingRevision {
+        ticket: TicketId,
+        revision: u64,
+    },
     /// The session was not ended.
     SessionStands {
         session: SessionId,
@@ -178,6 +184,8 @@ pub enum Write {
     Outcome(Box<Outcome>),
     DualAuthorization(Box<DualAuthorization>),
     Account(Account),
+    /// The ticket is there already, or comes in the same change.
+    Handling(Handling),
     Session(Box<Session>),
     /// The session was used.
     SessionSeen {

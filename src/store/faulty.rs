@@ -21,6 +21,7 @@ use super::{
     interface::{
         AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
     },
+    worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
 };
 use crate::domain::{
     account::Account,
@@ -31,6 +32,7 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::{Execution, ExecutionState},
+    handling::Handling,
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     invitation::Invitation,
     name::{PersonId, RunbookId, SourceId, TenantId},
@@ -156,6 +158,11 @@ delegate! {
     ticket_of(tenant: &TenantId, source: &SourceId, external_id: &str) -> Option<Ticket>;
     tickets(tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Vec<Ticket>;
     ticket_counts(tenant: &TenantId) -> BTreeMap<TicketState, u64>;
+    ticket_rows(tenant: &TenantId, wanted: &Wanted, order: Order, limit: usize, targets: ResponseTargets, now: Timestamp) -> Vec<TicketRow>;
+    worklist_counts(tenant: &TenantId, person: &PersonId, now: Timestamp) -> WorklistCounts;
+    ticket_categories(tenant: &TenantId) -> Vec<String>;
+    tally(tenant: &TenantId, since: Timestamp) -> Tally;
+    handling(tenant: &TenantId, ticket: TicketId) -> Option<Handling>;
     shape_count(tenant: &TenantId, shape: &Digest, since: Timestamp) -> u64;
     delivery(tenant: &TenantId, id: DeliveryId) -> Option<Delivery>;
     dead_letters(tenant: &TenantId, page: Page<DeadLetterId>) -> Vec<DeadLetter>;

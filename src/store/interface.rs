@@ -13,7 +13,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::change::{Change, Committed, Conflict};
+use super::{
+    change::{Change, Committed, Conflict},
+    worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
+};
 use crate::domain::{
     account::Account,
     approval::{Modes, PreApproval},
@@ -23,6 +26,7 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::{Execution, ExecutionState},
+    handling::Handling,
     id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
     invitation::Invitation,
     name::{PersonId, RunbookId, SourceId, TenantId},
@@ -156,6 +160,24 @@ pub trait Store: Send + Sync + 'static {
     async fn ticket_of(&self, tenant: &TenantId, source: &SourceId, external_id: &str) -> Result<Option<Ticket>>;
     async fn tickets(&self, tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Result<Vec<Ticket>>;
     async fn ticket_counts(&self, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>>;
+    /// Lists of tickets, at most 500 rows; what falls due is counted from `targets`, what is awake from `now`.
+    async fn ticket_rows(
+        &self,
+        tenant: &TenantId,
+        wanted: &Wanted,
+        order: Order,
+        limit: usize,
+        targets: ResponseTargets,
+        now: Timestamp,
+    ) -> Result<Vec<TicketRow>>;
+    /// How much waits for people, and how much of it `person` took.
+    async fn worklist_counts(&self, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<WorklistCounts>;
+    /// Every category that a ticket was given, by name.
+    async fn ticket_categories(&self, tenant: &TenantId) -> Result<Vec<String>>;
+    /// Tickets received and runs begun at or after `since`, counted. Reads all of them: for a report that is kept a while.
+    async fn tally(&self, tenant: &TenantId, since: Timestamp) -> Result<Tally>;
+    /// How people handle the ticket; `None` when there is no such ticket.
+    async fn handling(&self, tenant: &TenantId, ticket: TicketId) -> Result<Option<Handling>>;
     /// Tickets of this shape received at or after `since`.
     async fn shape_count(&self, tenant: &TenantId, shape: &Digest, since: Timestamp) -> Result<u64>;
     async fn delivery(&self, tenant: &TenantId, id: DeliveryId) -> Result<Option<Delivery>>;

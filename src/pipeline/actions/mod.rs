@@ -9,6 +9,7 @@ pub mod dead_letter;
 pub mod dual_authorization;
 pub mod endpoint;
 mod freeze_override;
+pub mod handling;
 pub mod invitation;
 pub mod judge;
 pub mod look_again;

@@ -1,18 +1,122 @@
-//! What waits for people, the home of whoever is on call.
+//! What waits for people, sorted by the time that is left: the home of whoever is on call.
 
 use askama::Template;
 use axum::{extract::State, response::Response};
 
-use super::{frame::Frame, page, trouble::Trouble, visitor::Visitor};
-use crate::server::app::App;
+use super::{
+    frame::{Frame, query},
+    page,
+    rows::{Asked, Row, targets},
+    trouble::Trouble,
+    visitor::Visitor,
+    words::count,
+};
+use crate::{
+    domain::{id::TicketId, principal::Role::Approver, priority::Priority, state::TicketState, time::Timestamp},
+    server::{app::App, problem::Problem},
+    store::worklist::{Held, Order, WAITING, Wanted, Whose},
+};
+
+const ROWS: usize = 60;
+
+/// Approved together at most.
+pub const MOST_TOGETHER: usize = 20;
+
+/// One cut of the queue.
+struct Tab {
+    name: &'static str,
+    /// `tab` in the address; empty for the first.
+    word: &'static str,
+    count: String,
+    here: bool,
+}
 
 #[derive(Template)]
 #[template(path = "queue.html")]
 struct QueuePage {
     frame: Frame,
+    tabs: Vec<Tab>,
+    tab: String,
+    asked: Asked,
+    rows: Vec<Row>,
+    next: Option<String>,
+    sources: Vec<String>,
+    categories: Vec<String>,
+    priorities: [Priority; 4],
+    /// Whether several may be approved at once here.
+    together: bool,
+    waiting: u64,
+}
+
+/// Every cut but the first: its word, its name, and what it shows.
+const TABS: &[(&str, &str, Option<TicketState>)] = &[
+    ("approve", "to approve", Some(TicketState::AwaitingApproval)),
+    ("do", "to do by hand", Some(TicketState::Recommended)),
+    ("unmatched", "no runbook", Some(TicketState::NoRunbook)),
+    ("failed", "failed", Some(TicketState::Failed)),
+    ("doubt", "in doubt", Some(TicketState::InDoubt)),
+    ("expired", "expired", Some(TicketState::Expired)),
+    ("held", "runs soon", None),
+    ("mine", "mine", None),
+    ("snoozed", "snoozed", None),
+];
+
+fn cut(tab: &str, wanted: Wanted, visitor: &Visitor) -> Result<Wanted, Trouble> {
+    let all = Wanted { states: WAITING.to_vec(), held: Held::Too, awake: Some(true), ..wanted };
+    Ok(match tab {
+        "" => all,
+        "held" => Wanted { states: Vec::new(), held: Held::Only, ..all },
+        "mine" => Wanted { whose: Whose::Of(visitor.principal().person.clone()), ..all },
+        "snoozed" => Wanted { awake: Some(false), ..all },
+        word => {
+            let found = TABS.iter().find(|(known, ..)| *known == word).and_then(|(.., state)| *state);
+            let state = found.ok_or_else(|| Problem::parameter("tab", format!("`{word}` is no part of the queue")))?;
+            Wanted { states: vec![state], held: Held::ByState, ..all }
+        }
+    })
 }
 
 pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, Trouble> {
     let frame = Frame::load(&app, &visitor, "Queue").await?;
-    page::page(&QueuePage { frame })
+    let (tenant, me) = (&visitor.principal().tenant, &visitor.principal().person);
+    let (store, asked) = (&app.service.store, Asked::of(&visitor));
+    let tab = query(&visitor, "tab").unwrap_or_default();
+    let after = query(&visitor, "after").map(|text| cursor(&text)).transpose()?;
+    let wanted = cut(&tab, asked.wanted(me)?, &visitor)?;
+    let mut found = store.ticket_rows(tenant, &wanted, Order::Due(after), ROWS + 1, targets(&app), frame.now).await?;
+    let more = found.len() > ROWS;
+    found.truncate(ROWS);
+    let next = found.last().filter(|_| more).map(|last| format!("{}.{}", last.due.as_millis(), last.ticket));
+    let counts = store.worklist_counts(tenant, me, frame.now).await?;
+    let of = |state: TicketState| counts.states.get(&state).copied().unwrap_or_default();
+    let waiting = counts.states.values().sum::<u64>() + counts.held;
+    let counted = |word: &str, state: Option<TicketState>| match (word, state) {
+        ("held", _) => counts.held,
+        ("mine", _) => counts.mine,
+        ("snoozed", _) => counts.snoozed,
+        (_, state) => state.map_or(0, of),
+    };
+    let mut tabs = vec![Tab { name: "all", word: "", count: count(waiting), here: tab.is_empty() }];
+    for &(word, name, state) in TABS {
+        let number = counted(word, state);
+        // What is empty takes no place, but where one stands and what is always asked for.
+        if number > 0 || tab == word || matches!(word, "approve" | "mine") {
+            tabs.push(Tab { name, word, count: count(number), here: tab == word });
+        }
+    }
+    let rows = found.into_iter().map(|row| Row::of(row, me, frame.now)).collect();
+    let sources = app.service.sources.keys().cloned().collect();
+    let categories = store.ticket_categories(tenant).await?;
+    let together = visitor.has(Approver);
+    let priorities = Priority::ALL;
+    page::page(&QueuePage { frame, tabs, tab, asked, rows, next, sources, categories, priorities, together, waiting })
+}
+
+/// Where a page begins: after the row that fell due then.
+fn cursor(text: &str) -> Result<(Timestamp, TicketId), Trouble> {
+    let read = || {
+        let (due, ticket) = text.split_once('.')?;
+        Some((Timestamp::from_millis(due.parse().ok()?), ticket.parse().ok()?))
+    };
+    read().ok_or_else(|| Trouble(Problem::parameter("after", "this is no link of the queue")))
 }

@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{account, assets, live, log, log_entry, queue, sign_in, welcome};
+use super::{account, assets, live, log, log_entry, queue, sign_in, tickets, welcome};
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
     server::{
@@ -40,6 +40,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/account/sessions/end-others", ANYBODY),
     route(Method::POST, "/account/sessions/{id}/end", ANYBODY),
     route(Method::GET, "/", READ),
+    route(Method::GET, "/tickets", READ),
     route(Method::GET, "/log", READ),
     route(Method::GET, "/log/checkpoints", READ),
     route(Method::GET, "/log/export", Access::Session(&[Auditor])),
@@ -59,6 +60,7 @@ pub fn routes() -> Router<App> {
         .route("/account/sessions/end-others", post(account::end_others))
         .route("/account/sessions/{id}/end", post(account::end))
         .route("/", get(queue::show))
+        .route("/tickets", get(tickets::show))
         .route("/log", get(log::show))
         .route("/log/checkpoints", get(log_entry::checkpoints))
         .route("/log/export", get(log_entry::export))

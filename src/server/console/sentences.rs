@@ -29,6 +29,11 @@ pub fn sentence(entry: &Entry) -> String {
             let priority = format!("{priority:?}");
             format!("triaged: {category}, {priority}, risk {}, {runbook}: {}{why}", risk.as_str(), decided(*decision))
         }
+        Event::TicketTaken { from: None, .. } => "took the ticket".to_owned(),
+        Event::TicketTaken { from: Some(from), .. } => format!("took the ticket over from {from}"),
+        Event::TicketReleased { .. } => "gave the ticket back".to_owned(),
+        Event::TicketSnoozed { until, .. } => format!("snoozed the ticket until {}", words::minute(*until)),
+        Event::TicketWoken { .. } => "put the ticket back into the queue".to_owned(),
         Event::RecommendationApproved { runbook, comment, .. } => format!("approved {runbook}{}", because(comment.as_deref())),
         Event::RecommendationRejected { runbook, reason, .. } => {
             format!("rejected {}: {reason}", runbook.as_ref().map_or("the proposal".to_owned(), ToString::to_string))
@@ -173,8 +178,12 @@ pub const EVENTS: &[&str] = &[
     "step_recorded",
     "ticket_moved",
     "ticket_received",
+    "ticket_released",
+    "ticket_snoozed",
+    "ticket_taken",
     "ticket_triaged",
     "ticket_updated",
+    "ticket_woken",
     "token_created",
     "token_revoked",
 ];

@@ -6,7 +6,15 @@ use rusqlite::{Connection, Params};
 
 use super::rows::PreparedEntry;
 use super::rows::{Prow, actor_key, endpoint_state, int, outbox_state, recommendation_state};
-use crate::domain::{endpoint::Endpoint, endpoint::EndpointState, principal::Actor, time::Timestamp, verdict::Decision};
+use crate::domain::{
+    endpoint::{Endpoint, EndpointState},
+    execution::{Execution, ExecutionState},
+    principal::Actor,
+    recommendation::{Recommendation, RecommendationState},
+    state::TicketState,
+    time::Timestamp,
+    verdict::Decision,
+};
 
 /// # Errors
 /// SQLite's, or `StatementChangedRows` when the id is another tenant's.
@@ -42,14 +50,15 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         // Gone already is no error: whoever minds expects `DeadLetterWaits`.
         Prow::DeadLetterReplayed(id) => any(connection, "DELETE FROM dead_letters WHERE id = ?1", [id.to_string()]),
-        Prow::Ticket { ticket, shape, doc } => {
+        Prow::Ticket { ticket, shape, doc, words } => {
             let id = ticket.id.to_string();
             one(
                 connection,
-                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, doc)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, resolved_at, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
-                     requester = excluded.requester, received_at = excluded.received_at, doc = excluded.doc
+                     requester = excluded.requester, received_at = excluded.received_at, resolved_at = excluded.resolved_at,
+                     doc = excluded.doc
                  WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
                 (
                     &id,
@@ -61,16 +70,17 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                     shape.as_bytes(),
                     ticket.requester_digest().as_ref().map(|requester| requester.as_bytes()),
                     ticket.received_at.as_millis(),
+                    (ticket.state == TicketState::Resolved).then(|| ticket.updated_at.as_millis()),
                     doc,
                 ),
             )?;
-            any(
-                connection,
-                "INSERT OR IGNORE INTO delivery_tickets (delivery, ticket, place) VALUES (?1, ?2, ?3)",
-                (ticket.delivery.to_string(), &id, int(place as u64)),
-            )
+            let sql = "INSERT OR IGNORE INTO delivery_tickets (delivery, ticket, place) VALUES (?1, ?2, ?3)";
+            let new = connection.prepare_cached(sql)?.execute((ticket.delivery.to_string(), &id, int(place as u64)))?;
+            // What it is found by comes with a delivery, and not with every move between states.
+            if new > 0 { find_by(connection, &id, words) } else { Ok(()) }
         }
-        Prow::Recommendation { recommendation: r, doc } => one(
+        Prow::Recommendation { recommendation: r, doc } => {
+            one(
             connection,
             "INSERT INTO recommendations (id, tenant, ticket, runbook, runbook_digest, state, awaits_approval, would_act, revision,
                  expires_at, doc)
@@ -91,10 +101,13 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 r.expires_at.as_millis(),
                 doc,
             ),
-        ),
-        Prow::Execution { execution: e, doc } => one(
-            connection,
-            "INSERT INTO executions (id, tenant, ticket, runbook, runbook_digest, target, requester, automatic, state, final, revision,
+        )?;
+            proposed(connection, r)
+        }
+        Prow::Execution { execution: e, doc } => {
+            one(
+                connection,
+                "INSERT INTO executions (id, tenant, ticket, runbook, runbook_digest, target, requester, automatic, state, final, revision,
                  created_at, not_before, doc)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, final = excluded.final, revision = excluded.revision,
@@ -102,23 +115,25 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
              WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND runbook = excluded.runbook
                  AND runbook_digest = excluded.runbook_digest AND target = excluded.target AND requester IS excluded.requester
                  AND automatic = excluded.automatic AND created_at = excluded.created_at",
-            (
-                e.id.to_string(),
-                e.tenant.as_str(),
-                e.ticket.to_string(),
-                e.runbook.as_str(),
-                e.runbook_digest.as_bytes(),
-                e.target.as_bytes(),
-                e.requester.as_ref().map(|requester| requester.as_bytes()),
-                e.started_by == Actor::Engine,
-                e.state.as_str(),
-                e.state.is_final(),
-                int(e.revision),
-                e.created_at.as_millis(),
-                e.not_before.as_millis(),
-                doc,
-            ),
-        ),
+                (
+                    e.id.to_string(),
+                    e.tenant.as_str(),
+                    e.ticket.to_string(),
+                    e.runbook.as_str(),
+                    e.runbook_digest.as_bytes(),
+                    e.target.as_bytes(),
+                    e.requester.as_ref().map(|requester| requester.as_bytes()),
+                    e.started_by == Actor::Engine,
+                    e.state.as_str(),
+                    e.state.is_final(),
+                    int(e.revision),
+                    e.created_at.as_millis(),
+                    e.not_before.as_millis(),
+                    doc,
+                ),
+            )?;
+            runs(connection, e)
+        }
         Prow::Message { message: m, doc } => one(
             connection,
             "INSERT INTO messages (id, tenant, ticket, destination, state, attempts, next_attempt_at, doc, blocked)
@@ -198,7 +213,24 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             connection,
             "INSERT INTO accounts (tenant, person, password, changed_at, doc) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (tenant, person) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at, doc = excluded.doc",
-            (account.tenant.as_str(), account.person.as_str(), account.password.as_deref().unwrap_or_default(), account.changed_at.as_millis(), doc),
+            (
+                account.tenant.as_str(),
+                account.person.as_str(),
+                account.password.as_deref().unwrap_or_default(),
+                account.changed_at.as_millis(),
+                doc,
+            ),
+        ),
+        Prow::Handling(h) => one(
+            connection,
+            "UPDATE tickets SET assignee = ?3, snoozed_until = ?4, handling = ?5 WHERE id = ?1 AND tenant = ?2",
+            (
+                h.ticket.to_string(),
+                h.tenant.as_str(),
+                h.assignee.as_ref().map(|person| person.as_str()),
+                h.snoozed_until.map(Timestamp::as_millis),
+                int(h.revision),
+            ),
         ),
         Prow::Session { session: s, doc } => one(
             connection,
@@ -238,6 +270,50 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             (tenant.as_str(), key, request.as_bytes(), answer, at.as_millis()),
         ),
     }
+}
+
+/// What a search finds the ticket by; that its sender said more wakes it.
+fn find_by(connection: &Connection, ticket: &str, words: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO ticket_words (rowid, words) SELECT seq, ?2 FROM tickets WHERE id = ?1";
+    any(connection, sql, (ticket, words))?;
+    any(connection, "UPDATE tickets SET snoozed_until = NULL WHERE id = ?1 AND snoozed_until IS NOT NULL", [ticket])
+}
+
+/// The ticket's row says what was proposed last.
+fn proposed(connection: &Connection, r: &Recommendation) -> rusqlite::Result<()> {
+    // One that was superseded has given its place to a newer one, or its ticket waits for triage.
+    if r.state == RecommendationState::Superseded {
+        return Ok(());
+    }
+    let awaits = r.state == RecommendationState::Open && (r.verdict.decision == Decision::NeedsApproval || r.freeze_override.is_some());
+    let classification = &r.classification;
+    any(
+        connection,
+        "UPDATE tickets SET priority = ?2, risk = ?3, category = ?4, runbook = ?5, decision = ?6, deadline = ?7,
+             triaged_at = coalesce(triaged_at, ?8)
+         WHERE id = ?1",
+        (
+            r.ticket.to_string(),
+            1 + classification.priority as i64,
+            classification.risk.as_str(),
+            classification.category.label.as_deref(),
+            r.runbook.as_ref().map(|runbook| runbook.as_str()),
+            r.verdict.decision.as_str(),
+            awaits.then(|| r.expires_at.as_millis()),
+            r.created_at.as_millis(),
+        ),
+    )
+}
+
+/// The ticket's row says until when its automatic run can be cancelled, and that one ran to its end.
+fn runs(connection: &Connection, e: &Execution) -> rusqlite::Result<()> {
+    let held = e.state == ExecutionState::Pending && e.not_before > e.created_at && e.cancel.is_none();
+    let ended_by_itself = e.started_by == Actor::Engine && e.state == ExecutionState::Succeeded && e.undoes.is_none();
+    any(
+        connection,
+        "UPDATE tickets SET hold_until = ?2, automatic = max(automatic, ?3) WHERE id = ?1",
+        (e.ticket.to_string(), held.then(|| e.not_before.as_millis()), ended_by_itself),
+    )
 }
 
 fn endpoint(connection: &Connection, endpoint: &Endpoint) -> rusqlite::Result<()> {

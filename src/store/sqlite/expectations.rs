@@ -106,6 +106,10 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let found = optional(connection, "SELECT stands FROM pre_approvals WHERE id = ?1", [pre_approval.to_string()])?;
             unchanged("pre-approval", pre_approval.to_string(), 1, found)
         }
+        Expectation::HandlingRevision { ticket, revision } => {
+            let found = optional(connection, "SELECT handling FROM tickets WHERE id = ?1", [ticket.to_string()])?;
+            unchanged("handling of", ticket.to_string(), *revision, found)
+        }
         Expectation::SessionStands { session } => {
             let found = optional(connection, "SELECT ended_at IS NULL FROM sessions WHERE id = ?1", [session.to_string()])?;
             unchanged("session", session.to_string(), 1, found)

@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod schema;
 mod store;
+mod worklist;
 mod writer;
 
 pub use store::{Options, SqliteStore};

@@ -29,12 +29,12 @@ use crate::{
 };
 
 /// The most rows one page gives.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 
 /// Conditions of a list with their values, joined by AND.
 pub(super) struct Where {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
+    pub sql: String,
+    pub values: Vec<Box<dyn ToSql>>,
 }
 
 impl Where {
@@ -105,7 +105,7 @@ fn page_of<Cursor: Display>(what: &str, wanted: Where, page: &Page<Cursor>) -> (
     (format!("SELECT {what} WHERE {sql} ORDER BY id DESC LIMIT {}", cut(page)), values)
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,

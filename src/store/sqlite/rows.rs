@@ -19,6 +19,7 @@ use crate::{
         endpoint::{Endpoint, EndpointState},
         entry::Entry,
         execution::Execution,
+        handling::Handling,
         id::{DeadLetterId, SessionId},
         invitation::Invitation,
         name::{PersonId, TenantId},
@@ -35,6 +36,7 @@ use crate::{
         change::{Change, Expectation, Write},
         interface::{Result, StoreError},
     },
+    text::mask,
 };
 
 /// A change ready to be written.
@@ -48,26 +50,87 @@ pub(super) struct Prepared {
 
 /// One row with its document serialised.
 pub(super) enum Prow {
-    Delivery { delivery: Delivery, headers: String },
+    Delivery {
+        delivery: Delivery,
+        headers: String,
+    },
     DeadLetter(DeadLetter),
     DeadLetterReplayed(DeadLetterId),
-    Ticket { ticket: Box<Ticket>, shape: Digest, doc: String },
-    Recommendation { recommendation: Box<Recommendation>, doc: String },
-    Execution { execution: Box<Execution>, doc: String },
-    Message { message: Box<OutboxMessage>, doc: String },
+    /// `words` are what a search finds it by.
+    Ticket {
+        ticket: Box<Ticket>,
+        shape: Digest,
+        doc: String,
+        words: String,
+    },
+    Recommendation {
+        recommendation: Box<Recommendation>,
+        doc: String,
+    },
+    Execution {
+        execution: Box<Execution>,
+        doc: String,
+    },
+    Message {
+        message: Box<OutboxMessage>,
+        doc: String,
+    },
     Endpoint(Endpoint),
-    EndpointWorks { tenant: TenantId, destination: String },
-    PreApproval { pre_approval: PreApproval, doc: String },
-    Modes { tenant: TenantId, revision: u64, doc: String },
-    Token { token: Token, doc: String },
-    Outcome { outcome: Box<Outcome>, doc: String },
-    DualAuthorization { authorization: Box<DualAuthorization>, doc: String },
-    Account { account: Account, doc: String },
-    Session { session: Box<Session>, doc: String },
-    SessionSeen { session: SessionId, at: Timestamp },
-    SessionsEnded { tenant: TenantId, person: PersonId, except: Option<SessionId>, at: Timestamp },
-    Invitation { invitation: Invitation, doc: String },
-    IdempotencyKey { tenant: TenantId, key: String, request: Digest, answer: String, at: Timestamp },
+    EndpointWorks {
+        tenant: TenantId,
+        destination: String,
+    },
+    PreApproval {
+        pre_approval: PreApproval,
+        doc: String,
+    },
+    Modes {
+        tenant: TenantId,
+        revision: u64,
+        doc: String,
+    },
+    Token {
+        token: Token,
+        doc: String,
+    },
+    Outcome {
+        outcome: Box<Outcome>,
+        doc: String,
+    },
+    DualAuthorization {
+        authorization: Box<DualAuthorization>,
+        doc: String,
+    },
+    Account {
+        account: Account,
+        doc: String,
+    },
+    Handling(Handling),
+    Session {
+        session: Box<Session>,
+        doc: String,
+    },
+    SessionSeen {
+        session: SessionId,
+        at: Timestamp,
+    },
+    SessionsEnded {
+        tenant: TenantId,
+        person: PersonId,
+        except: Option<SessionId>,
+        at: Timestamp,
+    },
+    Invitation {
+        invitation: Invitation,
+        doc: String,
+    },
+    IdempotencyKey {
+        tenant: TenantId,
+        key: String,
+        request: Digest,
+        answer: String,
+        at: Timestamp,
+    },
 }
 
 pub(super) struct PreparedEntry {
@@ -100,7 +163,11 @@ impl Prow {
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
             Self::Endpoint(endpoint) => endpoint.destination.len(),
-            Self::DeadLetterReplayed(_) | Self::EndpointWorks { .. } | Self::SessionSeen { .. } | Self::SessionsEnded { .. } => 0,
+            Self::DeadLetterReplayed(_)
+            | Self::EndpointWorks { .. }
+            | Self::Handling(_)
+            | Self::SessionSeen { .. }
+            | Self::SessionsEnded { .. } => 0,
         }
     }
 }
@@ -140,7 +207,13 @@ fn prepare(write: Write) -> Result<Prow> {
         Write::Delivery(delivery) => Prow::Delivery { headers: document("headers", &delivery.headers)?, delivery },
         Write::DeadLetter(letter) => Prow::DeadLetter(letter),
         Write::DeadLetterReplayed(id) => Prow::DeadLetterReplayed(id),
-        Write::Ticket { ticket, shape } => Prow::Ticket { doc: document("a ticket", &ticket)?, ticket, shape },
+        Write::Ticket { ticket, shape } => {
+            let report = &ticket.report;
+            let key = report.external_key.as_deref().unwrap_or_default();
+            // Masked, so that a search is no way to guess what pages hide.
+            let words = format!("{} {} {key}", mask(report.title.as_untrusted()), report.external_id);
+            Prow::Ticket { doc: document("a ticket", &ticket)?, ticket, shape, words }
+        }
         Write::Recommendation(recommendation) => {
             Prow::Recommendation { doc: document("a recommendation", &recommendation)?, recommendation }
         }
@@ -156,6 +229,7 @@ fn prepare(write: Write) -> Result<Prow> {
             Prow::DualAuthorization { doc: document("a dual authorization", &authorization)?, authorization }
         }
         Write::Account(account) => Prow::Account { doc: document("an account", &account)?, account },
+        Write::Handling(handling) => Prow::Handling(handling),
         Write::Session(session) => Prow::Session { doc: document("a session", &session)?, session },
         Write::SessionSeen { session, at } => Prow::SessionSeen { session, at },
         Write::SessionsEnded { tenant, person, except, at } => Prow::SessionsEnded { tenant, person, except, at },

@@ -13,12 +13,13 @@ use rusqlite::{Connection, OpenFlags};
 use crate::store::interface::{Result, StoreError};
 
 /// Every migration in order; the schema version is how many ran.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
     ("0002_trust", include_str!("../../../migrations/sqlite/0002_trust.sql")),
     ("0003_delivery", include_str!("../../../migrations/sqlite/0003_delivery.sql")),
     ("0004_executions", include_str!("../../../migrations/sqlite/0004_executions.sql")),
     ("0005_people", include_str!("../../../migrations/sqlite/0005_people.sql")),
+    ("0006_worklist", include_str!("../../../migrations/sqlite/0006_worklist.sql")),
 ];
 
 /// Marks a file as ours: `SLGT`.

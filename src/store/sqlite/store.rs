@@ -22,7 +22,7 @@ use super::{
     read::{self, Where},
     readers::Readers,
     rows::{Document, Prepared, outbox_state, parse, recommendation_state},
-    schema,
+    schema, worklist,
     writer::{Answer, Command, Writer},
 };
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
         endpoint::Endpoint,
         entry::Entry,
         execution::{Execution, ExecutionState},
+        handling::Handling,
         id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
         invitation::Invitation,
         name::{PersonId, RunbookId, SourceId, TenantId},
@@ -53,6 +54,7 @@ use crate::{
         interface::{
             AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
         },
+        worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
     },
 };
 
@@ -315,6 +317,39 @@ impl Store for SqliteStore {
     async fn ticket_counts(&self, tenant: &TenantId) -> Result<BTreeMap<TicketState, u64>> {
         let tenant = tenant.clone();
         self.readers.read(move |connection| read::ticket_counts(connection, &tenant)).await
+    }
+
+    async fn ticket_rows(
+        &self,
+        tenant: &TenantId,
+        wanted: &Wanted,
+        order: Order,
+        limit: usize,
+        targets: ResponseTargets,
+        now: Timestamp,
+    ) -> Result<Vec<TicketRow>> {
+        let (tenant, wanted) = (tenant.clone(), wanted.clone());
+        self.readers.read(move |connection| worklist::ticket_rows(connection, &tenant, &wanted, &order, limit, &targets, now)).await
+    }
+
+    async fn worklist_counts(&self, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<WorklistCounts> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        self.readers.read(move |connection| worklist::counts(connection, &tenant, &person, now)).await
+    }
+
+    async fn ticket_categories(&self, tenant: &TenantId) -> Result<Vec<String>> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| worklist::categories(connection, &tenant)).await
+    }
+
+    async fn tally(&self, tenant: &TenantId, since: Timestamp) -> Result<Tally> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| worklist::tally(connection, &tenant, since)).await
+    }
+
+    async fn handling(&self, tenant: &TenantId, ticket: TicketId) -> Result<Option<Handling>> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| worklist::handling(connection, &tenant, ticket)).await
     }
 
     async fn shape_count(&self, tenant: &TenantId, shape: &Digest, since: Timestamp) -> Result<u64> {

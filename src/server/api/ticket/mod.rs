@@ -1,3 +1,4 @@
+pub mod handling;
 pub mod list;
 pub mod log;
 pub mod show;
