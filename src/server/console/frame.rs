@@ -156,6 +156,18 @@ pub fn query(visitor: &Visitor, name: &str) -> Option<String> {
 /// What was done, by the word in the address. Fixed texts, so that a link cannot make a page say anything else.
 fn done_in_words(word: &str) -> Option<&'static str> {
     const WORDS: &[(&str, &str)] = &[
+        ("approved", "Approved. It runs; this page follows it."),
+        ("approved-once", "Your approval counts. Another person has to approve it too."),
+        ("rejected", "Rejected. The ticket is a person's now."),
+        ("told", "Recorded."),
+        ("cancelled", "The run goes no further."),
+        ("undone", "It is being taken back; this page follows it."),
+        ("settled", "Recorded what became of the run."),
+        ("taken", "You have the ticket."),
+        ("released", "Nobody has the ticket now."),
+        ("snoozed", "The ticket is out of the queue until then. It comes back when its sender says more, or when its time runs out."),
+        ("woken", "The ticket is back in the queue."),
+        ("looks-again", "Triage looks again; this page shows what it says."),
         ("password", "Your password is changed. Every other session of yours was ended."),
         ("session-ended", "That session was ended."),
         ("others-ended", "Your other sessions were ended."),

@@ -19,6 +19,7 @@ mod routes;
 mod rows;
 mod sentences;
 mod sign_in;
+mod ticket;
 mod tickets;
 mod trouble;
 mod visitor;

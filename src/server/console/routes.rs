@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{account, assets, live, log, log_entry, queue, sign_in, tickets, welcome};
+use super::{account, assets, live, log, log_entry, queue, sign_in, ticket, tickets, welcome};
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
     server::{
@@ -21,6 +21,12 @@ use crate::{
 const ANYBODY: Access = Access::Session(&[Responder, Approver, Auditor, Operator, Admin]);
 /// Sees tickets and all that belongs to them.
 const READ: Access = Access::Session(&[Responder, Approver, Auditor, Operator]);
+
+/// Works on tickets.
+const HANDLE: Access = Access::Session(&[Responder, Approver, Operator]);
+/// Says whether a proposal was right.
+const JUDGE: Access = Access::Session(&[Responder, Approver]);
+const APPROVE: Access = Access::Session(&[Approver]);
 
 const fn route(method: Method, path: &'static str, access: Access) -> Route {
     Route { method, path, access }
@@ -41,6 +47,26 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/account/sessions/{id}/end", ANYBODY),
     route(Method::GET, "/", READ),
     route(Method::GET, "/tickets", READ),
+    route(Method::GET, "/tickets/{id}", READ),
+    route(Method::POST, "/tickets/{id}/take", HANDLE),
+    route(Method::POST, "/tickets/{id}/release", HANDLE),
+    route(Method::POST, "/tickets/{id}/snooze", HANDLE),
+    route(Method::POST, "/tickets/{id}/wake", HANDLE),
+    route(Method::POST, "/tickets/{id}/look-again", HANDLE),
+    route(Method::GET, "/recommendations/{id}/approve", APPROVE),
+    route(Method::POST, "/recommendations/{id}/approve", APPROVE),
+    route(Method::GET, "/recommendations/{id}/reject", JUDGE),
+    route(Method::POST, "/recommendations/{id}/reject", JUDGE),
+    route(Method::GET, "/recommendations/{id}/outcome", JUDGE),
+    route(Method::POST, "/recommendations/{id}/outcome", JUDGE),
+    route(Method::GET, "/approve-together", APPROVE),
+    route(Method::POST, "/approve-together", APPROVE),
+    route(Method::GET, "/executions/{id}/cancel", HANDLE),
+    route(Method::POST, "/executions/{id}/cancel", HANDLE),
+    route(Method::GET, "/executions/{id}/undo", APPROVE),
+    route(Method::POST, "/executions/{id}/undo", APPROVE),
+    route(Method::GET, "/executions/{id}/settle", JUDGE),
+    route(Method::POST, "/executions/{id}/settle", JUDGE),
     route(Method::GET, "/log", READ),
     route(Method::GET, "/log/checkpoints", READ),
     route(Method::GET, "/log/export", Access::Session(&[Auditor])),
@@ -61,6 +87,19 @@ pub fn routes() -> Router<App> {
         .route("/account/sessions/{id}/end", post(account::end))
         .route("/", get(queue::show))
         .route("/tickets", get(tickets::show))
+        .route("/tickets/{id}", get(ticket::show::show))
+        .route("/tickets/{id}/take", post(ticket::handling::take))
+        .route("/tickets/{id}/release", post(ticket::handling::release))
+        .route("/tickets/{id}/snooze", post(ticket::handling::snooze))
+        .route("/tickets/{id}/wake", post(ticket::handling::wake))
+        .route("/tickets/{id}/look-again", post(ticket::handling::look_again))
+        .route("/recommendations/{id}/approve", get(ticket::approve::ask).post(ticket::approve::approve))
+        .route("/recommendations/{id}/reject", get(ticket::refuse::ask).post(ticket::refuse::reject))
+        .route("/recommendations/{id}/outcome", get(ticket::refuse::ask_outcome).post(ticket::refuse::tell))
+        .route("/approve-together", get(ticket::together::ask).post(ticket::together::approve))
+        .route("/executions/{id}/cancel", get(ticket::run::ask_cancel).post(ticket::run::cancel))
+        .route("/executions/{id}/undo", get(ticket::run::ask_undo).post(ticket::run::undo))
+        .route("/executions/{id}/settle", get(ticket::run::ask_settle).post(ticket::run::settle))
         .route("/log", get(log::show))
         .route("/log/checkpoints", get(log_entry::checkpoints))
         .route("/log/export", get(log_entry::export))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{principal::Actor, state::TicketState, time::Timestamp, verdict::Decision};
+use crate::domain::{execution::ExecutionState, principal::Actor, state::TicketState, time::Timestamp, verdict::Decision};
 
 /// What a badge's colour means; its words say it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,21 @@ pub fn state(state: TicketState) -> Badge {
         TicketState::InDoubt => (Tone::Bad, "in doubt"),
         TicketState::Rejected => (Tone::Plain, "rejected"),
         TicketState::Expired => (Tone::Plain, "expired"),
+    };
+    Badge::new(tone, text)
+}
+
+pub fn execution(state: ExecutionState) -> Badge {
+    let (tone, text) = match state {
+        ExecutionState::Pending => (Tone::Waits, "about to run"),
+        ExecutionState::Running => (Tone::Info, "runs"),
+        ExecutionState::RollingBack => (Tone::Waits, "is taken back"),
+        ExecutionState::Succeeded => (Tone::Good, "succeeded"),
+        ExecutionState::Refused => (Tone::Plain, "refused before any change"),
+        ExecutionState::RolledBack => (Tone::Waits, "did not help, taken back"),
+        ExecutionState::Failed => (Tone::Bad, "failed"),
+        ExecutionState::InDoubt => (Tone::Bad, "in doubt"),
+        ExecutionState::Cancelled => (Tone::Plain, "cancelled"),
     };
     Badge::new(tone, text)
 }
