@@ -197,6 +197,32 @@ impl FreezeWindow {
         self.kind
     }
 
+    /// Every occurrence that overlaps the time from `from` to `until`, in order; for people to look ahead.
+    pub fn occurrences(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let starts = match &self.repeat {
+            None => vec![self.from],
+            Some(rule) => {
+                let margin = jiff::SignedDuration::from_hours(24 * MARGIN_DAYS);
+                let earliest = self.zone.to_datetime(from.as_jiff()).saturating_sub(self.lasts).saturating_sub(margin);
+                let latest = self.zone.to_datetime(until.as_jiff()).saturating_add(margin);
+                let found = rule.clone().after(as_utc(earliest)).before(as_utc(latest)).all(u16::MAX);
+                found.dates.iter().filter_map(|date| wall_clock(date.timestamp())).collect()
+            }
+        };
+        let mut found: Vec<_> = starts
+            .into_iter()
+            .filter_map(|start| {
+                Some((
+                    self.instant(start, Disambiguation::Earlier)?,
+                    self.instant(start.checked_add(self.lasts).ok()?, Disambiguation::Later)?,
+                ))
+            })
+            .filter(|(begin, end)| *begin < until && from < *end)
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     /// The end of the occurrence that `now` is in, the latest when several overlap.
     fn end_at(&self, now: Timestamp) -> Option<Timestamp> {
         let wall = self.zone.to_datetime(now.as_jiff());

@@ -149,6 +149,8 @@ pub struct RunCount {
     pub automatic: bool,
     pub succeeded: u64,
     pub other: u64,
+    /// When the newest of them was created.
+    pub last_at: Timestamp,
 }
 
 /// What an overview is made of.

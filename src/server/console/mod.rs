@@ -8,15 +8,20 @@
 
 mod account;
 mod assets;
+mod automation;
 mod form;
 mod frame;
 mod live;
 mod log;
 mod log_entry;
+mod markdown;
+mod overview;
 mod page;
 mod queue;
 mod routes;
 mod rows;
+mod runbook;
+mod runbooks;
 mod sentences;
 mod sign_in;
 mod ticket;
@@ -26,5 +31,6 @@ mod visitor;
 mod welcome;
 mod words;
 
+pub(super) use overview::Overviews;
 pub(super) use routes::{ROUTES, routes};
 pub(super) use visitor::admit;

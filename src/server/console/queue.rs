@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use super::{
     frame::{Frame, query},
     page,
-    rows::{Asked, Row, targets},
+    rows::{self, Asked, Row, targets},
     trouble::Trouble,
     visitor::Visitor,
     words::count,
@@ -105,7 +105,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
         }
     }
     let rows = found.into_iter().map(|row| Row::of(row, me, frame.now)).collect();
-    let sources = app.service.sources.keys().cloned().collect();
+    let sources = rows::sources(&app, tenant);
     let categories = store.ticket_categories(tenant).await?;
     let together = visitor.has(Approver);
     let priorities = Priority::ALL;

@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{account, assets, live, log, log_entry, queue, sign_in, ticket, tickets, welcome};
+use super::{account, assets, automation, live, log, log_entry, overview, queue, runbook, runbooks, sign_in, ticket, tickets, welcome};
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
     server::{
@@ -26,6 +26,7 @@ const READ: Access = Access::Session(&[Responder, Approver, Auditor, Operator]);
 const HANDLE: Access = Access::Session(&[Responder, Approver, Operator]);
 /// Says whether a proposal was right.
 const JUDGE: Access = Access::Session(&[Responder, Approver]);
+const OPERATE: Access = Access::Session(&[Operator]);
 const APPROVE: Access = Access::Session(&[Approver]);
 
 const fn route(method: Method, path: &'static str, access: Access) -> Route {
@@ -67,6 +68,19 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/executions/{id}/undo", APPROVE),
     route(Method::GET, "/executions/{id}/settle", JUDGE),
     route(Method::POST, "/executions/{id}/settle", JUDGE),
+    route(Method::GET, "/runbooks", READ),
+    route(Method::GET, "/runbooks/{id}", READ),
+    route(Method::POST, "/runbooks/{id}/pre-approve", APPROVE),
+    route(Method::POST, "/pre-approvals/{id}/revoke", Access::Session(&[Approver, Operator])),
+    route(Method::GET, "/automation", READ),
+    route(Method::POST, "/automation/kill-switch", HANDLE),
+    route(Method::POST, "/automation/modes", Access::Session(&[Approver, Operator])),
+    route(Method::POST, "/automation/requests/{id}/confirm", APPROVE),
+    route(Method::POST, "/automation/requests/{id}/withdraw", HANDLE),
+    route(Method::POST, "/automation/endpoints/{name}/enable", OPERATE),
+    route(Method::POST, "/automation/outbox/{id}/send-again", OPERATE),
+    route(Method::POST, "/automation/dead-letters/{id}/replay", OPERATE),
+    route(Method::GET, "/overview", READ),
     route(Method::GET, "/log", READ),
     route(Method::GET, "/log/checkpoints", READ),
     route(Method::GET, "/log/export", Access::Session(&[Auditor])),
@@ -100,6 +114,19 @@ pub fn routes() -> Router<App> {
         .route("/executions/{id}/cancel", get(ticket::run::ask_cancel).post(ticket::run::cancel))
         .route("/executions/{id}/undo", get(ticket::run::ask_undo).post(ticket::run::undo))
         .route("/executions/{id}/settle", get(ticket::run::ask_settle).post(ticket::run::settle))
+        .route("/runbooks", get(runbooks::show))
+        .route("/runbooks/{id}", get(runbook::show))
+        .route("/runbooks/{id}/pre-approve", post(runbook::pre_approve))
+        .route("/pre-approvals/{id}/revoke", post(runbook::revoke))
+        .route("/automation", get(automation::show))
+        .route("/automation/kill-switch", post(automation::switch))
+        .route("/automation/modes", post(automation::set_mode))
+        .route("/automation/requests/{id}/confirm", post(automation::confirm))
+        .route("/automation/requests/{id}/withdraw", post(automation::withdraw))
+        .route("/automation/endpoints/{name}/enable", post(automation::enable))
+        .route("/automation/outbox/{id}/send-again", post(automation::send_again))
+        .route("/automation/dead-letters/{id}/replay", post(automation::replay))
+        .route("/overview", get(overview::show))
         .route("/log", get(log::show))
         .route("/log/checkpoints", get(log_entry::checkpoints))
         .route("/log/export", get(log_entry::export))

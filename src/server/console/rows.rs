@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         id::TicketId,
-        name::{PersonId, RunbookId, SourceId},
+        name::{PersonId, RunbookId, SourceId, TenantId},
         priority::{Priority, Risk},
         state::TicketState,
         time::Timestamp,
@@ -92,6 +92,11 @@ pub fn risk(risk: Risk) -> Badge {
         Risk::High => Tone::Bad,
     };
     Badge::new(tone, format!("{} risk", risk.as_str()))
+}
+
+/// The names of the tenant's senders.
+pub fn sources(app: &App, tenant: &TenantId) -> Vec<String> {
+    app.service.sources.iter().filter(|(_, source)| source.spec.tenant() == tenant).map(|(name, _)| name.clone()).collect()
 }
 
 pub fn targets(app: &App) -> ResponseTargets {

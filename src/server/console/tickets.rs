@@ -9,7 +9,7 @@ use axum::{
 use super::{
     frame::{Frame, query},
     page,
-    rows::{Asked, Row, targets},
+    rows::{self, Asked, Row, targets},
     trouble::Trouble,
     visitor::Visitor,
     words,
@@ -57,7 +57,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
     let next = found.last().filter(|_| more).map(|last| last.ticket.to_string());
     let rows = found.into_iter().map(|row| Row::of(row, me, frame.now)).collect();
     let states = TicketState::ALL.map(|state| (state.as_str(), words::state(state).text)).into();
-    let sources = app.service.sources.keys().cloned().collect();
+    let sources = rows::sources(&app, tenant);
     let categories = store.ticket_categories(tenant).await?;
     page::page(&TicketsPage { frame, asked, state, states, rows, next, sources, categories, priorities: Priority::ALL })
 }

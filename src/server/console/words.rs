@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{execution::ExecutionState, principal::Actor, state::TicketState, time::Timestamp, verdict::Decision};
+use crate::domain::{approval::Mode, execution::ExecutionState, principal::Actor, state::TicketState, time::Timestamp, verdict::Decision};
 
 /// What a badge's colour means; its words say it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,7 @@ pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60);
     match (days, hours, minutes) {
+        (0, 0, 0) if seconds == 0 && !length.is_zero() => "under 1 s".to_owned(),
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, _) => format!("{minutes} min"),
         (0, _, 0) => format!("{hours} h"),
@@ -149,6 +150,15 @@ pub fn execution(state: ExecutionState) -> Badge {
         ExecutionState::Cancelled => (Tone::Plain, "cancelled"),
     };
     Badge::new(tone, text)
+}
+
+pub fn mode(mode: Mode) -> Badge {
+    let tone = match mode {
+        Mode::Shadow => Tone::Info,
+        Mode::Suggest => Tone::Plain,
+        Mode::Auto => Tone::Good,
+    };
+    Badge::new(tone, mode.as_str())
 }
 
 pub fn decision(decision: Decision) -> Badge {

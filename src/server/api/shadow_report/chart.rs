@@ -43,23 +43,35 @@ svg{font-family:system-ui,sans-serif;font-size:14px}.paper{fill:#fff}text{fill:#
     responses((status = 200, description = "The report as a chart", body = String, content_type = "image/svg+xml"))
 )]
 pub async fn chart(State(app): State<App>, caller: Caller, Params(params): Params<ReportParams>) -> Result<Response, Problem> {
-    let drawn = draw(&report(&app, &caller, params).await?);
+    let drawn = draw(&report(&app, &caller, params).await?, Place::Alone);
     // An SVG opened by itself is a document: it may load and run nothing.
     let policy = "default-src 'none'; style-src 'unsafe-inline'";
     let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, policy)];
     Ok((headers, drawn).into_response())
 }
 
+/// Where the chart stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Place {
+    /// A document of its own, with its own colours.
+    Alone,
+    /// On a page of the console, which has colours for the same classes.
+    OnAPage,
+}
+
 /// The chart. Rows stand in the order of the report.
-fn draw(report: &ShadowReport) -> String {
+pub(in crate::server) fn draw(report: &ShadowReport, place: Place) -> String {
+    let (class, own) = match place {
+        Place::Alone => ("", format!("<style>{STYLE}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>")),
+        Place::OnAPage => ("class=\"chart\" ", String::new()),
+    };
     let rows = u32::try_from(report.versions.len()).unwrap_or(u32::MAX / ROW).max(1);
     let height = HEAD + ROW * rows + FOOT;
     let words: Vec<String> = report.versions.iter().map(in_words).collect();
     let described = if words.is_empty() { "Nothing would have run by itself.".to_owned() } else { words.join(" ") };
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         aria-labelledby=\"title desc\">\n<title id=\"title\">Shadow agreement</title>\n<desc id=\"desc\">{}</desc>\n<style>{STYLE}</style>\n\
-         <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
+        "<svg {class}xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+         aria-labelledby=\"chart-title chart-desc\">\n<title id=\"chart-title\">Shadow agreement</title>\n<desc id=\"chart-desc\">{}</desc>\n{own}\n",
         escaped(&described),
     );
     let text = |class: &str, x: f64, y: u32, anchor: &str, words: &str| {
@@ -192,7 +204,7 @@ mod tests {
     fn the_chart_is_well_formed_and_says_in_words_what_it_shows() {
         let some = Agreement { rate: 0.975, lower: 0.9, upper: 0.99, confidence: 0.95 };
         for report in [report(vec![]), report(vec![version(None)]), report(vec![version(Some(some)), version(None)])] {
-            let drawn = draw(&report);
+            let drawn = draw(&report, Place::Alone);
             let mut open = Vec::new();
             for tag in drawn.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
                 match tag.strip_prefix('/') {
@@ -202,7 +214,7 @@ mod tests {
                 }
             }
             assert!(open.is_empty(), "{open:?}");
-            let described = drawn.split("<desc id=\"desc\">").nth(1).unwrap().split("</desc>").next().unwrap();
+            let described = drawn.split("<desc id=\"chart-desc\">").nth(1).unwrap().split("</desc>").next().unwrap();
             let words = if report.versions.is_empty() { "Nothing would have run" } else { "would have acted 80, judged 0" };
             assert!(described.contains(words), "{described}");
             assert!(!drawn.contains("NaN") && !drawn.contains("inf\""), "{drawn}");

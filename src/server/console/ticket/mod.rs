@@ -8,3 +8,5 @@ pub mod refuse;
 pub mod run;
 pub mod show;
 pub mod together;
+
+pub use plan::kind;
