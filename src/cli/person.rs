@@ -1,5 +1,6 @@
-//! `person set-password`: the password by which a person proves that they are there. Works on the store, so the
-//! service must not be running; with `--url` it asks a running service instead, as an admin or for one's own.
+//! `person invite`, `person list`: who may sign in to the console. `person set-password`: the password by which a person
+//! proves that they are there. Works on the store, so the service must not be running; with `--url` setting a password asks
+//! a running service instead, as an admin or for one's own.
 
 use std::process::ExitCode;
 
@@ -10,15 +11,43 @@ use crate::{
     config::secret::Secret,
     domain::{
         name::{PersonId, TenantId},
-        principal::Actor,
+        principal::{Actor, Role},
     },
-    pipeline::actions::password,
+    pipeline::actions::{invitation, password},
 };
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Set a person's password, read from standard input.
     SetPassword(SetPassword),
+    /// Make a link by which a person sets their password and has their account; printed once.
+    Invite(Invite),
+    /// List the accounts.
+    List(List),
+}
+
+#[derive(Debug, Parser)]
+pub struct Invite {
+    #[command(flatten)]
+    config: assemble::ConfigArgs,
+    /// The name that stands beside all the person does, like an e-mail address.
+    person: PersonId,
+    /// What the person may do; repeat it. For an account that is there already none is needed: the roles stay.
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Role>,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
+}
+
+#[derive(Debug, Parser)]
+pub struct List {
+    #[command(flatten)]
+    config: assemble::ConfigArgs,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
+    /// As JSON, for machines.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -37,7 +66,50 @@ pub struct SetPassword {
 }
 
 pub fn run(command: &Command) -> Outcome {
-    let Command::SetPassword(args) = command;
+    match command {
+        Command::SetPassword(args) => set_password(args),
+        Command::Invite(args) => invite(args),
+        Command::List(args) => list(args),
+    }
+}
+
+fn invite(args: &Invite) -> Outcome {
+    let config = args.config.load()?;
+    super::runtime()?.block_on(async {
+        let service = assemble::service(config)?;
+        let roles = args.roles.iter().copied().collect();
+        let made = invitation::make_for(&service, Actor::Engine, &args.tenant, &args.person, roles).await?;
+        eprintln!("the link works once, until {}:", made.invitation.expires_at);
+        println!("{}", made.link(&service.config.server.public_url));
+        service.store.close().await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn list(args: &List) -> Outcome {
+    let config = args.config.load()?;
+    super::runtime()?.block_on(async {
+        let service = assemble::service(config)?;
+        let accounts = service.store.accounts(&args.tenant).await?;
+        if args.json {
+            println!("{}", serde_json::to_string(&accounts)?);
+        } else {
+            for account in &accounts {
+                let roles: Vec<&str> = account.roles.iter().map(|role| role.as_str()).collect();
+                let state = match (&account.disabled_at, roles.is_empty()) {
+                    (Some(at), _) => format!("disabled since {at}"),
+                    (None, true) => "no role: cannot sign in".to_owned(),
+                    (None, false) => roles.join(", "),
+                };
+                println!("{}  {state}", account.person);
+            }
+        }
+        service.store.close().await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn set_password(args: &SetPassword) -> Outcome {
     let current = if args.own { Some(stdin_password::read("your current password")?) } else { None };
     let text = stdin_password::read_new(&format!("new password of {}", args.person))?;
     if let Some(remote) = args.remote.get()? {

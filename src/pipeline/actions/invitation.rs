@@ -49,8 +49,16 @@ pub async fn invite(service: &Service, caller: &Principal, person: &PersonId, ro
     if same_person(&caller.person, person) {
         return Err(ActionError::Refused(vec!["another admin has to invite you: nobody makes a link for their own account".to_owned()]));
     }
+    make_for(service, Actor::Person(caller.person.clone()), &caller.tenant, person, roles).await
+}
+
+/// Invites a person. Whoever may call this is the caller's business: the command line trusts whoever can write the database.
+///
+/// # Errors
+/// No role is given for a person without an account, or the store failed.
+pub async fn make_for(service: &Service, by: Actor, tenant: &TenantId, person: &PersonId, roles: BTreeSet<Role>) -> Result<NewInvitation> {
     let name = account_name(person)?;
-    let account = service.store.account(&caller.tenant, &name).await?;
+    let account = service.store.account(tenant, &name).await?;
     let roles = match account.filter(|account| !account.roles.is_empty()) {
         Some(_) => BTreeSet::new(),
         None if roles.is_empty() => {
@@ -59,7 +67,7 @@ pub async fn invite(service: &Service, caller: &Principal, person: &PersonId, ro
         }
         None => roles,
     };
-    make(service, Actor::Person(caller.person.clone()), &caller.tenant, Some(name), roles).await
+    make(service, by, tenant, Some(name), roles).await
 }
 
 /// The link for the first admin, when nobody can sign in as one; the one made before stops working.

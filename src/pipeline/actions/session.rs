@@ -12,7 +12,7 @@ use crate::{
         entry::{Entry, Event},
         id::SessionId,
         name::{PersonId, TenantId},
-        principal::Actor,
+        principal::{Actor, Principal, Role},
         session::{Session, SignIn},
         untrusted::Untrusted,
     },
@@ -179,5 +179,19 @@ pub async fn end_others(service: &Service, session: &Session) -> Result<()> {
     let entry = Entry::new(session.tenant.clone(), now, Actor::Person(session.person.clone()), event);
     let expect = vec![Expectation::SessionStands { session: session.id }];
     service.commit(Change { expect, writes: vec![ended], entries: vec![entry] }).await?;
+    Ok(())
+}
+
+/// Ends every session of another person.
+///
+/// # Errors
+/// The caller is no admin, or the store failed.
+pub async fn end_all(service: &Service, caller: &Principal, person: &PersonId) -> Result<()> {
+    service.require(caller, Role::Admin)?;
+    let now = service.ambient.now();
+    let name = account_name(person)?;
+    let ended = Write::SessionsEnded { tenant: caller.tenant.clone(), person: name.clone(), except: None, at: now };
+    let entry = Entry::new(caller.tenant.clone(), now, Actor::Person(caller.person.clone()), Event::SessionsEnded { person: name });
+    service.commit(Change { writes: vec![ended], entries: vec![entry], ..Change::default() }).await?;
     Ok(())
 }

@@ -17,6 +17,7 @@ mod log_entry;
 mod markdown;
 mod overview;
 mod page;
+mod people;
 mod queue;
 mod routes;
 mod rows;

@@ -8,7 +8,9 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{account, assets, automation, live, log, log_entry, overview, queue, runbook, runbooks, sign_in, ticket, tickets, welcome};
+use super::{
+    account, assets, automation, live, log, log_entry, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets, welcome,
+};
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
     server::{
@@ -27,6 +29,7 @@ const HANDLE: Access = Access::Session(&[Responder, Approver, Operator]);
 /// Says whether a proposal was right.
 const JUDGE: Access = Access::Session(&[Responder, Approver]);
 const OPERATE: Access = Access::Session(&[Operator]);
+const ADMIN: Access = Access::Session(&[Admin]);
 const APPROVE: Access = Access::Session(&[Approver]);
 
 const fn route(method: Method, path: &'static str, access: Access) -> Route {
@@ -81,6 +84,13 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/automation/outbox/{id}/send-again", OPERATE),
     route(Method::POST, "/automation/dead-letters/{id}/replay", OPERATE),
     route(Method::GET, "/overview", READ),
+    route(Method::GET, "/people", Access::Session(&[Admin, Auditor])),
+    route(Method::POST, "/people/invite", ADMIN),
+    route(Method::POST, "/people/invitations/{id}/withdraw", ADMIN),
+    route(Method::POST, "/people/tokens", ADMIN),
+    route(Method::POST, "/people/tokens/{id}/revoke", ADMIN),
+    route(Method::POST, "/people/{person}", ADMIN),
+    route(Method::POST, "/people/{person}/end-sessions", ADMIN),
     route(Method::GET, "/log", READ),
     route(Method::GET, "/log/checkpoints", READ),
     route(Method::GET, "/log/export", Access::Session(&[Auditor])),
@@ -127,6 +137,13 @@ pub fn routes() -> Router<App> {
         .route("/automation/outbox/{id}/send-again", post(automation::send_again))
         .route("/automation/dead-letters/{id}/replay", post(automation::replay))
         .route("/overview", get(overview::show))
+        .route("/people", get(people::show))
+        .route("/people/invite", post(people::invite))
+        .route("/people/invitations/{id}/withdraw", post(people::withdraw))
+        .route("/people/tokens", post(people::make_token))
+        .route("/people/tokens/{id}/revoke", post(people::revoke_token))
+        .route("/people/{person}", post(people::change))
+        .route("/people/{person}/end-sessions", post(people::end_sessions))
         .route("/log", get(log::show))
         .route("/log/checkpoints", get(log_entry::checkpoints))
         .route("/log/export", get(log_entry::export))
