@@ -54,9 +54,6 @@ struct ModeRow {
     scope: String,
     name: String,
     mode: Badge,
-    /// `None` where the global mode applies.
-    set: bool,
-    is_auto: bool,
     since: String,
 }
 
@@ -270,14 +267,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
 }
 
 fn mode_rows(modes: &crate::domain::approval::Modes, now: Timestamp) -> Vec<ModeRow> {
-    let row = |scope: String, name: String, mode: Mode, since: String| ModeRow {
-        scope,
-        name,
-        mode: words::mode(mode),
-        set: true,
-        is_auto: mode == Mode::Auto,
-        since,
-    };
+    let row = |scope: String, name: String, mode: Mode, since: String| ModeRow { scope, name, mode: words::mode(mode), since };
     let mut rows = vec![row("global".to_owned(), "everything".to_owned(), modes.global, String::new())];
     rows.extend(modes.sources.iter().map(|(id, mode)| row(format!("source/{id}"), format!("source {id}"), *mode, String::new())));
     rows.extend(modes.runbooks.iter().map(|(id, mode)| {

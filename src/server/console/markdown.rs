@@ -40,8 +40,9 @@ mod tests {
 
     #[test]
     fn nothing_that_a_runbook_says_becomes_a_tag_or_leads_anywhere_but_to_the_web() {
-        let html =
-            to_html("# Top\n\n<script>alert(1)</script> *so* ![x](https://evil/i.png) [a](javascript:alert(1)) [b](https://ok.example)");
+        let html = to_html(
+            "# Top\n\n<script>alert(1)</script>\n\nand *so* ![x](https://evil/i.png) [a](javascript:alert(1)) [b](https://ok.example)",
+        );
         assert!(html.contains("<h3>Top</h3>") && html.contains("<em>so</em>"), "{html}");
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script") && !html.contains("<img"), "{html}");
         assert!(!html.contains("javascript:") && html.contains("href=\"https://ok.example\""), "{html}");

@@ -29,7 +29,6 @@ pub struct Row {
     pub risky: Option<Badge>,
     pub category: String,
     pub runbook: Option<RunbookId>,
-    pub decision: Option<Badge>,
     pub due: Timestamp,
     /// What happens then.
     pub due_is: &'static str,
@@ -57,7 +56,6 @@ impl Row {
             risky,
             category: row.category.unwrap_or_default(),
             runbook: row.runbook,
-            decision: row.decision.map(words::decision),
             due: row.due,
             due_is: match row.due_is {
                 Due::Approval => "to decide",

@@ -79,8 +79,6 @@ struct Check {
     id: String,
     message: String,
     passed: bool,
-    /// What it leaves to do, when it did not pass.
-    allows: Badge,
 }
 
 /// One run with what can be done about it.
@@ -127,7 +125,6 @@ struct TicketPage {
     assignee: Option<PersonId>,
     mine: bool,
     snoozed: Option<String>,
-    handling: u64,
     may_handle: bool,
     triage: Option<Triaged>,
     proposal: Option<Proposed>,
@@ -208,7 +205,6 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
         received: words::minute(ticket.received_at),
         mine: handling.assignee.as_ref() == Some(me),
         snoozed: handling.snoozed_until.filter(|until| *until > now).map(words::minute),
-        handling: handling.revision,
         assignee: handling.assignee,
         may_handle,
         triage,
@@ -287,12 +283,8 @@ fn proposed(app: &App, frame: &Frame, ticket: &Ticket, proposal: &Recommendation
     let in_force: Option<&Runbook> =
         proposal.runbook.as_ref().zip(proposal.runbook_digest.as_ref()).and_then(|(id, digest)| exactly(decider.library(), id, digest));
     let is_open = proposal.state == RecommendationState::Open;
-    let check = |reason: &crate::domain::verdict::Reason| Check {
-        id: reason.id.clone(),
-        message: reason.message.clone(),
-        passed: reason.passed,
-        allows: words::decision(reason.allows),
-    };
+    let check =
+        |reason: &crate::domain::verdict::Reason| Check { id: reason.id.clone(), message: reason.message.clone(), passed: reason.passed };
     let (passed, checks): (Vec<Check>, Vec<Check>) = proposal.verdict.reasons.iter().map(check).partition(|check| check.passed);
     let awaits = is_open && ticket.state == TicketState::AwaitingApproval && proposal.expires_at > frame.now;
     Proposed {
