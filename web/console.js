@@ -78,7 +78,8 @@ function signedOut() {
 
 if (live && byId("stale")) {
   const stream = new EventSource("/live");
-  stream.addEventListener("hello", () => { if (staleSince) refresh(); });
+  // What happened between the making of this page and the beginning of the stream was heard by nobody.
+  stream.addEventListener("hello", (event) => { if (staleSince || event.data !== document.body.dataset.log) refresh(); });
   stream.addEventListener("changed", (event) => {
     const of = document.querySelector("[data-ticket]")?.dataset.ticket;
     const said = JSON.parse(event.data);

@@ -32,7 +32,7 @@ pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Re
 
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
-    let problem = response.extensions().get::<Answered>().map(|answered| answered.0);
+    let problem = response.extensions().get::<Answered>().map(|answered| answered.kind.id);
     span.in_scope(|| tracing::info!(status, problem, milliseconds = elapsed.as_secs_f64() * 1000.0, "answered"));
     let metrics = &app.service.metrics;
     metrics.requests.with_label_values(&[route.as_str(), method, status.to_string().as_str()]).inc();

@@ -297,6 +297,7 @@ impl IntoResponse for Problem {
             errors,
             reasons: if let Self::Refused(reasons) = self { reasons } else { Vec::new() },
         };
+        let (said, reasons) = (document.detail.clone(), document.reasons.clone());
         let status = StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(document)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -305,14 +306,19 @@ impl IntoResponse for Problem {
                 response.headers_mut().insert(name, value);
             }
         }
-        response.extensions_mut().insert(Answered(kind.id));
+        response.extensions_mut().insert(Answered { kind, detail: said, reasons });
         response
     }
 }
 
-/// Marks a response as this problem, for the request's log line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Answered(pub &'static str);
+/// Marks a response as this problem: for the request's log line, and for the console, which tells it to people.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub kind: &'static Kind,
+    pub detail: String,
+    /// Each check that refused.
+    pub reasons: Vec<String>,
+}
 
 impl From<ActionError> for Problem {
     fn from(error: ActionError) -> Self {

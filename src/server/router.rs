@@ -114,8 +114,9 @@ fn text(document: &OpenApi) -> String {
     text
 }
 
-async fn nothing_here(request: Request) -> impl IntoResponse {
-    Problem::not_found("path", request.uri().path().chars().take(120).collect::<String>())
+async fn nothing_here(request: Request) -> axum::response::Response {
+    let problem = Problem::not_found("path", request.uri().path().chars().take(120).collect::<String>());
+    if console::is_for_people(request.headers()) { console::told(problem) } else { problem.into_response() }
 }
 
 fn described() -> OpenApi {

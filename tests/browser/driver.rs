@@ -6,7 +6,6 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -17,22 +16,29 @@ use crate::demo::Demo;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The driver of this process, started once; it ends with it.
-fn driver() -> &'static str {
-    static DRIVER: OnceLock<(String, std::sync::Mutex<Child>)> = OnceLock::new();
-    let started = || {
-        let mut child = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap_or_else(|why| {
-            panic!("`chromedriver` cannot be started ({why}): install `chromium` and `chromium-driver`, as `./test` does")
-        });
+/// The driver of one browser; it ends with it.
+struct Driver(Child);
+
+impl Driver {
+    fn start() -> (Self, String) {
+        let mut child =
+            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap_or_else(|why| {
+                panic!("`chromedriver` cannot be started ({why}): install `chromium` and `chromium-driver`, as `./test` does")
+            });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned()));
+        let said = "started successfully on port ";
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| Some(line.split_once(said)?.1.trim_end_matches('.').to_owned()));
         std::thread::spawn(move || lines.for_each(drop));
-        (format!("http://127.0.0.1:{}", port.expect("the driver says its port")), std::sync::Mutex::new(child))
-    };
-    &DRIVER.get_or_init(started).0
+        let port = port.expect("the driver says its port");
+        (Self(child), format!("http://127.0.0.1:{port}"))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A command of the driver beside the standard.
@@ -55,6 +61,7 @@ impl WebDriverCompatibleCommand for Raw {
 /// One browser with a profile of its own.
 pub struct Browser {
     client: Client,
+    _driver: Driver,
     base: String,
 }
 
@@ -65,9 +72,10 @@ impl Browser {
         let mut wanted = serde_json::Map::new();
         wanted.insert("goog:chromeOptions".to_owned(), json!({ "args": flags }));
         wanted.insert("goog:loggingPrefs".to_owned(), json!({ "performance": "ALL", "browser": "ALL" }));
+        let (driver, address) = Driver::start();
         let connector = hyper_util::client::legacy::connect::HttpConnector::new();
-        let client = ClientBuilder::new(connector).capabilities(wanted).connect(driver()).await.expect("a browser opens");
-        Self { client, base: demo.url.clone() }
+        let client = ClientBuilder::new(connector).capabilities(wanted).connect(&address).await.expect("a browser opens");
+        Self { client, _driver: driver, base: demo.url.clone() }
     }
 
     /// Opens a browser and signs in.
@@ -120,7 +128,7 @@ impl Browser {
     pub async fn see(&self, css: &str) {
         self.until(
             css,
-            "const found = document.querySelector(arguments[0]); return found !== null && found.offsetParent !== null",
+            "const found = document.querySelector(arguments[0]); return found !== null && found.getClientRects().length > 0",
             vec![css.into()],
         )
         .await;

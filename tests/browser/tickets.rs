@@ -50,7 +50,7 @@ async fn a_ticket_is_found_let_run_and_seen_to_its_end_by_keyboard_alone() {
     assert!(browser.path().await.starts_with(&ticket), "{}", browser.path().await);
     // The page follows the run: nothing is loaded by hand.
     browser
-        .until("the run to end on the page", "return document.querySelector('.head .badge.good')?.innerText === 'resolved'", vec![])
+        .until("the run to end on the page", "return document.querySelector('#ticket .badges .badge')?.innerText === 'resolved'", vec![])
         .await;
     browser.says("set a run of clean-temporary-files going").await;
     browser.keys("?").await;

@@ -98,6 +98,8 @@ pub struct Frame {
     /// What the change before this page did.
     pub done: Option<&'static str>,
     pub now: Timestamp,
+    /// The log's size when this was read: what was added since, the page has to ask for.
+    pub log_size: u64,
     pub assets: &'static Assets,
     visitor: Visitor,
 }
@@ -107,6 +109,8 @@ impl Frame {
     /// The store failed.
     pub async fn load(app: &App, visitor: &Visitor, title: impl Into<Cow<'static, str>>) -> Result<Self, Trouble> {
         let principal = visitor.principal();
+        // Before anything else is read, so that nothing falls between.
+        let log_size = app.service.store.log_size().await?;
         let modes = app.service.store.modes(&principal.tenant).await?;
         let here = Section::of(visitor.uri().path());
         let seen = Section::ALL.iter().filter(|(.., roles)| roles.iter().any(|role| visitor.has(*role)));
@@ -121,6 +125,7 @@ impl Frame {
             banner: Banner::of(&modes, now),
             done: query(visitor, "done").and_then(|word| done_in_words(&word)),
             now,
+            log_size,
             assets: assets(),
             visitor: visitor.clone(),
         })

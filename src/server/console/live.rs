@@ -56,7 +56,9 @@ impl Listener {
     async fn next(&mut self) -> Option<Sent> {
         if !self.said_hello {
             self.said_hello = true;
-            return Some(Sent::default().event("hello").data("{}").retry(Duration::from_secs(3)));
+            // The stream listens already: a page that was read before this size missed something.
+            let size = self.app.service.store.log_size().await.unwrap_or(u64::MAX);
+            return Some(Sent::default().event("hello").data(size.to_string()).retry(Duration::from_secs(3)));
         }
         loop {
             tokio::select! {

@@ -16,11 +16,11 @@ pub fn to_html(text: &str) -> String {
         Event::End(TagEnd::Link) => (!dropped.pop().unwrap_or(true)).then_some(Event::End(TagEnd::Link)),
         // A page has one heading of the first order, and it is not the runbook's.
         Event::Start(Tag::Heading { level, .. }) => {
-            let level = if level < pulldown_cmark::HeadingLevel::H3 { pulldown_cmark::HeadingLevel::H3 } else { level };
+            let level = if level < pulldown_cmark::HeadingLevel::H2 { pulldown_cmark::HeadingLevel::H2 } else { level };
             Some(Event::Start(Tag::Heading { level, id: None, classes: Vec::new(), attrs: Vec::new() }))
         }
         Event::End(TagEnd::Heading(level)) => {
-            let level = if level < pulldown_cmark::HeadingLevel::H3 { pulldown_cmark::HeadingLevel::H3 } else { level };
+            let level = if level < pulldown_cmark::HeadingLevel::H2 { pulldown_cmark::HeadingLevel::H2 } else { level };
             Some(Event::End(TagEnd::Heading(level)))
         }
         other => Some(other),
@@ -43,7 +43,7 @@ mod tests {
         let html = to_html(
             "# Top\n\n<script>alert(1)</script>\n\nand *so* ![x](https://evil/i.png) [a](javascript:alert(1)) [b](https://ok.example)",
         );
-        assert!(html.contains("<h3>Top</h3>") && html.contains("<em>so</em>"), "{html}");
+        assert!(html.contains("<h2>Top</h2>") && html.contains("<em>so</em>"), "{html}");
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script") && !html.contains("<img"), "{html}");
         assert!(!html.contains("javascript:") && html.contains("href=\"https://ok.example\""), "{html}");
     }

@@ -34,4 +34,5 @@ mod words;
 
 pub(super) use overview::Overviews;
 pub(super) use routes::{ROUTES, routes};
-pub(super) use visitor::admit;
+pub(super) use trouble::told;
+pub(super) use visitor::{admit, is_for_people};

@@ -1,12 +1,12 @@
 //! A problem as a page: what was wrong, and what to do.
 
 use axum::{
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 
 use super::page;
-use crate::server::problem::{Kind, Problem};
+use crate::server::problem::{Answered, Kind, Problem};
 
 /// Why a page was not shown or a change not made.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl<E: Into<Problem>> From<E> for Trouble {
     }
 }
 
-/// Marks a response that is to be told on a page.
+/// A problem as a page tells it.
 #[derive(Debug, Clone)]
 pub struct Troubled {
     pub kind: &'static Kind,
@@ -28,6 +28,12 @@ pub struct Troubled {
 }
 
 impl Troubled {
+    /// What the response tells, when it is a problem.
+    pub fn of(response: &Response) -> Option<Self> {
+        let Answered { kind, detail, reasons } = response.extensions().get::<Answered>().cloned()?;
+        Some(Self { kind, detail, reasons })
+    }
+
     /// What the page says in its heading.
     pub fn title(&self) -> &'static str {
         match self.kind.status {
@@ -57,11 +63,16 @@ impl Troubled {
     }
 }
 
+/// A problem outside of any page, told to a person.
+pub fn told(problem: Problem) -> Response {
+    Trouble(problem).bare()
+}
+
 impl Trouble {
     /// Told on a page of its own, for who is not signed in.
     pub fn bare(self) -> Response {
         let response = self.into_response();
-        match response.extensions().get::<Troubled>().cloned() {
+        match Troubled::of(&response) {
             Some(troubled) => page::bare_trouble(&troubled, response),
             None => response,
         }
@@ -70,13 +81,9 @@ impl Trouble {
 
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
-        let kind = self.0.kind();
-        let (detail, reasons) = (self.0.detail(), if let Problem::Refused(reasons) = &self.0 { reasons.clone() } else { Vec::new() });
         let mut response = self.0.into_response();
-        *response.status_mut() = StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A browser has no token to send: it is not challenged for one.
         response.headers_mut().remove(header::WWW_AUTHENTICATE);
-        response.extensions_mut().insert(Troubled { kind, detail, reasons });
         response
     }
 }

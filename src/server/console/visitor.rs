@@ -149,7 +149,7 @@ pub async fn admit(app: &App, any_of: &'static [Role], mut request: Request, nex
         Trouble(Problem::MissingRole { any_of: any_of.to_vec() }).into_response()
     };
     // What went wrong is told on a page like any other.
-    match response.extensions().get::<Troubled>().cloned() {
+    match Troubled::of(&response) {
         Some(troubled) if !by_itself => match Frame::load(app, &visitor, troubled.title()).await {
             Ok(frame) => page::trouble(&frame, &troubled, response),
             Err(_) => response,
@@ -218,6 +218,11 @@ pub fn encoded(text: &str) -> String {
 pub fn local(path: &str) -> &str {
     let fine = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
     if fine { path } else { "/" }
+}
+
+/// Whether a browser asks for a page, and not a program for data.
+pub fn is_for_people(headers: &HeaderMap) -> bool {
+    accepts(headers, "text/html")
 }
 
 fn accepts(headers: &HeaderMap, kind: &str) -> bool {

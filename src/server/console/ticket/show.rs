@@ -172,6 +172,7 @@ struct Proposed {
 
 pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>) -> Result<Response, Trouble> {
     let (store, tenant) = (&app.service.store, &visitor.principal().tenant);
+    let mut frame = Frame::load(&app, &visitor, "Ticket").await?;
     let stored = store.ticket(tenant, id).await?.ok_or_else(|| Problem::not_found("ticket", id))?;
     let handling = store.handling(tenant, id).await?.ok_or_else(|| Problem::not_found("ticket", id))?;
     let as_decided = store.recommendation_for(tenant, id).await?;
@@ -184,8 +185,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
     let runs = store.executions_for(tenant, id).await?;
     let filter = EntryFilter { ticket: Some(id), ..EntryFilter::default() };
     let entries = store.entries(tenant, &filter, Page { before: None, limit: TIMELINE + 1 }).await?;
-    let title = ticket.report.title.as_untrusted().chars().take(60).collect::<String>();
-    let frame = Frame::load(&app, &visitor, title).await?;
+    frame.title = ticket.report.title.as_untrusted().chars().take(60).collect::<String>().into();
     let now = frame.now;
     let more = entries.len() > TIMELINE;
     let timeline = entries.iter().take(TIMELINE).map(Line::of).collect();

@@ -227,7 +227,9 @@ pub async fn accounts_and_dual_authorizations_read_back(store: Arc<dyn Store>) {
         form: Account::FORM,
         tenant: tenant(),
         person: PersonId::new("ana").unwrap(),
-        password: "$argon2id$made-up".to_owned(),
+        password: Some("$argon2id$made-up".to_owned()),
+        roles: std::collections::BTreeSet::from([sluicegate::domain::principal::Role::Approver]),
+        disabled_at: None,
         changed_at: at(1),
         changed_by: PersonId::new("root").unwrap(),
     };
