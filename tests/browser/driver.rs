@@ -249,6 +249,11 @@ impl Browser {
         found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 
+    /// What is on the screen, as PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.unwrap()
+    }
+
     pub async fn close(self) {
         self.client.close().await.unwrap();
     }

@@ -15,6 +15,7 @@ mod cli_demo;
 mod cli_outbox;
 mod cli_policy;
 mod cli_runbook;
+mod console;
 mod desks;
 mod engines;
 mod kill;

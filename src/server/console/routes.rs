@@ -9,7 +9,8 @@ use axum::{
 };
 
 use super::{
-    account, assets, automation, live, log, log_entry, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets, welcome,
+    account, assets, automation, live, log, log_entry, models, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets,
+    welcome,
 };
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
@@ -83,6 +84,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/automation/endpoints/{name}/enable", OPERATE),
     route(Method::POST, "/automation/outbox/{id}/send-again", OPERATE),
     route(Method::POST, "/automation/dead-letters/{id}/replay", OPERATE),
+    route(Method::GET, "/models", READ),
     route(Method::GET, "/overview", READ),
     route(Method::GET, "/people", Access::Session(&[Admin, Auditor])),
     route(Method::POST, "/people/invite", ADMIN),
@@ -136,6 +138,7 @@ pub fn routes() -> Router<App> {
         .route("/automation/endpoints/{name}/enable", post(automation::enable))
         .route("/automation/outbox/{id}/send-again", post(automation::send_again))
         .route("/automation/dead-letters/{id}/replay", post(automation::replay))
+        .route("/models", get(models::show))
         .route("/overview", get(overview::show))
         .route("/people", get(people::show))
         .route("/people/invite", post(people::invite))
