@@ -10,7 +10,8 @@ use crate::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_pages_can_be_pictured() {
     let demo = Demo::start();
-    let folder = std::env::var_os("SLUICEGATE_SCREENSHOTS").map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots"), Into::into);
+    let folder =
+        std::env::var_os("SLUICEGATE_SCREENSHOTS").map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots"), Into::into);
     std::fs::create_dir_all(&folder).unwrap();
     let pictures = [
         (ON_CALL, "queue", "/", false, false),
