@@ -62,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/recommendations/{id}/approve", APPROVE),
     route(Method::GET, "/recommendations/{id}/reject", JUDGE),
     route(Method::POST, "/recommendations/{id}/reject", JUDGE),
+    route(Method::GET, "/recommendations/{id}/edit", JUDGE),
+    route(Method::POST, "/recommendations/{id}/edit", JUDGE),
     route(Method::GET, "/recommendations/{id}/outcome", JUDGE),
     route(Method::POST, "/recommendations/{id}/outcome", JUDGE),
     route(Method::GET, "/approve-together", APPROVE),
@@ -121,6 +123,7 @@ pub fn routes() -> Router<App> {
         .route("/tickets/{id}/look-again", post(ticket::handling::look_again))
         .route("/recommendations/{id}/approve", get(ticket::approve::ask).post(ticket::approve::approve))
         .route("/recommendations/{id}/reject", get(ticket::refuse::ask).post(ticket::refuse::reject))
+        .route("/recommendations/{id}/edit", get(ticket::edit::ask).post(ticket::edit::edit))
         .route("/recommendations/{id}/outcome", get(ticket::refuse::ask_outcome).post(ticket::refuse::tell))
         .route("/approve-together", get(ticket::together::ask).post(ticket::together::approve))
         .route("/executions/{id}/cancel", get(ticket::run::ask_cancel).post(ticket::run::cancel))
