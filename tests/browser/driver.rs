@@ -151,7 +151,9 @@ impl Browser {
 
     pub async fn click(&self, css: &str) {
         self.see(css).await;
-        self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        // In one go: a live part may be replaced between finding an element and clicking on it.
+        let script = "const found = document.querySelector(arguments[0]); found?.scrollIntoView(); found?.click(); return found !== null";
+        self.until(css, script, vec![css.into()]).await;
     }
 
     pub async fn fill(&self, css: &str, text: &str) {

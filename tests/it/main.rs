@@ -31,6 +31,7 @@ mod way_approve;
 mod way_changes;
 mod way_chat;
 mod way_dual;
+mod way_edit;
 mod way_events;
 mod way_execution;
 mod way_faults;
