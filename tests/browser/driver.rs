@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -21,8 +22,13 @@ struct Driver(Child);
 
 impl Driver {
     fn start() -> (Self, String) {
-        let mut child =
-            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap_or_else(|why| {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|why| {
                 panic!("`chromedriver` cannot be started ({why}): install `chromium` and `chromium-driver`, as `./test` does")
             });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -36,7 +42,8 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // The browser is in the driver's group, and outlives it when a test ends in the middle.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status();
         let _ = self.0.wait();
     }
 }

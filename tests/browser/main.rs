@@ -2,6 +2,9 @@
 //!
 //! `./test` installs Chromium, its driver and axe-core. A test that does not find one fails and says what to do.
 
+// Helpers outside of `#[test]` functions stop a test the same way the tests do.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod demo;
 mod driver;
 mod pages;
