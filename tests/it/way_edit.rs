@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluicegate::{
     domain::{
         name::{ParameterName, RunbookId},
-        principal::Role::{Approver, Responder},
+        principal::Role::{Approver, Auditor, Responder},
         recommendation::{Origin, RecommendationState},
         state::TicketState,
         verdict::Decision,
@@ -61,7 +61,7 @@ async fn an_edited_proposal_runs_with_the_typed_value_once_a_person_allows_it_an
 #[tokio::test]
 async fn a_value_that_the_slot_does_not_take_an_unknown_runbook_and_an_old_view_change_nothing() {
     let world = World::new().await;
-    let (rea, outsider) = (world.person("rea", &[Responder]).await, world.person("eve", &[]).await);
+    let (rea, outsider) = (world.person("rea", &[Responder]).await, world.person("eve", &[Auditor]).await);
     let id = world.tell(&does_not_print("1", "prn-00007")).await;
     world.work().await;
     let before = world.proposal(id).await;

@@ -63,29 +63,29 @@ pub async fn edit(service: &Service, caller: &Principal, id: RecommendationId, w
     let mut change =
         Change { expect: vec![Expectation::TicketVersion { ticket: ticket.id, version: ticket.version }], ..Change::default() };
     supersede_open(service, &ticket, now, "a person changed it", &mut change).await?;
-    let (from, mut moved) = (ticket.state, ticket);
-    let again = from.transition(TicketState::Received).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
-    moved.state = landing(again, &new)?;
-    moved.version += 1;
-    moved.updated_at = now;
+    let again = ticket.state.transition(TicketState::Received).map_err(|illegal| ActionError::Internal(illegal.to_string()))?;
+    let (from, to, mut ticket) = (ticket.state, landing(again, &new)?, ticket);
     let entry = |event| Entry::new(caller.tenant.clone(), now, Actor::Person(caller.person.clone()), event);
     change.entries.push(entry(Event::RecommendationEdited {
         recommendation: new.id,
-        ticket: moved.id,
+        ticket: ticket.id,
         runbook: edit.runbook,
         typed: edit.parameters.into_keys().collect(),
         decision: new.verdict.decision,
         receipt: crate::domain::canonical::digest(&new.receipt)?,
     }));
-    if moved.state != from {
-        change.entries.push(entry(Event::TicketMoved { ticket: moved.id, from, to: moved.state, version: moved.version }));
+    if to != from {
+        ticket.state = to;
+        ticket.version += 1;
+        ticket.updated_at = now;
+        change.entries.push(entry(Event::TicketMoved { ticket: ticket.id, from, to, version: ticket.version }));
+        change.writes.push(service.write_ticket(ticket.clone()));
     }
     // In shadow mode nobody outside hears of it.
-    if circumstances.modes.effective(&moved.source, new.runbook.as_ref()) != Mode::Shadow {
-        tell::decided(service, &moved, &new, now, &mut change);
+    if circumstances.modes.effective(&ticket.source, new.runbook.as_ref()) != Mode::Shadow {
+        tell::decided(service, &ticket, &new, now, &mut change);
     }
     change.writes.push(Write::Recommendation(Box::new(new.clone())));
-    change.writes.push(service.write_ticket(moved));
     service.commit(change).await?;
     Ok(new)
 }
