@@ -44,9 +44,15 @@ pub struct Counted {
     pub tally: Tally,
 }
 
+/// The last counts of one length of time, and when newer ones were last begun.
+struct Kept {
+    counted: Arc<Counted>,
+    begun: Timestamp,
+}
+
 /// The last counts by tenant and length of time in days.
 #[derive(Default)]
-pub struct Overviews(Mutex<BTreeMap<(TenantId, u32), Arc<Counted>>>);
+pub struct Overviews(Mutex<BTreeMap<(TenantId, u32), Kept>>);
 
 impl Overviews {
     /// The counts of the last `days`, at most a minute old, but for the time it takes to make new ones.
@@ -56,12 +62,20 @@ impl Overviews {
     pub async fn get(app: &App, tenant: &TenantId, days: u32) -> Result<Arc<Counted>, StoreError> {
         let key = (tenant.clone(), days);
         let now = app.service.ambient.now();
-        let found = app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let found = {
+            let mut all = app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get_mut(&key).map(|kept| {
+                let is_old = now >= kept.begun.plus(KEPT);
+                if is_old {
+                    // So that one request makes the new ones and not every one of them.
+                    kept.begun = now;
+                }
+                (Arc::clone(&kept.counted), is_old)
+            })
+        };
         match found {
-            Some(counted) if now < counted.at.plus(KEPT) => Ok(counted),
-            Some(old) => {
-                // Marked as fresh, so that one request makes the new ones and not every one of them.
-                app.overviews.put(&key, Arc::new(Counted { at: now, since: old.since, tally: old.tally.clone() }));
+            Some((counted, false)) => Ok(counted),
+            Some((old, true)) => {
                 let app = app.clone();
                 tokio::spawn(async move {
                     if let Err(error) = Self::make(&app, &key).await {
@@ -81,12 +95,9 @@ impl Overviews {
         let since = Timestamp::from_millis((today + 1 - i64::from(key.1)) * DAY);
         let tally = app.service.store.tally(&key.0, since).await?;
         let counted = Arc::new(Counted { at, since, tally });
-        app.overviews.put(key, Arc::clone(&counted));
+        let kept = Kept { counted: Arc::clone(&counted), begun: at };
+        app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), kept);
         Ok(counted)
-    }
-
-    fn put(&self, key: &(TenantId, u32), counted: Arc<Counted>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), counted);
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, resolved_at, doc)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
-                     requester = excluded.requester, received_at = excluded.received_at, resolved_at = excluded.resolved_at,
+                     requester = excluded.requester, received_at = excluded.received_at,
+                     resolved_at = iif(excluded.resolved_at IS NULL, NULL, coalesce(resolved_at, excluded.resolved_at)),
                      doc = excluded.doc
                  WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
                 (
@@ -276,7 +277,9 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
 fn find_by(connection: &Connection, ticket: &str, words: &str) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO ticket_words (rowid, words) SELECT seq, ?2 FROM tickets WHERE id = ?1";
     any(connection, sql, (ticket, words))?;
-    any(connection, "UPDATE tickets SET snoozed_until = NULL WHERE id = ?1 AND snoozed_until IS NOT NULL", [ticket])
+    // With the revision, so that who puts it off without having seen the news is told to look again.
+    let sql = "UPDATE tickets SET snoozed_until = NULL, handling = handling + 1 WHERE id = ?1 AND snoozed_until IS NOT NULL";
+    any(connection, sql, [ticket])
 }
 
 /// The ticket's row says what was proposed last.
