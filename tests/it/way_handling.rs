@@ -38,7 +38,7 @@ fn now(app: &App) -> Timestamp {
 async fn events(app: &App, ticket: &str) -> Vec<String> {
     let auditor = app.token(&[Auditor]).await;
     let items = app.get(&auditor, &format!("/v1/log/entries?ticket={ticket}")).await.json()["items"].clone();
-    items.as_array().unwrap().iter().rev().map(|item| item["entry"]["event"]["kind"].as_str().unwrap_or_default().to_owned()).collect()
+    items.as_array().unwrap().iter().rev().map(|item| item["entry"]["event"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Awake and snoozed, of all that waits.
@@ -86,7 +86,7 @@ async fn a_ticket_is_taken_over_only_by_who_names_who_has_it() {
     act(&app, &ana, &ticket, "release", json!({})).await.is(409, "changed");
     assert_eq!(act(&app, &bob, &ticket, "release", json!({})).await.json()["assignee"], Value::Null);
     let handled: Vec<String> =
-        events(&app, &ticket).await.into_iter().filter(|event| event.starts_with("ticket_t") || event.starts_with("ticket_rel")).collect();
+        events(&app, &ticket).await.into_iter().filter(|event| event.starts_with("ticket_ta") || event.starts_with("ticket_rel")).collect();
     assert_eq!(handled, ["ticket_taken", "ticket_taken", "ticket_released"]);
 }
 

@@ -104,7 +104,7 @@ async fn a_full_disk_is_an_answer_loses_nothing_and_heals() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("s.db")).unwrap();
     store.commit(intake(&ticket(&tenant(), 0))).await.unwrap();
-    store.limit_size(400 << 10).await.unwrap();
+    store.limit_size(600 << 10).await.unwrap();
     let mut kept = vec![0u64];
     let mut failed = None;
     for n in 1..500 {

@@ -295,7 +295,7 @@ pub async fn a_search_finds_words_by_their_beginning_and_never_what_is_masked(st
         let mut ticket = ticket(&tenant(), n);
         ticket.report.title = title.into();
         store.commit(intake(&ticket)).await.unwrap();
-        let mut others = self::ticket(&other_tenant(), n);
+        let mut others = self::ticket(&other_tenant(), 100 + n);
         others.report.title = title.into();
         store.commit(intake(&others)).await.unwrap();
     }
