@@ -35,7 +35,7 @@ use sluicegate::{
     pipeline::actions::{account, session},
     store::{
         change::{Change, Write},
-        interface::Store,
+        interface::{Page, TicketFilter},
     },
 };
 use tokio::net::TcpStream;
@@ -125,7 +125,7 @@ async fn run(folder: &std::path::Path) -> Outcome<()> {
     let person = account::make(&service, Actor::Engine, &tenant, &ana, roles, &Secret::new("a password for a bench")).await?;
     let session = session::begin(&service, &person, SignIn::Password, "bench").await?;
     let middle = now.minus(Duration::from_secs(45 * 86_400));
-    let waiting = store.tickets(&tenant, &awaiting(), sluicegate::store::interface::Page { before: None, limit: 1 }).await?;
+    let waiting = store.tickets(&tenant, &awaiting(), Page { before: None, limit: 1 }).await?;
     let waiting = waiting.first().ok_or("nothing waits")?.id;
     let day = |ago: i64| now.minus(Duration::from_secs(ago as u64 * 86_400)).to_string().chars().take(10).collect::<String>();
     let pages: Vec<(&str, String)> = vec![
@@ -192,8 +192,8 @@ async fn run(folder: &std::path::Path) -> Outcome<()> {
     Ok(())
 }
 
-fn awaiting() -> sluicegate::store::interface::TicketFilter {
-    sluicegate::store::interface::TicketFilter { states: vec![TicketState::AwaitingApproval], source: None }
+fn awaiting() -> TicketFilter {
+    TicketFilter { states: vec![TicketState::AwaitingApproval], source: None }
 }
 
 /// A number that is the same in every run and has no pattern: SplitMix64.
