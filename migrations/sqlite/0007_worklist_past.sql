@@ -10,8 +10,13 @@ UPDATE tickets SET
     hold_until = (SELECT e.not_before FROM executions e WHERE e.ticket = tickets.id AND e.state = 'pending' AND e.not_before > e.created_at
         AND json_extract(e.doc, '$.cancel') IS NULL ORDER BY e.seq DESC LIMIT 1)
     WHERE state = 'executing' AND hold_until IS NULL;
+-- A run that takes another back is no run of its runbook, and what was taken back helped nobody.
+ALTER TABLE executions ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN undone INTEGER NOT NULL DEFAULT 0;
+UPDATE executions SET undo = json_extract(doc, '$.undoes') IS NOT NULL, undone = json_extract(doc, '$.undone_by') IS NOT NULL;
+
 UPDATE tickets SET automatic = EXISTS (SELECT 1 FROM executions e WHERE e.ticket = tickets.id AND e.automatic = 1
-    AND e.state = 'succeeded' AND json_extract(e.doc, '$.undoes') IS NULL);
+    AND e.state = 'succeeded' AND e.undo = 0 AND e.undone = 0);
 
 -- The program cuts and masks the words; the tokenizer separates at ASCII signs only, of which its words have none. The rows
 -- follow in the transaction of this migration.

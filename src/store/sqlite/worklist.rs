@@ -290,8 +290,8 @@ pub(super) fn tally(connection: &Connection, tenant: &TenantId, since: Timestamp
         .into_iter()
         .map(|(day, text, category, automatic, tickets)| Ok(DayCount { day, state: state("", &text)?, category, automatic, tickets }))
         .collect::<Result<Vec<_>>>()?;
-    let sql = "SELECT runbook, automatic, sum(state = 'succeeded'), sum(state <> 'succeeded'), max(created_at) FROM executions
-         WHERE tenant = ?1 AND id >= ?2 AND final = 1 GROUP BY 1, 2 ORDER BY 1, 2";
+    let sql = "SELECT runbook, automatic, sum(state = 'succeeded' AND undone = 0), sum(state <> 'succeeded' OR undone = 1), max(created_at)
+         FROM executions WHERE tenant = ?1 AND id >= ?2 AND final = 1 AND undo = 0 GROUP BY 1, 2 ORDER BY 1, 2";
     let from = crate::domain::id::ExecutionId::new(Timestamp::from_millis(since), 0).to_string();
     let runs = rows(connection, sql, (tenant.as_str(), from), |row| {
         Ok((row.get::<_, String>(0)?, row.get(1)?, uint(row.get(2)?), uint(row.get(3)?), row.get(4)?))

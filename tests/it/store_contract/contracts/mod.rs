@@ -102,6 +102,7 @@ macro_rules! test_every_contract {
             a_search_finds_words_by_their_beginning_and_never_what_is_masked,
             a_ticket_is_found_by_its_newest_title_alone,
             handling_is_apart_from_the_ticket_and_news_wake_it,
+            what_was_taken_back_helped_nobody,
             the_time_of_resolution_is_when_it_was_resolved_and_not_when_it_was_touched,
             the_log_agrees_with_its_tiles_and_proofs,
             a_closed_store_says_so,

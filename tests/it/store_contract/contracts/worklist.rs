@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sluicegate::{
     domain::{
-        execution::ExecutionState,
+        execution::{Execution, ExecutionState, Undo},
         handling::Handling,
         name::{PersonId, RunbookId, SourceId},
         principal::Actor,
@@ -162,9 +162,25 @@ async fn population(store: &dyn Store) -> Vec<Known> {
     all
 }
 
-/// Tickets in every state, as these contracts have them.
+/// Tickets in every state, as these contracts have them, and one whose automatic run was taken back.
 pub async fn populated(store: &dyn Store) {
     population(store).await;
+    let ticket = received(store, 2 * TICKETS).await;
+    taken_back(store, &ticket).await;
+}
+
+/// An automatic run that succeeded, and the run that took it back.
+async fn taken_back(store: &dyn Store, ticket: &Ticket) {
+    let mut done = execution(ticket, 1, at(2));
+    (done.state, done.started_by) = (ExecutionState::Succeeded, Actor::Engine);
+    store.commit(written(&done)).await.unwrap();
+    let mut undo = execution(ticket, 2, at(3));
+    (undo.state, undo.started_by) = (ExecutionState::Succeeded, Actor::Person(person("ana")));
+    undo.undoes = Some(Undo { of: done.id, holds_ticket: true, log: Vec::new() });
+    done.undone_by = Some(undo.id);
+    for run in [&done, &undo] {
+        store.commit(Change { entries: Vec::new(), ..written(run) }).await.unwrap();
+    }
 }
 
 /// The whole list, page by page.
@@ -363,6 +379,19 @@ pub async fn handling_is_apart_from_the_ticket_and_news_wake_it(store: Arc<dyn S
     assert_eq!(awake, Handling { snoozed_until: None, revision: 2, ..taken.clone() }, "its sender said more");
     let unseen = conflict(store.commit(change(&Handling { revision: 2, ..taken }, 1)).await);
     assert!(matches!(unseen, Conflict::Changed { found: Some(2), .. }), "put off by somebody who has not seen the news: {unseen}");
+}
+
+pub async fn what_was_taken_back_helped_nobody(store: Arc<dyn Store>) {
+    let (helped, ticket) = (received(&*store, 1).await, received(&*store, 2).await);
+    let run = execution(&helped, 9, at(2));
+    store.commit(written(&Execution { state: ExecutionState::Succeeded, ..run })).await.unwrap();
+    taken_back(&*store, &ticket).await;
+    let tally = store.tally(&tenant(), at(0)).await.unwrap();
+    let runs: Vec<_> = tally.runs.iter().map(|run| (run.automatic, run.succeeded, run.other)).collect();
+    assert_eq!(runs, [(true, 1, 1)], "the undo itself is no run of its runbook");
+    let wanted = Wanted { automatic: Some(true), ..Wanted::default() };
+    let automatic: Vec<_> = listed(&*store, &wanted, false, 9, at(9)).await.into_iter().map(|row| row.ticket).collect();
+    assert_eq!(automatic, [helped.id]);
 }
 
 pub async fn the_time_of_resolution_is_when_it_was_resolved_and_not_when_it_was_touched(store: Arc<dyn Store>) {
