@@ -8,7 +8,12 @@ const live = [...document.querySelectorAll("[data-live]")].some((part) => part.i
 let wanted = false;
 let asking = false;
 
+// A part that somebody types in or presses on stays as it is until they are done.
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = false; }, 100), true);
 const busy = (part) => {
+  if (pressed) return true;
   const at = document.activeElement;
   return part.contains(at) && at.matches("input:not([type=checkbox]), textarea, select") ? true : part.querySelector("dialog[open]") !== null;
 };
@@ -28,7 +33,8 @@ async function refresh() {
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
       if (!next) { part.remove(); continue; }
-      if (next.outerHTML === part.outerHTML || busy(part)) continue;
+      if (next.outerHTML === part.outerHTML) continue;
+      if (busy(part)) { later(); continue; }
       const ticked = new Set([...part.querySelectorAll("input:checked[value]")].map((box) => box.value));
       const open = new Set([...part.querySelectorAll("details[open][id]")].map((details) => details.id));
       const focus = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -50,6 +56,12 @@ async function refresh() {
     asking = false;
     if (wanted) setTimeout(refresh, 250);
   }
+}
+
+let waits = 0;
+function later() {
+  clearTimeout(waits);
+  waits = setTimeout(refresh, 2000);
 }
 
 let staleSince = null;

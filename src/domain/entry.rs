@@ -112,6 +112,17 @@ pub enum Event {
     TicketWoken {
         ticket: TicketId,
     },
+    /// A person chose another runbook, or typed values in: a new proposal.
+    RecommendationEdited {
+        recommendation: RecommendationId,
+        ticket: TicketId,
+        runbook: RunbookId,
+        /// Names of the values that were typed in.
+        typed: Vec<crate::domain::name::ParameterName>,
+        decision: Decision,
+        /// Digest of the receipt.
+        receipt: Digest,
+    },
     RecommendationApproved {
         recommendation: RecommendationId,
         ticket: TicketId,
@@ -369,6 +380,7 @@ impl Event {
             Self::TicketReleased { .. } => "ticket_released",
             Self::TicketSnoozed { .. } => "ticket_snoozed",
             Self::TicketWoken { .. } => "ticket_woken",
+            Self::RecommendationEdited { .. } => "recommendation_edited",
             Self::RecommendationApproved { .. } => "recommendation_approved",
             Self::RecommendationRejected { .. } => "recommendation_rejected",
             Self::RecommendationSuperseded { .. } => "recommendation_superseded",
@@ -422,6 +434,7 @@ impl Event {
             | Self::TicketReleased { ticket, .. }
             | Self::TicketSnoozed { ticket, .. }
             | Self::TicketWoken { ticket, .. }
+            | Self::RecommendationEdited { ticket, .. }
             | Self::RecommendationApproved { ticket, .. }
             | Self::RecommendationRejected { ticket, .. }
             | Self::RecommendationSuperseded { ticket, .. }
@@ -445,7 +458,8 @@ impl Event {
     /// The runbook it is about, when there is one.
     pub const fn runbook(&self) -> Option<&RunbookId> {
         match self {
-            Self::RecommendationApproved { runbook, .. }
+            Self::RecommendationEdited { runbook, .. }
+            | Self::RecommendationApproved { runbook, .. }
             | Self::ExecutionCreated { runbook, .. }
             | Self::StepRecorded { runbook, .. }
             | Self::ExecutionMoved { runbook, .. }

@@ -116,6 +116,15 @@ impl RecommendationState {
     }
 }
 
+/// What a person changed of a proposal: the runbook they chose and the values they typed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Edit {
+    pub by: PersonId,
+    pub runbook: RunbookId,
+    /// Those that were typed in; the others are filled from the ticket.
+    pub parameters: BTreeMap<ParameterName, String>,
+}
+
 /// The proposal with everything that led to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Recommendation {
@@ -138,6 +147,9 @@ pub struct Recommendation {
     /// freeze override. `None` until then, and for what ran by itself, which [`Self::verdict`] allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Box<Verdict>>,
+    /// It is a person's change of what was proposed before; it never runs by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
     /// The gate would let it run with no person's yes, were the runbook trusted: pre-approved, on `auto`, with a good
     /// record. What people then do says whether it deserves to be.
     #[serde(default)]

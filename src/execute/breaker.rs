@@ -66,6 +66,13 @@ impl Breaker {
         self.failures < THRESHOLD
     }
 
+    /// A call begins: while one try decides, no second one does beside it.
+    pub fn begins(&mut self, now: Timestamp) {
+        if !self.is_healthy() {
+            self.open_until = Some(now.plus(REST));
+        }
+    }
+
     pub fn succeeded(&mut self) {
         *self = Self::default();
     }
@@ -95,6 +102,8 @@ mod tests {
         assert_eq!((breaker.state(start), breaker.state(start.plus(REST))), (BreakerState::Open, BreakerState::HalfOpen));
         let later = start.plus(REST);
         assert!(breaker.lets_through(later) && !breaker.is_healthy(), "a try, not yet trust");
+        breaker.begins(later);
+        assert!(!breaker.lets_through(later), "one try and no second");
         breaker.failed(later);
         assert!(!breaker.lets_through(later), "the try failed: another rest");
         breaker.succeeded();

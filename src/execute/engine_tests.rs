@@ -554,8 +554,16 @@ async fn a_connector_that_keeps_failing_rests_and_says_so() {
     for _ in 0..crate::execute::breaker::THRESHOLD {
         bench.run(&runbook(false)).await;
     }
-    assert_eq!(bench.engine.connectors.health().values().next(), Some(&crate::execute::connectors::Health::Failing));
+    let health = |bench: &Bench| *bench.engine.connectors.health(bench.engine.ambient.now()).values().next().unwrap();
+    assert_eq!(health(&bench), crate::execute::connectors::Health::Failing);
     let before = bench.world.paths().len();
     assert_eq!(bench.run(&runbook(false)).await.state, ExecutionState::Refused);
     assert_eq!(bench.world.paths().len(), before, "not even tried");
+    // After its rest one try decides, and the gate lets it: nothing else would ever heal the connector.
+    bench.clock.forward(crate::execute::breaker::REST);
+    assert_eq!(health(&bench), crate::execute::connectors::Health::Healthy);
+    bench.world.set("look", Behaviour::Answer(200));
+    let run = bench.run(&runbook(false)).await;
+    assert!(bench.world.paths().len() > before, "{run:?}");
+    assert_eq!(bench.engine.connectors.states(bench.engine.ambient.now())[0].failures_in_a_row, 0);
 }

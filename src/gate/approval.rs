@@ -29,6 +29,8 @@ pub enum Refusal {
     IsRequester { by: PersonId },
     #[error("`{by}` wrote or edited the runbook, and so cannot approve its run")]
     IsAuthor { by: PersonId },
+    #[error("`{by}` changed the proposal, and above low risk another person has to approve it")]
+    IsEditor { by: PersonId },
     #[error("`{by}` approved already: another person is needed")]
     Twice { by: PersonId },
     #[error("this changed since `{by}` saw it, review it again: seen {seen}, now {current}")]
@@ -174,6 +176,10 @@ fn refuse(facts: &Facts, approval: &ApprovalFacts, counted: &[&ApprovalFacts]) -
         refusals.push(Refusal::NotAnApprover { by: by() });
     }
     refusals.extend(too_close(facts, &approval.by));
+    // At low risk one engineer at night may mend a value and go on; above it the values are looked at by somebody else.
+    if facts.risk() > Risk::Low && proposal.edited_by.as_ref().is_some_and(is_me) {
+        refusals.push(Refusal::IsEditor { by: by() });
+    }
     if counted.iter().any(|other| is_me(&other.by)) {
         refusals.push(Refusal::Twice { by: by() });
     }

@@ -248,6 +248,9 @@ pub struct ProposalFacts {
     /// Two persons' word that people may approve this proposal in spite of a freeze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze_override: Option<FreezeOverride>,
+    /// Who changed the proposal, when somebody did. No new form: a program that does not know it refuses the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<PersonId>,
 }
 
 /// A confirmed freeze override.

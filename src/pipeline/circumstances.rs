@@ -132,7 +132,7 @@ pub async fn gather(
         }
         circumstances.outcomes = service.store.outcome_record(tenant, &runbook.id, &runbook.digest).await?;
         circumstances.demoted = demotion::watch(service, tenant, &runbook.id, &runbook.digest, &circumstances.modes).await?.demoted();
-        let health = service.connectors.health();
+        let health = service.connectors.health(now);
         circumstances.connectors = runbook.steps.iter().map(|step| (step.connector.clone(), seen(health.get(&step.connector)))).collect();
     }
     Ok(circumstances)

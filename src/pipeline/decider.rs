@@ -23,9 +23,9 @@ use crate::{
         digest::Digest,
         id::RecommendationId,
         look_up::{Answer, LookUp, Question},
-        name::{ConnectorName, RunbookId},
+        name::{ConnectorName, ParameterName, RunbookId},
         receipt::Receipt,
-        recommendation::{Candidate, FilledParameter, MissingParameter, Recommendation, RecommendationState},
+        recommendation::{Candidate, Edit, FilledParameter, MissingParameter, Origin, Recommendation, RecommendationState},
         runbook::Runbook,
         ticket::Ticket,
         verdict::{Decision, Verdict},
@@ -66,6 +66,15 @@ pub struct Proposal {
     pub questions: BTreeSet<Question>,
     /// What they said so far.
     pub look_ups: Vec<LookUp>,
+    /// A person's change that it is made of.
+    pub edit: Option<Edit>,
+}
+
+/// A value that a person typed in and that the slot does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTaken {
+    pub parameter: ParameterName,
+    pub why: String,
 }
 
 impl Decider {
@@ -171,6 +180,7 @@ impl Decider {
             missing: Vec::new(),
             questions: BTreeSet::new(),
             look_ups,
+            edit: None,
         };
         self.filled(ticket, &clean, proposal)
     }
@@ -187,6 +197,56 @@ impl Decider {
             proposal.look_ups.iter().map(|look_up| (look_up.question.clone(), look_up.answer.clone())).collect();
         let filled = with_query(ticket, clean, &proposal.classification, |query| self.library.fill(runbook, query, &answers));
         Proposal { parameters: filled.parameters, missing: filled.missing, questions: filled.questions, ..proposal }
+    }
+
+    /// What a person makes of the ticket's proposal: another runbook, and values of their own where they typed some.
+    ///
+    /// The same edit of the same ticket with the same look-ups is the same proposal, so that `replay` can make it again.
+    ///
+    /// # Errors
+    /// No such runbook in force, or each value that its slot does not take.
+    pub fn edited(&self, ticket: &Ticket, edit: &Edit, look_ups: Vec<LookUp>) -> std::result::Result<Proposal, Vec<NotTaken>> {
+        let Some(runbook) = self.library.get(&edit.runbook) else { return Err(Vec::new()) };
+        let mut proposal = self.propose(ticket, look_ups);
+        let known = proposal.candidates.iter().find(|candidate| candidate.runbook == edit.runbook).cloned();
+        let chosen = known.unwrap_or_else(|| Candidate {
+            runbook: runbook.id.clone(),
+            title: runbook.title.clone(),
+            digest: runbook.digest,
+            score: 0.0,
+            fit: 0.0,
+            because: Vec::new(),
+        });
+        if !proposal.candidates.iter().any(|candidate| candidate.runbook == chosen.runbook) {
+            proposal.candidates.truncate(MOST_CANDIDATES - 1);
+            proposal.candidates.push(chosen.clone());
+        }
+        proposal.proposed = Some(chosen);
+        let mut proposal = self.filled(ticket, &text::clean_ticket(&ticket.report), proposal);
+        let mut refused = Vec::new();
+        for (name, value) in &edit.parameters {
+            let taken = match runbook.parameters.get(name) {
+                None => Err(format!("runbook `{}` has no such parameter", runbook.id)),
+                Some(parameter) => {
+                    let answer = |question: &Question| {
+                        proposal.look_ups.iter().find(|look_up| look_up.question == *question).map(|look_up| &look_up.answer)
+                    };
+                    crate::runbook::accept(parameter, value, answer)
+                }
+            };
+            match taken {
+                Ok(validated_by) => {
+                    proposal.missing.retain(|missing| missing.name != *name);
+                    proposal.parameters.retain(|filled| filled.name != *name);
+                    let origin = Origin::Person { person: edit.by.clone() };
+                    proposal.parameters.push(FilledParameter { name: name.clone(), value: value.clone(), origin, validated_by });
+                }
+                Err(why) => refused.push(NotTaken { parameter: name.clone(), why }),
+            }
+        }
+        proposal.parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        proposal.edit = Some(edit.clone());
+        if refused.is_empty() { Ok(proposal) } else { Err(refused) }
     }
 
     /// The runbook proposed with the target that caps count, when one is.
@@ -240,6 +300,7 @@ impl Decider {
                 outcome: Digest::of(b""),
             },
             freeze_override: None,
+            edit: proposal.edit,
             state: RecommendationState::Open,
             approvals: Vec::new(),
             revision: 1,
@@ -277,6 +338,9 @@ impl Decider {
         Ok(changed)
     }
 }
+
+/// As many candidates as a proposal has at most.
+const MOST_CANDIDATES: usize = 5;
 
 /// The digest of what was decided; `replay` compares it.
 ///

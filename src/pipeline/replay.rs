@@ -43,7 +43,13 @@ pub fn replay(decider: &Decider, past: &Past) -> Result<Vec<String>> {
     if !differences.is_empty() {
         return Ok(differences);
     }
-    let proposal = decider.propose(&past.ticket, receipt.look_ups.clone());
+    let proposal = match &past.recommendation.edit {
+        None => decider.propose(&past.ticket, receipt.look_ups.clone()),
+        Some(edit) => match decider.edited(&past.ticket, edit, receipt.look_ups.clone()) {
+            Ok(proposal) => proposal,
+            Err(_) => return Ok(vec!["edit: a value that a person typed in is no longer taken".to_owned()]),
+        },
+    };
     let facts = Facts::read(&receipt.facts).map_err(|why| super::error::ActionError::Internal(why.to_string()))?;
     let mut again = past.recommendation.clone();
     again.classification = proposal.classification;

@@ -56,4 +56,4 @@ pub use query::Query;
 pub use schema::FRONT_MATTER_SCHEMA;
 pub use semantic::Meaning;
 pub use training::{example_pairs, labelled_pairs};
-pub use validate::{Validator, validate};
+pub use validate::{Validator, accept, validate};

@@ -9,7 +9,10 @@ use std::net::IpAddr;
 use regex::Regex;
 
 use super::wording::LONGEST_VALUE;
-use crate::domain::runbook::{Directory, Parameter, ParameterType};
+use crate::domain::{
+    look_up::{Answer, Question},
+    runbook::{Directory, Parameter, ParameterType},
+};
 
 /// Signs that a value may have beside letters and digits. No quote, space at an edge, shell, template, glob,
 /// percent or backslash sign is among them; space is allowed inside and refused by every type but `string` and `enum`.
@@ -52,6 +55,23 @@ pub fn validate(parameter: &Parameter, value: &str) -> Result<Vec<String>, Strin
         Some(Directory::List { path, values }) if values.contains(value) => passed.push(format!("in {path}")),
         Some(Directory::List { path, .. }) => return Err(format!("it is not in {path}")),
         Some(Directory::Service { name }) => return Err(format!("the directory `{name}` was not asked for it")),
+    }
+    Ok(passed)
+}
+
+/// As [`validate`], where a directory service may have been asked for the value.
+///
+/// # Errors
+/// The first check that it fails; a value that a service was not asked for is not taken.
+pub fn accept<'a>(parameter: &Parameter, value: &str, answer: impl FnOnce(&Question) -> Option<&'a Answer>) -> Result<Vec<String>, String> {
+    let Some(Directory::Service { name }) = &parameter.one_of else { return validate(parameter, value) };
+    let mut passed = Validator::new(parameter)?.form(value)?;
+    match answer(&Question { directory: name.clone(), value: value.to_owned() }) {
+        Some(Answer::Listed { .. }) => passed.push(format!("in directory {name}")),
+        Some(Answer::ListedBefore { at }) => passed.push(format!("in directory {name} at {at}, which cannot be asked now")),
+        Some(Answer::Unlisted { .. }) => return Err(format!("it is not in the directory `{name}`")),
+        Some(Answer::Unknown { why }) => return Err(format!("the directory `{name}` cannot be asked: {why}")),
+        None => return Err(format!("the directory `{name}` was not asked for it")),
     }
     Ok(passed)
 }

@@ -21,6 +21,7 @@ mod roles;
 mod router;
 
 pub use application::{Application, ServeError};
+pub use console::ROUTES as CONSOLE_ROUTES;
 pub use problem::{KINDS, Kind};
 pub use roles::{Access, ROUTES, Route};
 pub use router::openapi_json;

@@ -53,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/recommendations/{id}", READ),
     route(Method::POST, "/v1/recommendations/{id}/approve", Access::AnyOf(&[Approver])),
     route(Method::POST, "/v1/recommendations/{id}/reject", Access::AnyOf(&[Responder, Approver])),
+    route(Method::POST, "/v1/recommendations/{id}/edit", Access::AnyOf(&[Responder, Approver])),
     route(Method::GET, "/v1/recommendations/{id}/outcome", READ),
     route(Method::POST, "/v1/recommendations/{id}/outcome", Access::AnyOf(&[Responder, Approver])),
     route(Method::GET, "/v1/shadow-report", READ),

@@ -37,6 +37,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::recommendation::show::show))
         .routes(routes!(api::recommendation::approve::approve))
         .routes(routes!(api::recommendation::reject::reject))
+        .routes(routes!(api::recommendation::edit::edit))
         .routes(routes!(api::recommendation::outcome::outcome, api::recommendation::judge::judge))
         .routes(routes!(api::shadow_report::show::show))
         .routes(routes!(api::shadow_report::chart::chart))

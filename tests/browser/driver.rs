@@ -151,7 +151,9 @@ impl Browser {
 
     pub async fn click(&self, css: &str) {
         self.see(css).await;
-        self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+        // In one go: a live part may be replaced between finding an element and clicking on it.
+        let script = "const found = document.querySelector(arguments[0]); found?.scrollIntoView(); found?.click(); return found !== null";
+        self.until(css, script, vec![css.into()]).await;
     }
 
     pub async fn fill(&self, css: &str, text: &str) {
@@ -247,6 +249,11 @@ impl Browser {
         let run = "const done = arguments[arguments.length - 1]; axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations.map((one) => `${one.id}: ${one.help}: ${one.nodes.map((node) => node.target.join(' ') + ' ' + (node.any[0]?.message ?? node.failureSummary)).slice(0, 4).join(' | ')}`)), (why) => done([String(why)]))";
         let found = self.client.execute_async(run, Vec::new()).await.unwrap();
         found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What is on the screen, as PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.unwrap()
     }
 
     pub async fn close(self) {

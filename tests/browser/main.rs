@@ -6,4 +6,5 @@ mod demo;
 mod driver;
 mod pages;
 mod people;
+mod pictures;
 mod tickets;

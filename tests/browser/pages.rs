@@ -24,6 +24,7 @@ const PAGES: &[(&str, &str)] = &[
     (AUDITOR, "/log"),
     (AUDITOR, "/log/3"),
     (AUDITOR, "/log/checkpoints?old=5"),
+    (ON_CALL, "/models"),
     (ON_CALL, "/overview"),
     (AUDITOR, "/people"),
     (ON_CALL, "/account"),

@@ -238,3 +238,34 @@ async fn a_ticket_is_taken_snoozed_and_given_back() {
     browser.says("Nobody has the ticket now.").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_the_ticket_does_not_give_is_typed_in_and_a_wrong_one_is_refused() {
+    let demo = Demo::start();
+    let browser = Browser::signed_in(&demo, ON_CALL).await;
+    let path = ticket(&demo, "Nothing prints", "The printer on our floor prints nothing, jobs pile up. Please restart its spooler.").await;
+    browser.go(&path).await;
+    browser.click("a[data-key=e]").await;
+    browser.says("Change the proposal").await;
+    if browser.script("return document.querySelector('input[name^=\"value.\"]') === null", vec![]).await == Value::Bool(true) {
+        browser.script("document.querySelector('#choose').value = 'restart-print-spooler'; return true", vec![]).await;
+        browser.click("form[method=get].stack button").await;
+    }
+    browser.fill("input[name='value.host']", "prn-9; reboot").await;
+    browser.click("button.primary[type=submit]").await;
+    browser.says("That cannot be").await;
+    browser.says("which no value may have").await;
+    let edit = browser.path().await;
+    browser.go(&format!("{edit}?runbook=restart-print-spooler")).await;
+    browser.fill("input[name='value.host']", "prn-04").await;
+    browser.click("button.primary[type=submit]").await;
+    browser.says("Proposed. It never runs by itself").await;
+    browser.says("changed the proposal: a person approves it").await;
+    browser.says(&format!("{ON_CALL} typed it")).await;
+    browser.click("a[data-key=a]").await;
+    browser.says("prn-04").await;
+    browser.click("button.primary[type=submit]").await;
+    browser.says("Approved. It runs").await;
+    browser.until("the run to end", "return document.querySelector('#ticket .badges .badge')?.innerText === 'resolved'", vec![]).await;
+    browser.close().await;
+}

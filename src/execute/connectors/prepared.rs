@@ -51,6 +51,11 @@ impl Prepared {
         matches!(self.then, Then::Follow(_))
     }
 
+    /// True when a 2xx whose body is lost says all the same that the step ended; false when only the body tells.
+    pub const fn ends_with_its_status(&self) -> bool {
+        matches!(self.then, Then::Done | Then::Condense(_))
+    }
+
     /// The job that an answer says was started; `None` when the answer is the end of the step.
     ///
     /// # Errors

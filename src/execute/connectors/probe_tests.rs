@@ -123,7 +123,7 @@ async fn a_probe_that_keeps_failing_opens_the_breaker_and_one_that_works_closes_
         assert_eq!((state.failures_in_a_row, state.breaker == BreakerState::Open), (nth, nth == THRESHOLD));
         assert_eq!((state.kind, state.last_probe_at), ("rundeck", Some(now)));
     }
-    assert_eq!(strange.health()[&name], Health::Failing);
+    assert_eq!(strange.health(now)[&name], Health::Failing);
     assert_eq!(strange.probed_every(), [(name.clone(), std::time::Duration::from_secs(60))]);
 
     let (root, _) = serve(200, "{}").await;

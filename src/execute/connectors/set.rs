@@ -42,9 +42,9 @@ use crate::{
 /// How a connector has been doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// The last calls worked, or none was made.
+    /// The last calls worked, none was made, or the rest after failures is over.
     Healthy,
-    /// Several calls in a row failed.
+    /// Several calls in a row failed, and it rests.
     Failing,
 }
 
@@ -167,9 +167,10 @@ impl Connectors {
         Ok(self.prepare(step, &values.or_names(&step.with))?.preview)
     }
 
-    /// Health of every connector, for the gate.
-    pub fn health(&self) -> BTreeMap<ConnectorName, Health> {
-        let of = |member: &Member| if locked(&member.breaker).is_healthy() { Health::Healthy } else { Health::Failing };
+    /// Health of every connector, for the gate. One that has had its rest may be tried again: were it refused, nothing would
+    /// ever make the call that heals it.
+    pub fn health(&self, now: Timestamp) -> BTreeMap<ConnectorName, Health> {
+        let of = |member: &Member| if locked(&member.breaker).lets_through(now) { Health::Healthy } else { Health::Failing };
         self.members.iter().map(|(name, member)| (name.clone(), of(member))).collect()
     }
 
@@ -264,6 +265,9 @@ impl Connectors {
         }
         if let Some(longest) = longest {
             request.timeout = Some(request.timeout.map_or(longest, |own| own.min(longest)));
+        }
+        if step.kind != StepKind::Verify {
+            locked(&member.breaker).begins(now());
         }
         let result = member.endpoint.send(request).await;
         match &result {

@@ -33,6 +33,11 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Left `Started`: only a verify step, or a person, can tell.
+    fn unknown(status: Option<u16>, detail: String) -> Self {
+        Self { outcome: StepOutcome::Started, status, detail: Some(detail), job: None, outputs: BTreeMap::new() }
+    }
+
     fn failed(status: Option<u16>, detail: String) -> Self {
         Self { outcome: StepOutcome::Failed, status, detail: Some(detail), job: None, outputs: BTreeMap::new() }
     }
@@ -176,9 +181,10 @@ impl Engine {
         let key = execution.idempotency_key(&step.id);
         match self.connectors.call(step, prepared, Some(&key), None, || self.ambient.now()).await {
             // Left `Started`: sent, and nobody knows what became of it.
-            Err(error @ CallError::Unknown(_)) => {
-                let detail = Some(error.to_string());
-                Outcome { outcome: StepOutcome::Started, status: None, detail, job: None, outputs: BTreeMap::new() }
+            Err(error @ CallError::Unknown(_)) => Outcome::unknown(None, error.to_string()),
+            // Taken over there, and its body, which names the job or says how it ended, did not arrive.
+            Err(error @ CallError::Unreadable { status, .. }) if (200..300).contains(&status) && !prepared.ends_with_its_status() => {
+                Outcome::unknown(Some(status), error.to_string())
             }
             Err(error) => judge(expectation, Err(error)),
             Ok(answer) if !answer.is_success() => judge(expectation, Ok(answer)),

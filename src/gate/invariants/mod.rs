@@ -18,6 +18,7 @@ use super::{
 };
 use crate::domain::{
     approval::PreApproval,
+    name::PersonId,
     verdict::{Decision, Layer, Reason},
 };
 
@@ -77,10 +78,12 @@ enum Check {
     /// Only with a requester; gives no reason where its fact was not asked for, as in receipts of form 1.
     Requester(fn(&RequesterFacts) -> Option<(Outcome, Values)>),
     Proposal(fn(&Seen<'_>) -> (Outcome, Values)),
+    /// Only of a proposal that a person changed.
+    Edited(fn(&PersonId) -> (Outcome, Values)),
 }
 
 /// All of them, in the order the console lists equals.
-pub(crate) const ALL: [Invariant; 25] = [
+pub(crate) const ALL: [Invariant; 26] = [
     Invariant { id: "kill_switch_off", check: Check::Ticket(switches::kill_switch_off) },
     Invariant { id: "no_storm", check: Check::Ticket(limits::no_storm) },
     Invariant { id: "runbook_fits", check: Check::Ticket(proposal::runbook_fits) },
@@ -94,6 +97,7 @@ pub(crate) const ALL: [Invariant; 25] = [
     Invariant { id: "runbook_unchanged", check: Check::Proposal(proposal::runbook_unchanged) },
     Invariant { id: "proposal_current", check: Check::Proposal(proposal::proposal_current) },
     Invariant { id: "parameters_validated", check: Check::Proposal(proposal::parameters_validated) },
+    Invariant { id: "unedited", check: Check::Edited(proposal::unedited) },
     Invariant { id: "connector_healthy", check: Check::Proposal(switches::connector_healthy) },
     Invariant { id: "risk_low", check: Check::Proposal(proposal::risk_low) },
     Invariant { id: "reversible_or_idempotent", check: Check::Proposal(proposal::reversible_or_idempotent) },
@@ -115,8 +119,9 @@ pub(crate) fn reasons(facts: &Facts, seen: Option<&Seen<'_>>) -> Vec<Reason> {
         .filter_map(|invariant| match (&invariant.check, seen) {
             (Check::Ticket(check), _) => Some(reason(invariant.id, check(facts))),
             (Check::Requester(check), _) => facts.requester.as_ref().and_then(check).map(|came| reason(invariant.id, came)),
+            (Check::Edited(check), Some(seen)) => seen.proposal.edited_by.as_ref().map(|by| reason(invariant.id, check(by))),
             (Check::Proposal(check), Some(seen)) => Some(reason(invariant.id, check(seen))),
-            (Check::Proposal(_), None) => None,
+            (Check::Proposal(_) | Check::Edited(_), None) => None,
         })
         .collect()
 }

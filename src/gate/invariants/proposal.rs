@@ -3,6 +3,7 @@
 use super::{Outcome, Seen, Values, holds, refuses, values};
 use crate::{
     domain::{
+        name::PersonId,
         priority::Risk,
         verdict::Decision::{Escalate, NeedsApproval, RecommendOnly},
     },
@@ -55,6 +56,12 @@ pub(super) fn proposal_current(seen: &Seen<'_>) -> (Outcome, Values) {
         holds("ticket, runbook, parameters and policies are as proposed")
     };
     (outcome, values! {"expires_at" => proposal.expires_at.to_string()})
+}
+
+// INVARIANT: what a person chose or typed in never runs by itself, whatever is pre-approved.
+pub(super) fn unedited(by: &PersonId) -> (Outcome, Values) {
+    let outcome = refuses(NeedsApproval, format!("`{by}` changed the proposal: a person approves it"));
+    (outcome, values! {"edited_by" => by.as_str()})
 }
 
 pub(super) fn parameters_validated(seen: &Seen<'_>) -> (Outcome, Values) {

@@ -56,6 +56,22 @@ fn an_approver_who_neither_asked_nor_wrote_may_approve_and_the_run_goes_on() {
 }
 
 #[test]
+fn above_low_risk_whoever_typed_a_value_in_does_not_approve_it_and_at_low_risk_one_person_may() {
+    let mut facts = waiting();
+    facts.proposal.as_mut().unwrap().edited_by = Some(person("bo"));
+    assert!(
+        refusals(&facts, &principal("bo@example.com", &[Role::Approver])).contains(&Refusal::IsEditor { by: person("bo@example.com") })
+    );
+    assert_eq!(may_approve(&shipped(), &facts, &principal("cy@example.com", &[Role::Approver]), &binding(&facts)), Ok(()));
+    facts.approvals = vec![approval(&facts, "bo@example.com")];
+    assert!(!may_execute(&shipped(), &facts).granted(), "a yes that does not count lets nothing run");
+    facts.proposal.as_mut().unwrap().risk = Risk::Low;
+    assert!(may_execute(&shipped(), &facts).granted());
+    facts.phase = Phase::Proposal;
+    assert!(evaluate(&permissive(), &facts).decision < Decision::AutoExecute, "and nothing of it runs by itself");
+}
+
+#[test]
 fn requester_author_and_the_same_person_again_are_refused_under_any_spelling() {
     let facts = waiting();
     let by = |name: &str| person(name);

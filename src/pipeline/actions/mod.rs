@@ -7,6 +7,7 @@ mod auto_mode;
 pub mod cancel;
 pub mod dead_letter;
 pub mod dual_authorization;
+pub mod edit;
 pub mod endpoint;
 mod freeze_override;
 pub mod handling;

@@ -70,6 +70,9 @@ pub async fn settle(
     }
     let by = Actor::Person(caller.person.clone());
     let run = closing::end(service, run, found.state(), comment.to_owned(), &by).await?;
-    demotion::settle(service, &run.tenant, &run.runbook, &run.runbook_digest).await?;
+    // What the person said is committed: that the mode could not be set is the log's to tell, and the gate refuses all the same.
+    if let Err(error) = demotion::settle(service, &run.tenant, &run.runbook, &run.runbook_digest).await {
+        tracing::error!(runbook = %run.runbook, %error, "the runbook's mode was not set to `suggest`; the gate refuses all the same");
+    }
     Ok(run)
 }

@@ -139,6 +139,7 @@ impl Decider {
             expires_at: recommendation.expires_at,
             pre_approvals: circumstances.pre_approvals.clone(),
             freeze_override: circumstances.freeze_override.clone(),
+            edited_by: recommendation.edit.as_ref().map(|edit| edit.by.clone()),
             runbook: id,
         }))
     }

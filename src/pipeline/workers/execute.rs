@@ -113,16 +113,17 @@ impl InService<'_> {
         // Modes hold the kill switch: one pulled after this look stops the step all the same. So does a pre-approval
         // revoked, or an override withdrawn.
         let seen = |revision| vec![Expectation::ModesRevision { tenant: execution.tenant.clone(), revision }];
+        // First of all: nothing that stops the next change may leave the last one in place.
+        if next.kind == StepKind::Rollback {
+            let modes = service.store.modes(&execution.tenant).await?;
+            return Ok(gate::may_roll_back(&modes).map(|()| seen(modes.revision)));
+        }
         let ticket = service.ticket(&execution.tenant, execution.ticket).await?;
         let recommendation = service.recommendation(&execution.tenant, execution.recommendation).await?;
         let decider = service.decider();
         let Some(runbook) = exactly(decider.library(), &execution.runbook, &execution.runbook_digest) else {
             return Ok(Err("the runbook changed since it was allowed".to_owned()));
         };
-        if next.kind == StepKind::Rollback {
-            let modes = service.store.modes(&execution.tenant).await?;
-            return Ok(gate::may_roll_back(&modes).map(|()| seen(modes.revision)));
-        }
         let mut circumstances = circumstances::gather(service, &ticket, Some((runbook, execution.target)), Some(execution)).await?;
         circumstances.freeze_override = circumstances::freeze_override(service, &recommendation, &circumstances).await?;
         let facts = decider.facts(&ticket, &recommendation, &circumstances, Phase::Execution)?;

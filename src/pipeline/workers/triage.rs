@@ -161,7 +161,7 @@ async fn change(service: &Service, before: &Ticket, recommendation: &Recommendat
 }
 
 /// Where the verdict puts the ticket.
-fn landing(from: TicketState, recommendation: &Recommendation) -> Result<TicketState> {
+pub(crate) fn landing(from: TicketState, recommendation: &Recommendation) -> Result<TicketState> {
     let to = match (recommendation.verdict.decision, &recommendation.runbook) {
         (_, None) => TicketState::NoRunbook,
         (Decision::AutoExecute, Some(_)) => TicketState::Executing,

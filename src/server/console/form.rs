@@ -50,6 +50,11 @@ impl Form {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Every field whose name begins so, with the rest of its name.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value.as_str())))
+    }
+
     /// True when the box was ticked.
     pub fn ticked(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)

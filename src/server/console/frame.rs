@@ -163,6 +163,7 @@ fn done_in_words(word: &str) -> Option<&'static str> {
     const WORDS: &[(&str, &str)] = &[
         ("approved", "Approved. It runs; this page follows it."),
         ("approved-once", "Your approval counts. Another person has to approve it too."),
+        ("edited", "Proposed. It never runs by itself: somebody approves it."),
         ("rejected", "Rejected. The ticket is a person's now."),
         ("told", "Recorded."),
         ("cancelled", "The run goes no further."),

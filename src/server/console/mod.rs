@@ -15,6 +15,7 @@ mod live;
 mod log;
 mod log_entry;
 mod markdown;
+mod models;
 mod overview;
 mod page;
 mod people;
@@ -33,6 +34,7 @@ mod welcome;
 mod words;
 
 pub(super) use overview::Overviews;
-pub(super) use routes::{ROUTES, routes};
+pub use routes::ROUTES;
+pub(super) use routes::routes;
 pub(super) use trouble::told;
 pub(super) use visitor::{admit, is_for_people};

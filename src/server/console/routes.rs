@@ -9,7 +9,8 @@ use axum::{
 };
 
 use super::{
-    account, assets, automation, live, log, log_entry, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets, welcome,
+    account, assets, automation, live, log, log_entry, models, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets,
+    welcome,
 };
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
@@ -61,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/recommendations/{id}/approve", APPROVE),
     route(Method::GET, "/recommendations/{id}/reject", JUDGE),
     route(Method::POST, "/recommendations/{id}/reject", JUDGE),
+    route(Method::GET, "/recommendations/{id}/edit", JUDGE),
+    route(Method::POST, "/recommendations/{id}/edit", JUDGE),
     route(Method::GET, "/recommendations/{id}/outcome", JUDGE),
     route(Method::POST, "/recommendations/{id}/outcome", JUDGE),
     route(Method::GET, "/approve-together", APPROVE),
@@ -83,6 +86,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/automation/endpoints/{name}/enable", OPERATE),
     route(Method::POST, "/automation/outbox/{id}/send-again", OPERATE),
     route(Method::POST, "/automation/dead-letters/{id}/replay", OPERATE),
+    route(Method::GET, "/models", READ),
     route(Method::GET, "/overview", READ),
     route(Method::GET, "/people", Access::Session(&[Admin, Auditor])),
     route(Method::POST, "/people/invite", ADMIN),
@@ -119,6 +123,7 @@ pub fn routes() -> Router<App> {
         .route("/tickets/{id}/look-again", post(ticket::handling::look_again))
         .route("/recommendations/{id}/approve", get(ticket::approve::ask).post(ticket::approve::approve))
         .route("/recommendations/{id}/reject", get(ticket::refuse::ask).post(ticket::refuse::reject))
+        .route("/recommendations/{id}/edit", get(ticket::edit::ask).post(ticket::edit::edit))
         .route("/recommendations/{id}/outcome", get(ticket::refuse::ask_outcome).post(ticket::refuse::tell))
         .route("/approve-together", get(ticket::together::ask).post(ticket::together::approve))
         .route("/executions/{id}/cancel", get(ticket::run::ask_cancel).post(ticket::run::cancel))
@@ -136,6 +141,7 @@ pub fn routes() -> Router<App> {
         .route("/automation/endpoints/{name}/enable", post(automation::enable))
         .route("/automation/outbox/{id}/send-again", post(automation::send_again))
         .route("/automation/dead-letters/{id}/replay", post(automation::replay))
+        .route("/models", get(models::show))
         .route("/overview", get(overview::show))
         .route("/people", get(people::show))
         .route("/people/invite", post(people::invite))

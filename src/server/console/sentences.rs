@@ -34,6 +34,11 @@ pub fn sentence(entry: &Entry) -> String {
         Event::TicketReleased { .. } => "gave the ticket back".to_owned(),
         Event::TicketSnoozed { until, .. } => format!("snoozed the ticket until {}", words::minute(*until)),
         Event::TicketWoken { .. } => "put the ticket back into the queue".to_owned(),
+        Event::RecommendationEdited { runbook, typed, decision, .. } => {
+            let typed: Vec<&str> = typed.iter().map(|name| name.as_str()).collect();
+            let values = if typed.is_empty() { String::new() } else { format!(" with {} typed in", typed.join(", ")) };
+            format!("proposed {runbook}{values}: {}", decided(*decision))
+        }
         Event::RecommendationApproved { runbook, comment, .. } => format!("approved {runbook}{}", because(comment.as_deref())),
         Event::RecommendationRejected { runbook, reason, .. } => {
             format!("rejected {}: {reason}", runbook.as_ref().map_or("the proposal".to_owned(), ToString::to_string))
@@ -166,6 +171,7 @@ pub const EVENTS: &[&str] = &[
     "pre_approval_voided",
     "reauthentication_failed",
     "recommendation_approved",
+    "recommendation_edited",
     "recommendation_expired",
     "recommendation_rejected",
     "recommendation_superseded",

@@ -188,6 +188,7 @@ pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommenda
         allowed: None,
         would_act: true,
         freeze_override: None,
+        edit: None,
         receipt: Receipt {
             look_ups: Vec::new(),
             form: Receipt::FORM,

@@ -1,4 +1,5 @@
 pub mod approve;
+pub mod edit;
 pub mod judge;
 pub mod list;
 pub mod outcome;
