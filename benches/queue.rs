@@ -1,9 +1,7 @@
-//! The pages of the console over HTTP at 100,000 tickets of which 10,000 wait, and what stands behind them in the store.
+//! What the console's lists ask of the store, at 100,000 tickets of which 10,000 wait: a page, counts, a search, an overview.
 //!
-//! `cargo bench --bench queue [-- FOLDER]`. One person with one connection asks for one page at a time; the time is from the
-//! request's first byte to the answer's last, in the same process. Workers rest.
-
-mod service;
+//! `cargo bench --bench queue [-- FOLDER]`. One reader at a time, nothing is written meanwhile; the pages over HTTP are in
+//! `console.rs`. Tickets differ as real ones do: in state, sender, category, priority, words, and who has them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use service::{Running, at, exchange};
 use sluicegate::{
-    config::secret::Secret,
     domain::{
         classification::{Classification, Estimate},
         delivery::Delivery,
@@ -22,29 +18,28 @@ use sluicegate::{
         handling::Handling,
         id::{DeliveryId, ExecutionId, RecommendationId, TicketId},
         name::{PersonId, RunbookId, SourceId, TenantId},
-        principal::{Actor, Role},
+        principal::Actor,
         priority::{Priority, Risk},
         receipt::Receipt,
         recommendation::{Recommendation, RecommendationState},
-        session::SignIn,
         state::TicketState,
         ticket::{Report, Requester, Ticket, TicketEvent, TicketKind},
         time::Timestamp,
         verdict::{Decision, Verdict},
     },
-    pipeline::actions::{account, session},
     store::{
         change::{Change, Write},
-        interface::{Page, TicketFilter},
+        interface::Store as _,
+        sqlite::SqliteStore,
+        worklist::{Held, Order, ResponseTargets, WAITING, Wanted, Whose},
     },
 };
-use tokio::net::TcpStream;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const TICKETS: u64 = 100_000;
 /// So many of a thousand are in these states; the rest is resolved, half of it by itself.
-const WAITING: [(u64, TicketState); 6] = [
+const STATES: [(u64, TicketState); 6] = [
     (40, TicketState::AwaitingApproval),
     (70, TicketState::Recommended),
     (90, TicketState::NoRunbook),
@@ -54,7 +49,10 @@ const WAITING: [(u64, TicketState); 6] = [
 ];
 const DAYS: i64 = 90;
 const BATCH: u64 = 500;
-const TIMES: usize = 400;
+const TIMES: usize = 300;
+/// As the console asks for them.
+const ROWS: usize = 61;
+const NOW: i64 = 1_790_000_000_000;
 
 const THINGS: [&str; 16] = [
     "Printer",
@@ -99,10 +97,9 @@ fn main() -> Outcome<()> {
 }
 
 async fn run(folder: &std::path::Path) -> Outcome<()> {
-    let running = Running::start(folder, false, |_| {}).await;
-    let (service, store) = (running.service.clone(), running.service.store.clone());
-    let now = service.ambient.now();
-    let started = Instant::now();
+    let path = folder.join("sluicegate.db");
+    let (store, now) = (SqliteStore::open(&path)?, Timestamp::from_millis(NOW));
+    let began = Instant::now();
     for first in (0..TICKETS).step_by(BATCH as usize) {
         let mut change = Change::default();
         for n in first..first + BATCH {
@@ -110,90 +107,81 @@ async fn run(folder: &std::path::Path) -> Outcome<()> {
         }
         store.commit(change).await?;
     }
-    println!("{TICKETS} tickets stored in {:.0} s", started.elapsed().as_secs_f64());
-    let (tenant, ana) = (TenantId::default(), PersonId::new("ana@example.com")?);
+    let (tenant, ana) = (TenantId::default(), PersonId::new("ana")?);
     let counts = store.worklist_counts(&tenant, &ana, now).await?;
+    let waiting = counts.states.values().sum::<u64>() + counts.held;
     println!(
-        "{} wait, {} of them hers, {} snoozed; the file has {} MB",
-        counts.states.values().sum::<u64>() + counts.held,
+        "{TICKETS} tickets stored in {:.0} s, {} MB; {waiting} wait, {} of them have been taken by one person, {} more are snoozed\n",
+        began.elapsed().as_secs_f64(),
+        std::fs::metadata(&path)?.len() >> 20,
         counts.mine,
-        counts.snoozed,
-        std::fs::metadata(folder.join("sluicegate.db"))?.len() >> 20
+        counts.snoozed
     );
-
-    let roles = BTreeSet::from([Role::Responder, Role::Approver]);
-    let person = account::make(&service, Actor::Engine, &tenant, &ana, roles, &Secret::new("a password for a bench")).await?;
-    let session = session::begin(&service, &person, SignIn::Password, "bench").await?;
-    let middle = now.minus(Duration::from_secs(45 * 86_400));
-    let waiting = store.tickets(&tenant, &awaiting(), Page { before: None, limit: 1 }).await?;
-    let waiting = waiting.first().ok_or("nothing waits")?.id;
-    let day = |ago: i64| now.minus(Duration::from_secs(ago as u64 * 86_400)).to_string().chars().take(10).collect::<String>();
-    let pages: Vec<(&str, String)> = vec![
-        ("queue, first page", "/".to_owned()),
-        ("queue, to approve", "/?tab=approve".to_owned()),
-        ("queue, a page in the middle", format!("/?after={}.{}", middle.as_millis(), TicketId::new(middle, 0))),
-        ("queue, one category", "/?category=thing-3%2Fkind-1".to_owned()),
-        ("queue, mine", "/?tab=mine".to_owned()),
-        ("queue, P1", "/?priority=P1".to_owned()),
-        ("queue, a rare word", "/?q=prn-04217".to_owned()),
-        ("queue, a common word", "/?q=printer".to_owned()),
-        ("tickets, newest", "/tickets".to_owned()),
-        ("tickets, a page in the middle", format!("/tickets?before={}", TicketId::new(middle, 0))),
-        ("tickets, a rare key", "/tickets?q=INC0042170".to_owned()),
-        ("tickets, a common word", "/tickets?q=printer".to_owned()),
-        ("tickets, two common words", "/tickets?q=printer+slow".to_owned()),
-        ("tickets, one letter", "/tickets?q=p".to_owned()),
-        ("tickets, one day", format!("/tickets?from={}&until={}", day(45), day(44))),
-        ("tickets, one category of a month", format!("/tickets?category=thing-3%2Fkind-1&from={}", day(30))),
-        ("tickets, resolved by itself", format!("/tickets?automatic=yes&from={}", day(30))),
-        ("tickets, nothing found", "/tickets?q=nobodywrotethis".to_owned()),
-        ("ticket", format!("/tickets/{waiting}")),
-        ("overview, 30 days", "/overview".to_owned()),
-        ("overview, 90 days", "/overview?days=90".to_owned()),
+    let queue = || Wanted { states: WAITING.to_vec(), held: Held::Too, awake: Some(true), ..Wanted::default() };
+    let text = |text: &str| Some(text.to_owned());
+    let ago = |days: u64| now.minus(Duration::from_secs(days * 86_400));
+    let (first, newest) = (Order::Due(None), Order::Newest(None));
+    let middle = ago(45);
+    let lists = [
+        ("queue, first page", queue(), first.clone()),
+        ("queue, to approve", Wanted { states: vec![TicketState::AwaitingApproval], ..queue() }, first.clone()),
+        ("queue, a page in the middle", queue(), Order::Due(Some((middle, TicketId::new(middle, 0))))),
+        ("queue, one category", Wanted { category: text("thing-3/kind-1"), ..queue() }, first.clone()),
+        ("queue, P1", Wanted { priority: Some(Priority::P1), ..queue() }, first.clone()),
+        ("queue, mine", Wanted { whose: Whose::Of(ana.clone()), ..queue() }, first.clone()),
+        ("queue, snoozed", Wanted { awake: Some(false), ..queue() }, first.clone()),
+        ("queue, a rare word", Wanted { text: text("prn-04217"), ..queue() }, first.clone()),
+        ("queue, a common word", Wanted { text: text("printer"), ..queue() }, first),
+        ("tickets, newest", Wanted::default(), newest.clone()),
+        ("tickets, a page in the middle", Wanted::default(), Order::Newest(Some(TicketId::new(middle, 0)))),
+        ("tickets, a rare key", Wanted { text: text("INC0042170"), ..Wanted::default() }, newest.clone()),
+        ("tickets, a common word", Wanted { text: text("printer"), ..Wanted::default() }, newest.clone()),
+        ("tickets, two common words", Wanted { text: text("printer slow"), ..Wanted::default() }, newest.clone()),
+        ("tickets, one letter", Wanted { text: text("p"), ..Wanted::default() }, newest.clone()),
+        ("tickets, words nobody wrote", Wanted { text: text("nobodywrotethis"), ..Wanted::default() }, newest.clone()),
+        ("tickets of one day", Wanted { from: Some(ago(45)), until: Some(ago(44)), ..Wanted::default() }, newest.clone()),
+        (
+            "tickets of a category and a month",
+            Wanted { category: text("thing-3/kind-1"), from: Some(ago(75)), until: Some(ago(45)), ..Wanted::default() },
+            newest.clone(),
+        ),
+        (
+            "tickets resolved by themselves",
+            Wanted { states: vec![TicketState::Resolved], automatic: Some(true), from: Some(ago(30)), ..Wanted::default() },
+            newest,
+        ),
     ];
-    let mut stream = TcpStream::connect(running.address).await?;
-    stream.set_nodelay(true)?;
-    let mut buffer = Vec::new();
-    println!("{:<36} {:>8} {:>8} {:>8} {:>8} {:>8}", "", "first ms", "p50 ms", "p99 ms", "max ms", "kB");
-    for (name, path) in pages {
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: sluicegate={}\r\nsec-fetch-site: same-origin\r\n\r\n", session.text);
-        let mut times = Vec::with_capacity(TIMES);
-        for _ in 0..TIMES {
-            let asked = Instant::now();
-            let status = exchange(&mut stream, request.as_bytes(), &mut buffer).await?;
-            times.push(asked.elapsed());
-            if status != 200 {
-                return Err(format!("`{path}` gave {status}: {}", String::from_utf8_lossy(&buffer)).into());
-            }
-        }
-        let first = times[0];
-        times.sort_unstable();
-        let kb = buffer.len() / 1024;
-        println!(
-            "{name:<36} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {kb:>8}",
-            first.as_secs_f64() * 1e3,
-            at(&times, 0.5),
-            at(&times, 0.99),
-            at(&times, 1.0)
-        );
+    let hour = 3600;
+    let [p1, p2, p3, p4] = [hour / 4, hour, 8 * hour, 24 * hour].map(Duration::from_secs);
+    let targets = ResponseTargets { p1, p2, p3, p4 };
+    println!("{:<36} {:>6} {:>9} {:>9} {:>9}", "", "rows", "p50 ms", "p99 ms", "max ms");
+    for (name, wanted, order) in lists {
+        let found = store.ticket_rows(&tenant, &wanted, order.clone(), ROWS, targets, now).await?.len();
+        measured(name, &found.to_string(), TIMES, async || {
+            store.ticket_rows(&tenant, &wanted, order.clone(), ROWS, targets, now).await.map(drop)
+        })
+        .await?;
     }
-    for days in [7, 30, 90] {
-        let mut times = Vec::new();
-        for _ in 0..10 {
-            let asked = Instant::now();
-            store.tally(&tenant, now.minus(Duration::from_secs(days * 86_400))).await?;
-            times.push(asked.elapsed());
-        }
-        times.sort_unstable();
-        println!("the counts of an overview of {days:<2} days  p50 {:.0} ms, max {:.0} ms", at(&times, 0.5), at(&times, 1.0));
+    measured("counts of the queue", "", TIMES, async || store.worklist_counts(&tenant, &ana, now).await.map(drop)).await?;
+    measured("categories", "", TIMES, async || store.ticket_categories(&tenant).await.map(drop)).await?;
+    for (name, days) in [("overview of 7 days", 7), ("overview of 30 days", 30), ("overview of 90 days", 90)] {
+        measured(name, "", 20, async || store.tally(&tenant, ago(days)).await.map(drop)).await?;
     }
-    running.stop().await;
+    store.close().await?;
     Ok(())
 }
 
-fn awaiting() -> TicketFilter {
-    TicketFilter { states: vec![TicketState::AwaitingApproval], source: None }
+async fn measured<E>(name: &str, rows: &str, times: usize, mut what: impl AsyncFnMut() -> Result<(), E>) -> Result<(), E> {
+    let mut waits = Vec::with_capacity(times);
+    for _ in 0..times {
+        let began = Instant::now();
+        what().await?;
+        waits.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    waits.sort_by(f64::total_cmp);
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+    println!("{name:<36} {rows:>6} {:>9.2} {:>9.2} {:>9.2}", at(0.5), at(0.99), at(1.0));
+    Ok(())
 }
 
 /// A number that is the same in every run and has no pattern: SplitMix64.
@@ -207,7 +195,7 @@ fn mixed(n: u64) -> u64 {
 /// Ticket `n` of the last [`DAYS`], with its proposal, its run when it had one, and who has it when somebody does.
 fn writes(n: u64, now: Timestamp) -> Outcome<Vec<Write>> {
     let chance = mixed(n);
-    let state = WAITING.iter().find(|(below, _)| chance % 1000 < *below).map_or(TicketState::Resolved, |(_, state)| *state);
+    let state = STATES.iter().find(|(below, _)| chance % 1000 < *below).map_or(TicketState::Resolved, |(_, state)| *state);
     let age = Duration::from_millis((TICKETS - n) * (DAYS as u64 * 86_400_000) / TICKETS);
     let received = now.minus(age);
     let random = u128::from(mixed(n ^ 0x5555)) << 16 | u128::from(n % 65_536);
@@ -284,7 +272,7 @@ fn writes(n: u64, now: Timestamp) -> Outcome<Vec<Write>> {
     }
     if state != TicketState::Resolved && chance.is_multiple_of(3) {
         let mut handling = Handling { revision: 1, ..Handling::of(tenant, ticket.id) };
-        let names = ["ana@example.com", "bob@example.com", "eve@example.com"];
+        let names = ["ana", "bob", "eve"];
         handling.assignee = Some(PersonId::new(names[(chance >> 24) as usize % 3])?);
         handling.snoozed_until = chance.is_multiple_of(5).then(|| now.plus(Duration::from_secs(3600)));
         writes.push(Write::Handling(handling));
@@ -337,6 +325,7 @@ fn proposal(ticket: &Ticket, chance: u64, now: Timestamp) -> Outcome<Recommendat
         allowed: None,
         would_act: false,
         freeze_override: None,
+        edit: None,
         receipt: Receipt {
             look_ups: Vec::new(),
             form: Receipt::FORM,
