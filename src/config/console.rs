@@ -19,7 +19,21 @@ pub struct Console {
     pub respond_within: RespondWithin,
     /// Minutes that a person takes to do by hand what a runbook does: what the overview counts saved toil with.
     pub manual_minutes: u32,
+    /// Runbooks that take longer or shorter by hand.
+    pub by_hand: Vec<ByHand>,
 }
+
+/// How long a person takes for what one runbook does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByHand {
+    /// The runbook's id.
+    pub name: String,
+    pub minutes: u32,
+}
+
+/// A working day: who says more means something else.
+pub const MOST_MINUTES: u32 = 480;
 
 impl Default for Console {
     fn default() -> Self {
@@ -30,6 +44,7 @@ impl Default for Console {
             invitation: Span::secs(24 * 3600),
             respond_within: RespondWithin::default(),
             manual_minutes: 15,
+            by_hand: Vec::new(),
         }
     }
 }

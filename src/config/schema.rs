@@ -133,6 +133,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
             ("invitation", Text),
             ("respond_within", Table(&[("p1", Text), ("p2", Text), ("p3", Text), ("p4", Text)])),
             ("manual_minutes", Integer),
+            ("by_hand", Tables(&[("name", Text), ("minutes", Integer)])),
         ]),
     ),
     ("telemetry", Table(&[("format", Text), ("level", Text)])),

@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Config,
     auth::{ConnectorAuth, Proxy},
+    console::MOST_MINUTES,
     engine::{AllowedCall, Engine},
     finding::{Finding, Place},
 };
@@ -20,6 +21,7 @@ pub fn validate(config: &Config) -> Vec<Finding> {
     checks.server(config);
     checks.gate(config);
     checks.requesters(config);
+    checks.console(config);
     checks.names("sources", config.sources.iter().map(|source| source.name.as_str()));
     checks.names("connectors", config.connectors.iter().map(|connector| connector.name.as_str()));
     for (index, source) in config.sources.iter().enumerate() {
@@ -142,6 +144,17 @@ impl Checks {
         }
         for (key, value) in [("pipeline.lease", pipeline.lease), ("pipeline.poll", pipeline.poll)] {
             self.require(!value.get().is_zero(), key, "is zero");
+        }
+    }
+
+    fn console(&mut self, config: &Config) {
+        let console = &config.console;
+        let minutes = |minutes: u32| (1..=MOST_MINUTES).contains(&minutes);
+        let range = |minutes: u32| format!("is {minutes}: 1 to {MOST_MINUTES} minutes");
+        self.require(minutes(console.manual_minutes), "console.manual_minutes", range(console.manual_minutes));
+        self.names("console.by_hand", console.by_hand.iter().map(|runbook| runbook.name.as_str()));
+        for (index, runbook) in console.by_hand.iter().enumerate() {
+            self.require(minutes(runbook.minutes), format!("console.by_hand.{index}.minutes"), range(runbook.minutes));
         }
     }
 

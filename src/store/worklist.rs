@@ -137,16 +137,17 @@ pub struct DayCount {
     pub day: i64,
     pub state: TicketState,
     pub category: Option<String>,
-    /// Ended by a run that no person allowed.
+    /// A run that no person allowed came to its end, and was not taken back.
     pub automatic: bool,
     pub tickets: u64,
 }
 
-/// Runs of one runbook that ended.
+/// Runs of one runbook that ended. A run that takes another back is not one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunCount {
     pub runbook: RunbookId,
     pub automatic: bool,
+    /// And were not taken back.
     pub succeeded: u64,
     pub other: u64,
     /// When the newest of them was created.

@@ -9,8 +9,10 @@ mod html;
 mod language;
 mod mail;
 mod redact;
+mod search;
 mod source_map;
 pub mod tokens;
 
 pub use clean::{CleanTicket, Cleaned, Flag, clean_fields, clean_ticket};
 pub use redact::{mask, redact};
+pub use search::search_words;

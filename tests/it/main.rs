@@ -35,6 +35,7 @@ mod way_edit;
 mod way_events;
 mod way_execution;
 mod way_faults;
+mod way_handling;
 mod way_mail;
 mod way_outcomes;
 mod way_pre_approvals;

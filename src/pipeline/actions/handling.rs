@@ -19,6 +19,9 @@ use crate::{
     store::change::{Change, Expectation, Write},
 };
 
+/// How often a take looks again when somebody changed the handling between its look and its commit.
+const TRIES: usize = 3;
+
 const MAY: &[Role] = &[Role::Responder, Role::Approver, Role::Operator];
 
 /// Nobody puts a ticket off for longer.
@@ -29,20 +32,27 @@ pub const LONGEST_SNOOZE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// # Errors
 /// No such ticket, wrong role, or somebody else has it.
 pub async fn take(service: &Service, caller: &Principal, ticket: TicketId, over: Option<&PersonId>) -> Result<Handling> {
-    let mut handling = find(service, caller, ticket).await?;
-    if handling.assignee.as_ref() == Some(&caller.person) {
-        return Ok(handling);
+    // What counts is who has it: that it was put off or woken meanwhile stands in nobody's way.
+    for _ in 0..TRIES {
+        let mut handling = find(service, caller, ticket).await?;
+        if handling.assignee.as_ref() == Some(&caller.person) {
+            return Ok(handling);
+        }
+        if handling.assignee.as_ref() != over {
+            return Err(ActionError::Changed(match &handling.assignee {
+                Some(person) => format!("`{person}` has taken this ticket"),
+                None => "nobody has this ticket any more".to_owned(),
+            }));
+        }
+        let from = handling.assignee.replace(caller.person.clone());
+        // Whoever works on it wants to see it.
+        handling.snoozed_until = None;
+        match put(service, caller, handling, Event::TicketTaken { ticket, from }).await {
+            Err(ActionError::Changed(_)) => {}
+            done => return done,
+        }
     }
-    if handling.assignee.as_ref() != over {
-        return Err(ActionError::Changed(match &handling.assignee {
-            Some(person) => format!("`{person}` has taken this ticket"),
-            None => "nobody has this ticket any more".to_owned(),
-        }));
-    }
-    let from = handling.assignee.replace(caller.person.clone());
-    // Whoever works on it wants to see it.
-    handling.snoozed_until = None;
-    put(service, caller, handling, Event::TicketTaken { ticket, from }).await
+    Err(ActionError::Changed("others change who handles this ticket right now".to_owned()))
 }
 
 /// Gives a ticket back that the caller has.

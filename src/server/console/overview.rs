@@ -21,8 +21,10 @@ use super::{
     words::{self, count, percent, span},
 };
 use crate::{
+    config::console::MOST_MINUTES,
     domain::{
         name::{RunbookId, TenantId},
+        state::TicketState,
         time::Timestamp,
     },
     server::{app::App, problem::Problem},
@@ -44,9 +46,15 @@ pub struct Counted {
     pub tally: Tally,
 }
 
+/// The last counts of one length of time, and when newer ones were last begun.
+struct Kept {
+    counted: Arc<Counted>,
+    begun: Timestamp,
+}
+
 /// The last counts by tenant and length of time in days.
 #[derive(Default)]
-pub struct Overviews(Mutex<BTreeMap<(TenantId, u32), Arc<Counted>>>);
+pub struct Overviews(Mutex<BTreeMap<(TenantId, u32), Kept>>);
 
 impl Overviews {
     /// The counts of the last `days`, at most a minute old, but for the time it takes to make new ones.
@@ -56,12 +64,20 @@ impl Overviews {
     pub async fn get(app: &App, tenant: &TenantId, days: u32) -> Result<Arc<Counted>, StoreError> {
         let key = (tenant.clone(), days);
         let now = app.service.ambient.now();
-        let found = app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let found = {
+            let mut all = app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get_mut(&key).map(|kept| {
+                let is_old = now >= kept.begun.plus(KEPT);
+                if is_old {
+                    // So that one request makes the new ones and not every one of them.
+                    kept.begun = now;
+                }
+                (Arc::clone(&kept.counted), is_old)
+            })
+        };
         match found {
-            Some(counted) if now < counted.at.plus(KEPT) => Ok(counted),
-            Some(old) => {
-                // Marked as fresh, so that one request makes the new ones and not every one of them.
-                app.overviews.put(&key, Arc::new(Counted { at: now, since: old.since, tally: old.tally.clone() }));
+            Some((counted, false)) => Ok(counted),
+            Some((old, true)) => {
                 let app = app.clone();
                 tokio::spawn(async move {
                     if let Err(error) = Self::make(&app, &key).await {
@@ -81,12 +97,9 @@ impl Overviews {
         let since = Timestamp::from_millis((today + 1 - i64::from(key.1)) * DAY);
         let tally = app.service.store.tally(&key.0, since).await?;
         let counted = Arc::new(Counted { at, since, tally });
-        app.overviews.put(key, Arc::clone(&counted));
+        let kept = Kept { counted: Arc::clone(&counted), begun: at };
+        app.overviews.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), kept);
         Ok(counted)
-    }
-
-    fn put(&self, key: &(TenantId, u32), counted: Arc<Counted>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), counted);
     }
 }
 
@@ -167,16 +180,18 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
             .filter(|days| LENGTHS.contains(days))
             .ok_or_else(|| Problem::parameter("days", format!("`{text}` is not 7, 30 or 90")))?,
     };
-    let configured = app.service.config.console.manual_minutes;
-    let minutes = match query(&visitor, "minutes").filter(|text| !text.trim().is_empty()) {
-        None => configured,
+    let configured = &app.service.config.console;
+    let usual = match query(&visitor, "minutes").filter(|text| !text.trim().is_empty()) {
+        None => configured.manual_minutes,
         Some(text) => text
             .trim()
             .parse()
             .ok()
-            .filter(|minutes| (1..=480).contains(minutes))
-            .ok_or_else(|| Problem::parameter("minutes", format!("`{text}` is not 1 to 480 minutes")))?,
+            .filter(|minutes| (1..=MOST_MINUTES).contains(minutes))
+            .ok_or_else(|| Problem::parameter("minutes", format!("`{text}` is not 1 to {MOST_MINUTES} minutes")))?,
     };
+    let of = configured.by_hand.iter().map(|runbook| (runbook.name.as_str(), runbook.minutes)).collect();
+    let minutes = Minutes { usual, of };
     let frame = Frame::load(&app, &visitor, "Overview").await?;
     let counted = Overviews::get(&app, tenant, days).await?;
     let filter = EntryFilter { event: Some("runbook_demoted".to_owned()), from: Some(counted.since), ..EntryFilter::default() };
@@ -184,18 +199,18 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
     let tally = &counted.tally;
     let total = tally.days.iter().map(|day| day.tickets).sum();
     let shown = OverviewPage {
-        numbers: numbers(&counted, minutes, total),
+        numbers: numbers(&counted, &minutes, total),
         states: chart(&counted, days, &|day| (words::state(day.state).text, format!("state={}", day.state.as_str()))),
         categories: chart(&counted, days, &|day| match &day.category {
             Some(category) => (category.clone(), format!("category={}", super::visitor::encoded(category))),
             None => ("not sure".to_owned(), String::new()),
         }),
-        runbooks: top(tally, minutes),
+        runbooks: top(tally, &minutes),
         demoted: demoted.iter().map(Line::of).collect(),
         counted_at: counted.at,
         counted: frame.ago(&counted.at),
         days,
-        minutes,
+        minutes: usual,
         total,
         frame,
     };
@@ -206,10 +221,31 @@ fn since(counted: &Counted) -> String {
     words::minute(counted.since).chars().take(10).collect()
 }
 
-fn numbers(counted: &Counted, minutes: u32, total: u64) -> Vec<Number> {
+/// What a person takes by hand for what a runbook does: an assumption, and said to be one.
+struct Minutes<'a> {
+    usual: u32,
+    of: BTreeMap<&'a str, u32>,
+}
+
+impl Minutes<'_> {
+    fn saved(&self, runbook: &RunbookId, succeeded: u64) -> u64 {
+        succeeded * u64::from(self.of.get(runbook.as_str()).copied().unwrap_or(self.usual))
+    }
+
+    fn as_words(&self) -> String {
+        let own = if self.of.is_empty() { "" } else { ", or what is configured for the runbook" };
+        format!("{} minutes by hand{own}", self.usual)
+    }
+}
+
+fn hours(minutes: u64) -> String {
+    format!("{:.1} h", minutes as f64 / 60.0)
+}
+
+fn numbers(counted: &Counted, minutes: &Minutes<'_>, total: u64) -> Vec<Number> {
     let tally = &counted.tally;
     let from = since(counted);
-    let automatic: u64 = tally.days.iter().filter(|day| day.automatic).map(|day| day.tickets).sum();
+    let automatic: u64 = tally.days.iter().filter(|day| day.automatic && day.state == TicketState::Resolved).map(|day| day.tickets).sum();
     let share = if total == 0 { "–".to_owned() } else { percent(automatic as f64 / total as f64) };
     let succeeded: u64 = tally.runs.iter().map(|run| run.succeeded).sum();
     let at = |times: &[u64], share: f64| match times {
@@ -225,14 +261,14 @@ fn numbers(counted: &Counted, minutes: u32, total: u64) -> Vec<Number> {
             value: share,
             name: "resolved by itself",
             more: format!("{} tickets, with no person's yes", count(automatic)),
-            link: format!("/tickets?automatic=yes&from={from}"),
+            link: format!("/tickets?state=resolved&automatic=yes&from={from}"),
         },
         Number { value: triage, name: "to triage", more: triage_more, link: format!("/tickets?from={from}") },
         Number { value: resolve, name: "to resolve", more: resolve_more, link: format!("/tickets?state=resolved&from={from}") },
         Number {
-            value: format!("{:.1} h", succeeded as f64 * f64::from(minutes) / 60.0),
+            value: hours(tally.runs.iter().map(|run| minutes.saved(&run.runbook, run.succeeded)).sum()),
             name: "of toil saved",
-            more: format!("{} runs that helped × {minutes} minutes by hand, which is an assumption", count(succeeded)),
+            more: format!("{} runs that helped × {}, which is an assumption", count(succeeded), minutes.as_words()),
             link: "/log?event=execution_moved".to_owned(),
         },
     ]
@@ -308,7 +344,7 @@ fn chart(counted: &Counted, days: u32, of: &dyn Fn(&crate::store::worklist::DayC
     Chart { bars, most: count(most), shares, said }
 }
 
-fn top(tally: &Tally, minutes: u32) -> Vec<TopRunbook> {
+fn top(tally: &Tally, minutes: &Minutes<'_>) -> Vec<TopRunbook> {
     let mut all: BTreeMap<&RunbookId, (u64, u64, u64)> = BTreeMap::new();
     for run in &tally.runs {
         let (runs, by_itself, helped) = all.entry(&run.runbook).or_default();
@@ -327,7 +363,7 @@ fn top(tally: &Tally, minutes: u32) -> Vec<TopRunbook> {
             runs: count(runs),
             by_itself: percent(by_itself as f64 / runs.max(1) as f64),
             helped: format!("{} of {}", count(helped), count(runs)),
-            saved: format!("{:.1} h", helped as f64 * f64::from(minutes) / 60.0),
+            saved: hours(minutes.saved(runbook, helped)),
         })
         .collect()
 }
@@ -335,7 +371,7 @@ fn top(tally: &Tally, minutes: u32) -> Vec<TopRunbook> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::state::TicketState, store::worklist::DayCount};
+    use crate::store::worklist::{DayCount, RunCount};
 
     fn counted(days: Vec<DayCount>) -> Counted {
         Counted { at: Timestamp::from_millis(10 * DAY), since: Timestamp::from_millis(4 * DAY), tally: Tally { days, ..Tally::default() } }
@@ -355,9 +391,42 @@ mod tests {
 
     #[test]
     fn an_empty_time_has_numbers_that_claim_nothing() {
-        let numbers = numbers(&counted(Vec::new()), 15, 0);
+        let numbers = numbers(&counted(Vec::new()), &Minutes { usual: 15, of: BTreeMap::new() }, 0);
         assert_eq!(numbers[1].value, "–");
         assert_eq!(numbers[2].value, "–");
         assert_eq!(numbers[4].value, "0.0 h");
+    }
+
+    #[test]
+    fn toil_is_counted_with_each_runbooks_own_minutes() {
+        let run = |runbook: &str, succeeded, other| RunCount {
+            runbook: RunbookId::new(runbook).unwrap(),
+            automatic: true,
+            succeeded,
+            other,
+            last_at: Timestamp::from_millis(0),
+        };
+        let mut counted = counted(Vec::new());
+        counted.tally.runs = vec![run("usual", 6, 3), run("long", 2, 0)];
+        let minutes = Minutes { usual: 10, of: BTreeMap::from([("long", 90), ("unknown", 7)]) };
+        let toil = &numbers(&counted, &minutes, 11)[4];
+        assert_eq!(toil.value, "4.0 h", "6 × 10 and 2 × 90 minutes");
+        assert_eq!(toil.more, "8 runs that helped × 10 minutes by hand, or what is configured for the runbook, which is an assumption");
+        let saved: Vec<(String, String)> = top(&counted.tally, &minutes).into_iter().map(|one| (one.helped, one.saved)).collect();
+        assert_eq!(saved, [("6 of 9".to_owned(), "1.0 h".to_owned()), ("2 of 2".to_owned(), "3.0 h".to_owned())]);
+    }
+
+    #[test]
+    fn what_ran_by_itself_and_is_not_resolved_is_not_said_to_be() {
+        let day = |state, automatic| DayCount { day: 4, state, category: None, automatic, tickets: 1 };
+        let days = vec![
+            day(TicketState::Resolved, true),
+            day(TicketState::Resolved, false),
+            day(TicketState::Received, true),
+            day(TicketState::Failed, false),
+        ];
+        let numbers = numbers(&counted(days), &Minutes { usual: 15, of: BTreeMap::new() }, 4);
+        assert_eq!(numbers[1].value, percent(0.25));
+        assert_eq!(numbers[1].link, "/tickets?state=resolved&automatic=yes&from=1970-01-05");
     }
 }

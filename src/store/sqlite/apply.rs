@@ -57,7 +57,8 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                 "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, resolved_at, doc)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
-                     requester = excluded.requester, received_at = excluded.received_at, resolved_at = excluded.resolved_at,
+                     requester = excluded.requester, received_at = excluded.received_at,
+                     resolved_at = iif(excluded.resolved_at IS NULL, NULL, coalesce(resolved_at, excluded.resolved_at)),
                      doc = excluded.doc
                  WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
                 (
@@ -108,10 +109,10 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             one(
                 connection,
                 "INSERT INTO executions (id, tenant, ticket, runbook, runbook_digest, target, requester, automatic, state, final, revision,
-                 created_at, not_before, doc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                 created_at, not_before, doc, undo, undone)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, final = excluded.final, revision = excluded.revision,
-                 not_before = excluded.not_before, doc = excluded.doc
+                 not_before = excluded.not_before, doc = excluded.doc, undone = excluded.undone
              WHERE tenant = excluded.tenant AND ticket = excluded.ticket AND runbook = excluded.runbook
                  AND runbook_digest = excluded.runbook_digest AND target = excluded.target AND requester IS excluded.requester
                  AND automatic = excluded.automatic AND created_at = excluded.created_at",
@@ -130,6 +131,8 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                     e.created_at.as_millis(),
                     e.not_before.as_millis(),
                     doc,
+                    e.undoes.is_some(),
+                    e.undone_by.is_some(),
                 ),
             )?;
             runs(connection, e)
@@ -276,7 +279,9 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
 fn find_by(connection: &Connection, ticket: &str, words: &str) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO ticket_words (rowid, words) SELECT seq, ?2 FROM tickets WHERE id = ?1";
     any(connection, sql, (ticket, words))?;
-    any(connection, "UPDATE tickets SET snoozed_until = NULL WHERE id = ?1 AND snoozed_until IS NOT NULL", [ticket])
+    // With the revision, so that who puts it off without having seen the news is told to look again.
+    let sql = "UPDATE tickets SET snoozed_until = NULL, handling = handling + 1 WHERE id = ?1 AND snoozed_until IS NOT NULL";
+    any(connection, sql, [ticket])
 }
 
 /// The ticket's row says what was proposed last.
@@ -305,14 +310,14 @@ fn proposed(connection: &Connection, r: &Recommendation) -> rusqlite::Result<()>
     )
 }
 
-/// The ticket's row says until when its automatic run can be cancelled, and that one ran to its end.
+/// The ticket's row says until when its automatic run can be cancelled, and that one ran to its end and was not taken back.
 fn runs(connection: &Connection, e: &Execution) -> rusqlite::Result<()> {
     let held = e.state == ExecutionState::Pending && e.not_before > e.created_at && e.cancel.is_none();
     let ended_by_itself = e.started_by == Actor::Engine && e.state == ExecutionState::Succeeded && e.undoes.is_none();
     any(
         connection,
-        "UPDATE tickets SET hold_until = ?2, automatic = max(automatic, ?3) WHERE id = ?1",
-        (e.ticket.to_string(), held.then(|| e.not_before.as_millis()), ended_by_itself),
+        "UPDATE tickets SET hold_until = ?2, automatic = coalesce(?3, automatic) WHERE id = ?1",
+        (e.ticket.to_string(), held.then(|| e.not_before.as_millis()), ended_by_itself.then_some(e.undone_by.is_none())),
     )
 }
 

@@ -36,7 +36,7 @@ use crate::{
         change::{Change, Expectation, Write},
         interface::{Result, StoreError},
     },
-    text::mask,
+    text::{mask, search_words},
 };
 
 /// A change ready to be written.
@@ -202,16 +202,21 @@ impl Prepared {
     }
 }
 
+/// What a search finds the ticket by: the words of its title and its keys. Masked as pages show them, so that a search is
+/// no way to guess what they hide.
+pub(super) fn found_by(ticket: &Ticket) -> String {
+    let report = &ticket.report;
+    let key = report.external_key.as_deref().unwrap_or_default();
+    search_words(&format!("{} {} {key}", mask(report.title.as_untrusted()), report.external_id)).join(" ")
+}
+
 fn prepare(write: Write) -> Result<Prow> {
     Ok(match write {
         Write::Delivery(delivery) => Prow::Delivery { headers: document("headers", &delivery.headers)?, delivery },
         Write::DeadLetter(letter) => Prow::DeadLetter(letter),
         Write::DeadLetterReplayed(id) => Prow::DeadLetterReplayed(id),
         Write::Ticket { ticket, shape } => {
-            let report = &ticket.report;
-            let key = report.external_key.as_deref().unwrap_or_default();
-            // Masked, so that a search is no way to guess what pages hide.
-            let words = format!("{} {} {key}", mask(report.title.as_untrusted()), report.external_id);
+            let words = found_by(&ticket);
             Prow::Ticket { doc: document("a ticket", &ticket)?, ticket, shape, words }
         }
         Write::Recommendation(recommendation) => {

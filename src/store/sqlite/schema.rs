@@ -10,16 +10,22 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::worklist;
 use crate::store::interface::{Result, StoreError};
 
+/// What a migration does beyond its SQL, in the same transaction.
+type Then = fn(&Connection) -> rusqlite::Result<()>;
+const NOTHING: Then = |_| Ok(());
+
 /// Every migration in order; the schema version is how many ran.
-const MIGRATIONS: [(&str, &str); 6] = [
-    ("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql")),
-    ("0002_trust", include_str!("../../../migrations/sqlite/0002_trust.sql")),
-    ("0003_delivery", include_str!("../../../migrations/sqlite/0003_delivery.sql")),
-    ("0004_executions", include_str!("../../../migrations/sqlite/0004_executions.sql")),
-    ("0005_people", include_str!("../../../migrations/sqlite/0005_people.sql")),
-    ("0006_worklist", include_str!("../../../migrations/sqlite/0006_worklist.sql")),
+const MIGRATIONS: [(&str, &str, Then); 7] = [
+    ("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql"), NOTHING),
+    ("0002_trust", include_str!("../../../migrations/sqlite/0002_trust.sql"), NOTHING),
+    ("0003_delivery", include_str!("../../../migrations/sqlite/0003_delivery.sql"), NOTHING),
+    ("0004_executions", include_str!("../../../migrations/sqlite/0004_executions.sql"), NOTHING),
+    ("0005_people", include_str!("../../../migrations/sqlite/0005_people.sql"), NOTHING),
+    ("0006_worklist", include_str!("../../../migrations/sqlite/0006_worklist.sql"), NOTHING),
+    ("0007_worklist_past", include_str!("../../../migrations/sqlite/0007_worklist_past.sql"), worklist::index_all),
 ];
 
 /// Marks a file as ours: `SLGT`.
@@ -117,13 +123,14 @@ fn migrate(connection: &Connection, path: &Path) -> Result<()> {
             path.display()
         )));
     }
-    for (at_version, (name, sql)) in (1i64..).zip(MIGRATIONS).skip(usize::try_from(version).unwrap_or(0)) {
+    for (at_version, (name, sql, then)) in (1i64..).zip(MIGRATIONS).skip(usize::try_from(version).unwrap_or(0)) {
         let step = || {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection.execute_batch(
                 "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT",
             )?;
             connection.execute_batch(sql)?;
+            then(connection)?;
             connection.execute(
                 "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
                 (at_version, name),

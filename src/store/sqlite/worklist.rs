@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
 use super::{
     read::{self, PAGE, Where, rows},
-    rows::{int, uint},
+    rows::{found_by, int, parse, uint},
 };
 use crate::{
     domain::{
@@ -13,6 +13,7 @@ use crate::{
         name::{PersonId, TenantId},
         priority::{Priority, Risk},
         state::TicketState,
+        ticket::Ticket,
         time::Timestamp,
         untrusted::Untrusted,
         verdict::Decision,
@@ -21,6 +22,7 @@ use crate::{
         interface::{Result, StoreError},
         worklist::{DayCount, Due, Held, Order, ResponseTargets, RunCount, Tally, TicketRow, WAITING, Wanted, Whose, WorklistCounts},
     },
+    text::search_words,
 };
 
 const DAY: i64 = 86_400_000;
@@ -31,7 +33,7 @@ const DUE: &str = "coalesce(hold_until, CASE WHEN state = 'awaiting_approval' TH
 
 /// Snoozed, and nothing about it is urgent: nobody sleeps through a proposal's last hour or a run's hold.
 const ASLEEP: &str = "(snoozed_until IS NOT NULL AND hold_until IS NULL
-    AND min(snoozed_until, CASE WHEN state = 'awaiting_approval' THEN deadline - 3600000 ELSE snoozed_until END) > ?)";
+    AND min(snoozed_until, coalesce(CASE WHEN state = 'awaiting_approval' THEN deadline - 3600000 END, snoozed_until)) > ?)";
 
 fn unreadable(id: &str, why: String) -> StoreError {
     StoreError::Unreadable { what: "ticket", id: id.to_owned(), why }
@@ -124,12 +126,7 @@ fn conditions(tenant: &TenantId, wanted: &Wanted, now: Timestamp) -> Option<Wher
 
 /// Each word by its beginning, all of them; `None` when the text has none. Quoted, so that nothing in it is an operator.
 fn matching(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(12)
-        .map(|word| format!("\"{}\"*", word.chars().take(64).collect::<String>()))
-        .collect();
+    let words: Vec<String> = search_words(text).into_iter().take(12).map(|word| format!("\"{word}\"*")).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
@@ -250,6 +247,21 @@ pub(super) fn categories(connection: &Connection, tenant: &TenantId) -> Result<V
     rows(connection, sql, [tenant.as_str()], |row| row.get(0))
 }
 
+/// Puts every stored ticket into the index of a search that has none of them. One that this program cannot read is left
+/// out: it stands in nobody's way here either.
+pub(super) fn index_all(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tickets = connection.prepare("SELECT seq, id, doc FROM tickets")?;
+    let mut insert = connection.prepare("INSERT INTO ticket_words (rowid, words) VALUES (?1, ?2)")?;
+    let mut found = tickets.query([])?;
+    while let Some(row) = found.next()? {
+        let (seq, id, doc): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if let Ok(ticket) = parse::<Ticket>(id, doc.as_bytes()) {
+            insert.execute((seq, found_by(&ticket)))?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn handling(connection: &Connection, tenant: &TenantId, ticket: TicketId) -> Result<Option<Handling>> {
     let sql = "SELECT assignee, snoozed_until, handling FROM tickets WHERE tenant = ?1 AND id = ?2";
     let found = rows(connection, sql, (tenant.as_str(), ticket.to_string()), |row| {
@@ -278,8 +290,8 @@ pub(super) fn tally(connection: &Connection, tenant: &TenantId, since: Timestamp
         .into_iter()
         .map(|(day, text, category, automatic, tickets)| Ok(DayCount { day, state: state("", &text)?, category, automatic, tickets }))
         .collect::<Result<Vec<_>>>()?;
-    let sql = "SELECT runbook, automatic, sum(state = 'succeeded'), sum(state <> 'succeeded'), max(created_at) FROM executions
-         WHERE tenant = ?1 AND id >= ?2 AND final = 1 GROUP BY 1, 2 ORDER BY 1, 2";
+    let sql = "SELECT runbook, automatic, sum(state = 'succeeded' AND undone = 0), sum(state <> 'succeeded' OR undone = 1), max(created_at)
+         FROM executions WHERE tenant = ?1 AND id >= ?2 AND final = 1 AND undo = 0 GROUP BY 1, 2 ORDER BY 1, 2";
     let from = crate::domain::id::ExecutionId::new(Timestamp::from_millis(since), 0).to_string();
     let runs = rows(connection, sql, (tenant.as_str(), from), |row| {
         Ok((row.get::<_, String>(0)?, row.get(1)?, uint(row.get(2)?), uint(row.get(3)?), row.get(4)?))
@@ -309,7 +321,7 @@ mod tests {
 
     #[test]
     fn nothing_that_is_typed_into_a_search_is_an_operator() {
-        assert_eq!(matching("prn-0042 NOT \"x\" (y*"), Some("\"prn\"* \"0042\"* \"NOT\"* \"x\"* \"y\"*".to_owned()));
+        assert_eq!(matching("prn-0042 NOT \"x\" (y*"), Some("\"prn\"* \"0042\"* \"not\"* \"x\"* \"y\"*".to_owned()));
         assert_eq!(matching(" -- ' "), None);
     }
 }

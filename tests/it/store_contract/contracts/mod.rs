@@ -4,8 +4,9 @@ mod changes;
 mod log;
 mod records;
 mod work;
+mod worklist;
 
-pub use {changes::*, log::*, records::*, work::*};
+pub use {changes::*, log::*, records::*, work::*, worklist::*};
 
 use std::time::Duration;
 
@@ -95,6 +96,14 @@ macro_rules! test_every_contract {
             outcomes_of_one_version_are_counted_and_never_turn_right,
             accounts_and_dual_authorizations_read_back,
             lists_come_newest_first_page_by_page,
+            a_list_has_every_ticket_asked_for_once_in_its_order,
+            counts_are_the_lengths_of_their_lists,
+            a_tally_counts_every_ticket_and_run_since_then_once,
+            a_search_finds_words_by_their_beginning_and_never_what_is_masked,
+            a_ticket_is_found_by_its_newest_title_alone,
+            handling_is_apart_from_the_ticket_and_news_wake_it,
+            what_was_taken_back_helped_nobody,
+            the_time_of_resolution_is_when_it_was_resolved_and_not_when_it_was_touched,
             the_log_agrees_with_its_tiles_and_proofs,
             a_closed_store_says_so,
         }
