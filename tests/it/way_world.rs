@@ -423,6 +423,9 @@ pub async fn audit(store: &dyn Store) {
             Event::RecommendationRejected { recommendation, .. } => {
                 let _ = recommendations.insert(recommendation, RecommendationState::Rejected);
             }
+            Event::RecommendationEdited { recommendation, .. } => {
+                assert!(recommendations.insert(recommendation, RecommendationState::Open).is_none(), "{recommendation} was made twice");
+            }
             Event::RecommendationSuperseded { recommendation, .. } => {
                 let _ = recommendations.insert(recommendation, RecommendationState::Superseded);
             }
