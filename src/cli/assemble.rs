@@ -17,9 +17,13 @@ use crate::{
     pipeline::{
         decider::Decider,
         directories::Directories,
+        load::Chosen,
         service::{Parts, Service, Source},
     },
-    store::sqlite::{Options, SqliteStore},
+    store::{
+        interface::Store as _,
+        sqlite::{Options, SqliteStore},
+    },
     telemetry::Metrics,
 };
 
@@ -56,12 +60,11 @@ impl Ambient for System {
 ///
 /// # Errors
 /// Any part of the configuration is not in order; the message says which.
-pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error + Send + Sync>> {
+pub async fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error + Send + Sync>> {
     let ambient: Arc<dyn Ambient> = Arc::new(System);
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), ambient.now().as_millis() as f64 / 1e3));
     let connectors = Arc::new(Connectors::from_config(&config.connectors)?);
     let directories = Arc::new(Directories::from_config(&config.directories)?);
-    let decider = Decider::load(&config)?;
     let sources = sources(&config)?;
     std::fs::create_dir_all(&config.store.folder)
         .map_err(|why| format!("`store.folder` {} cannot be made: {why}; create it or choose another", config.store.folder.display()))?;
@@ -70,6 +73,7 @@ pub fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error::Error
         &config.store.folder.join("sluicegate.db"),
         Options { queue: config.store.queue, ..Options::default() },
     )?);
+    let decider = Decider::load_chosen(&config, Chosen::from(&store.models().await?))?;
     let senders = Arc::new(Senders::from_config(&config)?);
     Ok(Arc::new(Service::new(Parts {
         store,

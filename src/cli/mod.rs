@@ -8,8 +8,10 @@ mod connector;
 mod demo;
 mod evaluate;
 mod execution;
+mod feedback;
 mod init;
 mod log;
+mod model;
 mod openapi;
 mod outbox;
 mod person;
@@ -59,6 +61,12 @@ enum Command {
     Train(train::Args),
     /// Measure a model on labelled tickets.
     Evaluate(evaluate::Args),
+    /// List and show models, compare one with the one in force, promote it, go back, or let it look on.
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Show what people corrected and rule over what was set aside; through a running service.
+    #[command(subcommand)]
+    Feedback(feedback::Command),
     /// Check, show and measure runbooks.
     #[command(subcommand)]
     Runbook(runbook::Command),
@@ -116,8 +124,10 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Triage(args) => triage::run(&args),
-        Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Model(command) => model::run(&command),
+        Command::Feedback(command) => feedback::run(&command),
         Command::Runbook(command) => runbook::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Log(command) => log::run(&command),

@@ -76,7 +76,7 @@ pub fn run(command: &Command) -> Outcome {
 fn invite(args: &Invite) -> Outcome {
     let config = args.config.load()?;
     super::runtime()?.block_on(async {
-        let service = assemble::service(config)?;
+        let service = assemble::service(config).await?;
         let roles = args.roles.iter().copied().collect();
         let made = invitation::make_for(&service, Actor::Engine, &args.tenant, &args.person, roles).await?;
         eprintln!("the link works once, until {}:", made.invitation.expires_at);
@@ -89,7 +89,7 @@ fn invite(args: &Invite) -> Outcome {
 fn list(args: &List) -> Outcome {
     let config = args.config.load()?;
     super::runtime()?.block_on(async {
-        let service = assemble::service(config)?;
+        let service = assemble::service(config).await?;
         let accounts = service.store.accounts(&args.tenant).await?;
         if args.json {
             println!("{}", serde_json::to_string(&accounts)?);
@@ -120,7 +120,7 @@ fn set_password(args: &SetPassword) -> Outcome {
     } else {
         let config = args.config.load()?;
         super::runtime()?.block_on(async {
-            let service = assemble::service(config)?;
+            let service = assemble::service(config).await?;
             password::put(&service, Actor::Engine, &args.tenant, &args.person, &text).await?;
             service.store.close().await?;
             Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())

@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> Outcome {
     let config = args.config.load()?;
     telemetry::init(config.telemetry.format.as_str(), &config.telemetry.level)?;
     super::runtime()?.block_on(async {
-        let service = assemble::service(config)?;
+        let service = assemble::service(config).await?;
         pipeline::reload::mark_void(&service).await;
         if let Err(error) = pipeline::actions::endpoint::count_disabled(&service).await {
             tracing::warn!(%error, "which webhooks are disabled does not show in the metrics until one changes");

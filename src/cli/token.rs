@@ -51,7 +51,7 @@ pub fn run(command: &Command) -> Outcome {
     }
     let config = args.config.load()?;
     super::runtime()?.block_on(async {
-        let service = assemble::service(config)?;
+        let service = assemble::service(config).await?;
         let made = token::create(&service, Actor::Engine, args.tenant.clone(), args.person.clone(), roles, args.expires).await?;
         service.store.close().await?;
         eprintln!("token {} for {}; it is shown only now:", made.token.id, made.token.person);

@@ -1,14 +1,19 @@
 //! `sluicegate train`: labelled texts or the category catalogue in, a model folder out.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
 
-use crate::triage::{TrainOptions, TriageError, train};
+use super::{Outcome, assemble, remote::OptionalRemote};
+use crate::{
+    domain::name::TenantId,
+    pipeline::feedback,
+    triage::{Labelled, TrainOptions, train},
+};
 
 /// Train a triage model.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// JSON Lines of `{"text"}` or `{"title", "body"}` and `"labels": {target: value}`.
-    #[arg(long, num_args = 1.., required_unless_present = "catalogue")]
+    #[arg(long, num_args = 1.., required_unless_present_any = ["catalogue", "from_store"])]
     data: Vec<PathBuf>,
     /// JSON Lines to measure on: nothing is learned from them.
     #[arg(long)]
@@ -16,6 +21,19 @@ pub struct Args {
     /// Category catalogue whose examples join the data.
     #[arg(long)]
     catalogue: Option<PathBuf>,
+    /// What people corrected joins the data: of a running service with `--url`, or else of the configured store, which no
+    /// service may have open.
+    #[arg(long)]
+    from_store: bool,
+    #[command(flatten)]
+    config: assemble::ConfigArgs,
+    #[command(flatten)]
+    remote: OptionalRemote,
+    #[arg(long, default_value = "default")]
+    tenant: TenantId,
+    /// Labelled texts that are left out of whatever is learned from; with `--from-store` the configuration's if not given.
+    #[arg(long)]
+    frozen: Option<PathBuf>,
     /// Signals file: its signals are features.
     #[arg(long, default_value = "signals.toml")]
     signals: PathBuf,
@@ -48,20 +66,23 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`train`].
-pub fn run(args: &Args) -> Result<(), TriageError> {
+pub fn run(args: &Args) -> Outcome {
     if !(0.5..1.0).contains(&args.promise) {
-        return Err(TriageError::Training(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise)));
+        return Err(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise).into());
     }
     let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let embedding = match args.embedding.as_str() {
         "none" => None,
-        name => Some((name.parse().map_err(|error| TriageError::Training(format!("{error}")))?, args.embedding_dir.clone())),
+        name => Some((name.parse()?, args.embedding_dir.clone())),
     };
+    let (more, frozen) = if args.from_store { from_store(args)? } else { (None, None) };
     let options = TrainOptions {
         name,
         data: args.data.clone(),
         dev: args.dev.clone(),
         catalogue: args.catalogue.clone(),
+        more,
+        frozen: args.frozen.clone().or(frozen),
         signals: args.signals.clone(),
         targets: args.target.clone(),
         out: args.out.clone(),
@@ -74,9 +95,8 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {
-        let text = serde_json::to_string_pretty(&manifest).map_err(|error| TriageError::Training(error.to_string()))?;
-        let _ = writeln!(out, "{text}");
-        return Ok(());
+        let _ = writeln!(out, "{}", serde_json::to_string_pretty(&manifest)?);
+        return Ok(ExitCode::SUCCESS);
     }
     let _ = writeln!(out, "{}: {} n-grams, weights {}", args.out.display(), manifest.features, manifest.weights);
     for (target, head) in &manifest.heads {
@@ -99,5 +119,29 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
             );
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+type Corrections = (Option<(String, Vec<Labelled>)>, Option<PathBuf>);
+
+/// The examples that people's corrections give, and where the frozen texts stand.
+fn from_store(args: &Args) -> Result<Corrections, Box<dyn std::error::Error + Send + Sync>> {
+    let config = args.config.load()?;
+    let frozen = config.triage.frozen.clone();
+    let (examples, standings): (Vec<Labelled>, BTreeMap<String, usize>) = match args.remote.get()? {
+        Some(remote) => {
+            let answer = remote.get("/v1/feedback-examples")?;
+            (serde_json::from_value(answer["examples"].clone())?, serde_json::from_value(answer["standings"].clone())?)
+        }
+        None => super::runtime()?.block_on(async {
+            let service = assemble::service(config).await?;
+            let found = feedback::training_examples(&service, &args.tenant).await?;
+            service.store.close().await?;
+            let standings = found.standings.into_iter().map(|(standing, count)| (standing.to_owned(), count)).collect();
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((found.examples, standings))
+        })?,
+    };
+    let told: Vec<String> = standings.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
+    eprintln!("corrections: {}; {} tickets to learn from", if told.is_empty() { "none".to_owned() } else { told.join(", ") }, examples.len());
+    Ok((Some(("corrections".to_owned(), examples)), Some(frozen)))
 }

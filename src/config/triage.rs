@@ -7,7 +7,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Triage {
+    /// In force while nobody promoted another one.
     pub model: PathBuf,
+    /// Folder of the models that can be promoted.
+    pub models: PathBuf,
+    /// Labelled texts that no model learns from: what a promotion is judged by.
+    pub frozen: PathBuf,
+    /// Labels with fewer frozen texts are not judged by themselves.
+    pub promotion_floor: usize,
+    /// A loss that chance gives less often than this stops a promotion.
+    pub promotion_level: f64,
     pub embedding: PathBuf,
     pub catalogue: PathBuf,
     pub signals: PathBuf,
@@ -17,6 +26,10 @@ impl Default for Triage {
     fn default() -> Self {
         Self {
             model: "models/service-desk".into(),
+            models: "models".into(),
+            frozen: "models/service-desk.eval.jsonl".into(),
+            promotion_floor: 4,
+            promotion_level: 0.1,
             embedding: "models/embedding".into(),
             catalogue: "models/catalogue.toml".into(),
             signals: "signals.toml".into(),

@@ -10,10 +10,11 @@ use super::{
     digest::Digest,
     execution::{ExecutionState, Job, StepOutcome},
     id::{
-        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
         TicketId, TokenId,
     },
-    name::{PersonId, RunbookId, SourceId, StepId, TenantId},
+    model::ModelVersion,
+    name::{ModelName, PersonId, RunbookId, SourceId, StepId, TenantId},
     outcome::OutcomeKind,
     principal::{Actor, Role},
     session::SignIn,
@@ -349,6 +350,43 @@ pub enum Event {
         on: bool,
         reason: String,
     },
+    /// A person said what a label should have been.
+    FeedbackGiven {
+        feedback: FeedbackId,
+        ticket: TicketId,
+        target: String,
+        label: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
+    /// Another person keeps a correction for training, or discards it.
+    FeedbackRuled {
+        feedback: FeedbackId,
+        ticket: TicketId,
+        kept: bool,
+        reason: String,
+    },
+    /// Another model decides from now on.
+    ModelPromoted {
+        model: ModelName,
+        /// Of its manifest.
+        digest: Digest,
+        /// The one before.
+        from: ModelVersion,
+        /// Digest of the comparison on the frozen texts.
+        comparison: Digest,
+    },
+    /// The model before the last promotion decides again.
+    ModelRolledBack {
+        model: ModelName,
+        digest: Digest,
+        from: ModelVersion,
+    },
+    /// A model looks on, or none does any longer.
+    ModelShadowed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shadow: Option<ModelVersion>,
+    },
     TokenCreated {
         token: TokenId,
         person: PersonId,
@@ -416,6 +454,11 @@ impl Event {
             Self::AccountChanged { .. } => "account_changed",
             Self::ModeChanged { .. } => "mode_changed",
             Self::KillSwitch { .. } => "kill_switch",
+            Self::FeedbackGiven { .. } => "feedback_given",
+            Self::FeedbackRuled { .. } => "feedback_ruled",
+            Self::ModelPromoted { .. } => "model_promoted",
+            Self::ModelRolledBack { .. } => "model_rolled_back",
+            Self::ModelShadowed { .. } => "model_shadowed",
             Self::TokenCreated { .. } => "token_created",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::DeadLetterReplayed { .. } => "dead_letter_replayed",
@@ -435,6 +478,8 @@ impl Event {
             | Self::TicketSnoozed { ticket, .. }
             | Self::TicketWoken { ticket, .. }
             | Self::RecommendationEdited { ticket, .. }
+            | Self::FeedbackGiven { ticket, .. }
+            | Self::FeedbackRuled { ticket, .. }
             | Self::RecommendationApproved { ticket, .. }
             | Self::RecommendationRejected { ticket, .. }
             | Self::RecommendationSuperseded { ticket, .. }

@@ -125,6 +125,10 @@ ids! {
     DualAuthorizationId = "dua_", "dual authorization";
     /// A signed-in browser.
     SessionId = "ses_", "session";
+    /// A person's correction.
+    FeedbackId = "fbk_", "feedback";
+    /// Tickets of one cause.
+    StormId = "stm_", "storm";
     /// A link that works once.
     InvitationId = "inv_", "invitation";
 }

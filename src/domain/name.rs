@@ -102,6 +102,8 @@ names! {
     ConnectorName = "connector", 64, is_slug, SLUG;
     /// A configured directory service, like `users`.
     DirectoryName = "directory", 64, is_slug, SLUG;
+    /// A model's folder in the folder of models.
+    ModelName = "model", 64, is_slug, SLUG;
     /// A person or service account by stable identity, never by display name.
     PersonId = "person", 128, is_identity, IDENTITY;
 }

@@ -13,7 +13,7 @@ use std::{
 use super::{
     circumstances::{Circumstances, target_of},
     error::Result,
-    load::{self, LoadError, Part},
+    load::{self, Chosen, LoadError, Part},
 };
 use crate::{
     config::{Config, gate::Gate},
@@ -23,6 +23,7 @@ use crate::{
         digest::Digest,
         id::RecommendationId,
         look_up::{Answer, LookUp, Question},
+        model::ModelVersion,
         name::{ConnectorName, ParameterName, RunbookId},
         receipt::Receipt,
         recommendation::{Candidate, Edit, FilledParameter, MissingParameter, Origin, Recommendation, RecommendationState},
@@ -43,7 +44,10 @@ use crate::{
 
 /// Everything that decides, loaded and checked.
 pub struct Decider {
+    chosen: Chosen,
     triage: Arc<Triage>,
+    /// Answers beside [`Self::triage`] and changes nothing.
+    shadow: Option<Arc<Triage>>,
     library: Arc<Library>,
     policies: Arc<PolicySet>,
     calendar: Arc<Calendar>,
@@ -83,8 +87,16 @@ impl Decider {
     /// # Errors
     /// Any part is missing, malformed or not what its digest says.
     pub fn load(config: &Config) -> std::result::Result<Self, LoadError> {
+        Self::load_chosen(config, Chosen::default())
+    }
+
+    /// As [`load`](Self::load), with the models that people chose.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and a folder that holds another version than the one promoted.
+    pub fn load_chosen(config: &Config, chosen: Chosen) -> std::result::Result<Self, LoadError> {
         let limit = |key, value| PerMillion::configured(value).map_err(|why| LoadError::Limit { key, why: why.to_string() });
-        let triage = load::triage(config)?;
+        let triage = load::triage(config, &chosen)?;
         let library = load::library(config, &triage, None)?;
         let (policies, calendar) = load::rules(config)?;
         Ok(Self {
@@ -95,15 +107,21 @@ impl Decider {
             error_limit: limit("error_limit", config.gate.error_limit)?,
             error_confidence: limit("error_confidence", config.gate.error_confidence)?,
             settings: config.gate.clone(),
+            shadow: load::shadow(config, &chosen),
+            chosen,
             triage,
             library,
         })
     }
 
     /// Loads each part anew; a part that is refused stays as it is, and the others do not wait for it.
-    pub fn reloaded(&self, config: &Config) -> (Self, BTreeMap<Part, LoadError>) {
+    ///
+    /// Without `chosen` the models are those chosen last.
+    pub fn reloaded(&self, config: &Config, chosen: Option<Chosen>) -> (Self, BTreeMap<Part, LoadError>) {
         let mut refused = BTreeMap::new();
-        let triage = load::triage(config).unwrap_or_else(|why| {
+        let chosen = chosen.unwrap_or_else(|| self.chosen.clone());
+        let shadow = load::shadow(config, &chosen);
+        let triage = load::triage(config, &chosen).unwrap_or_else(|why| {
             refused.insert(Part::Model, why);
             Arc::clone(&self.triage)
         });
@@ -121,7 +139,7 @@ impl Decider {
         });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
-        (Self { triage, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
+        (Self { chosen, triage, shadow, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
     }
 
     pub fn library(&self) -> &Library {
@@ -151,6 +169,16 @@ impl Decider {
 
     pub fn triage(&self) -> &Triage {
         &self.triage
+    }
+
+    /// The version that somebody promoted; `None`: what the configuration names.
+    pub(super) fn chosen(&self) -> Option<&ModelVersion> {
+        self.chosen.in_force.as_ref()
+    }
+
+    /// The model that answers beside the one in force.
+    pub fn shadow(&self) -> Option<&Arc<Triage>> {
+        self.shadow.as_ref()
     }
 
     /// The digests of what is in force, by name.

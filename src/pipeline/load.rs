@@ -1,6 +1,9 @@
 //! The deciding rooms loaded from files, part by part, and why one cannot be.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::vectors;
 use crate::{
@@ -8,7 +11,11 @@ use crate::{
         Config,
         triage::{Embedding, Runbooks},
     },
-    domain::name::DirectoryName,
+    domain::{
+        digest::Digest,
+        model::{ModelVersion, Models},
+        name::{DirectoryName, ModelName},
+    },
     gate::{GateError, PolicySet, freeze::Calendar, standing::Requesters},
     runbook::{Finding, Known, Library, Meaning},
     text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
@@ -26,6 +33,11 @@ pub enum LoadError {
     Gate(#[from] GateError),
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
+    #[error(
+        "the model in `{}` is {found}, and {promoted} was promoted: restore that one, or promote what stands there",
+        folder.display()
+    )]
+    AnotherModel { folder: PathBuf, promoted: Digest, found: Digest },
     #[error("`gate.{key}`: {why}")]
     Limit { key: &'static str, why: String },
 }
@@ -83,9 +95,63 @@ fn load_meaning(config: &Runbooks) -> std::result::Result<Option<Meaning>, Embed
     Ok(Some(Meaning { embedder: Arc::new(CachedEmbedder::new(embedder, REMEMBERED)), kept_in: Some(config.vectors.clone()) }))
 }
 
-pub(super) fn triage(config: &Config) -> std::result::Result<Arc<Triage>, LoadError> {
+/// Which models are to be loaded: what somebody promoted, or else what the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    pub(super) in_force: Option<ModelVersion>,
+    pub(super) shadow: Option<ModelVersion>,
+}
+
+impl From<&Models> for Chosen {
+    fn from(models: &Models) -> Self {
+        Self { in_force: models.in_force.clone(), shadow: models.shadow.as_ref().map(|shadow| shadow.version.clone()) }
+    }
+}
+
+/// Where a model of this name stands.
+pub(super) fn folder(config: &Config, name: &ModelName) -> PathBuf {
+    let configured = &config.triage.model;
+    let is_configured = configured.file_name().and_then(|folder| folder.to_str()) == Some(name.as_str());
+    if is_configured { configured.clone() } else { config.triage.models.join(name.as_str()) }
+}
+
+fn triage_in(config: &Config, folder: &Path) -> std::result::Result<Triage, TriageError> {
     let parts = &config.triage;
-    Ok(Arc::new(Triage::load(&parts.model, &parts.embedding, &parts.catalogue, &parts.signals)?))
+    Triage::load(folder, &parts.embedding, &parts.catalogue, &parts.signals)
+}
+
+/// The model of exactly this version.
+///
+/// # Errors
+/// It cannot be loaded, or its folder holds another version by now.
+pub(super) fn version(config: &Config, version: &ModelVersion) -> std::result::Result<Triage, LoadError> {
+    let folder = folder(config, &version.name);
+    let triage = triage_in(config, &folder)?;
+    if triage.manifest_digest() == version.digest {
+        return Ok(triage);
+    }
+    Err(LoadError::AnotherModel { folder, promoted: version.digest, found: triage.manifest_digest() })
+}
+
+/// The model in a folder of the folder of models, whichever version stands there.
+///
+/// # Errors
+/// It cannot be loaded.
+pub(super) fn named(config: &Config, name: &ModelName) -> std::result::Result<Triage, LoadError> {
+    Ok(triage_in(config, &folder(config, name))?)
+}
+
+pub(super) fn triage(config: &Config, chosen: &Chosen) -> std::result::Result<Arc<Triage>, LoadError> {
+    Ok(Arc::new(match &chosen.in_force {
+        Some(promoted) => version(config, promoted)?,
+        None => triage_in(config, &config.triage.model)?,
+    }))
+}
+
+/// A shadow that cannot be loaded looks on at nothing: it decides nothing, so nothing waits for it.
+pub(super) fn shadow(config: &Config, chosen: &Chosen) -> Option<Arc<Triage>> {
+    let wanted = chosen.shadow.as_ref()?;
+    version(config, wanted).inspect_err(|error| tracing::error!(model = %wanted.name, %error, "the shadow model cannot be loaded")).ok().map(Arc::new)
 }
 
 /// The names that runbooks may use; without a catalogue, categories and owners are not checked.

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    load::{LoadError, Part},
+    load::{Chosen, LoadError, Part},
     service::Service,
     voids,
 };
@@ -78,7 +78,14 @@ pub async fn mark_void(service: &Service) {
 /// Loads anew. True when every part is in force in its newest version.
 pub async fn reload(service: &Arc<Service>) -> bool {
     let (config, before) = (Arc::clone(&service.config), service.decider());
-    let (decider, refused) = match tokio::task::spawn_blocking(move || before.reloaded(&config)).await {
+    let chosen = match service.store.models().await {
+        Ok(models) => Some(Chosen::from(&models)),
+        Err(error) => {
+            tracing::error!(%error, "which model was promoted cannot be read; the one chosen last is loaded again");
+            None
+        }
+    };
+    let (decider, refused) = match tokio::task::spawn_blocking(move || before.reloaded(&config, chosen)).await {
         Ok(loaded) => loaded,
         Err(error) => {
             for part in Part::ALL {

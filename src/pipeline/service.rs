@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     actions::submit::is_reserved,
@@ -71,6 +71,8 @@ pub struct Service {
     pub uneventful: Uneventful,
     /// How loading each part went.
     pub loads: Loads,
+    /// One comparison of models at a time.
+    pub(super) comparing: Semaphore,
     decider: RwLock<Arc<Decider>>,
 }
 
@@ -128,6 +130,7 @@ impl Service {
             digests: SeenTo::default(),
             uneventful: Uneventful::default(),
             loads,
+            comparing: Semaphore::new(1),
             decider: RwLock::new(Arc::new(decider)),
         }
     }

@@ -16,12 +16,14 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::Execution,
+    feedback::Feedback,
     handling::Handling,
     id::{
-        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
         TicketId,
     },
     invitation::Invitation,
+    model::{Models, ShadowAnswer},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::OutboxMessage,
     outcome::Outcome,
@@ -97,6 +99,13 @@ pub enum Expectation {
     },
     ModesRevision {
         tenant: TenantId,
+        revision: u64,
+    },
+    ModelsRevision {
+        revision: u64,
+    },
+    FeedbackRevision {
+        feedback: FeedbackId,
         revision: u64,
     },
     /// The key is unused; a used one gives [`Conflict::IdempotencyKeyUsed`] with its first answer.
@@ -180,6 +189,9 @@ pub enum Write {
         tenant: TenantId,
         modes: Modes,
     },
+    Models(Models),
+    Feedback(Box<Feedback>),
+    ShadowAnswer(ShadowAnswer),
     Token(Token),
     Outcome(Box<Outcome>),
     DualAuthorization(Box<DualAuthorization>),

@@ -32,9 +32,11 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::{Execution, ExecutionState},
+    feedback::Feedback,
     handling::Handling,
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
     invitation::Invitation,
+    model::{Models, ShadowPair},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
     outcome::Outcome,
@@ -180,6 +182,11 @@ delegate! {
     endpoints(tenant: &TenantId) -> Vec<Endpoint>;
     pre_approvals(tenant: &TenantId, runbook: Option<&RunbookId>) -> Vec<PreApproval>;
     modes(tenant: &TenantId) -> Modes;
+    models() -> Models;
+    shadow_pairs(shadow: &Digest) -> Vec<ShadowPair>;
+    feedback(tenant: &TenantId, id: FeedbackId) -> Option<Feedback>;
+    feedback_page(tenant: &TenantId, page: Page<FeedbackId>) -> Vec<Feedback>;
+    feedback_of(tenant: &TenantId, ticket: TicketId) -> Vec<Feedback>;
     cap_use(tenant: &TenantId, runbook: &RunbookId, target: &Digest, requester: Option<&Digest>, now: Timestamp) -> CapUse;
     outcome_record(tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> OutcomeRecord;
     automatic_outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Vec<AutomaticOutcome>;

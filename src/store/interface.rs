@@ -26,9 +26,11 @@ use crate::domain::{
     endpoint::Endpoint,
     entry::Entry,
     execution::{Execution, ExecutionState},
+    feedback::Feedback,
     handling::Handling,
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
     invitation::Invitation,
+    model::{Models, ShadowPair},
     name::{PersonId, RunbookId, SourceId, TenantId},
     outbox::{OutboxMessage, OutboxState},
     outcome::Outcome,
@@ -206,6 +208,16 @@ pub trait Store: Send + Sync + 'static {
     async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>>;
     async fn pre_approvals(&self, tenant: &TenantId, runbook: Option<&RunbookId>) -> Result<Vec<PreApproval>>;
     async fn modes(&self, tenant: &TenantId) -> Result<Modes>;
+    /// Which model decides; the default while nobody chose.
+    async fn models(&self) -> Result<Models>;
+    /// What the shadow with this manifest said beside the model in force, counted over tickets of every tenant; most
+    /// frequent first, at most 500 pairs.
+    async fn shadow_pairs(&self, shadow: &Digest) -> Result<Vec<ShadowPair>>;
+    async fn feedback(&self, tenant: &TenantId, id: FeedbackId) -> Result<Option<Feedback>>;
+    /// Corrections, newest first.
+    async fn feedback_page(&self, tenant: &TenantId, page: Page<FeedbackId>) -> Result<Vec<Feedback>>;
+    /// Corrections of one ticket, newest first.
+    async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>>;
     async fn cap_use(
         &self,
         tenant: &TenantId,

@@ -60,17 +60,39 @@ pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
     2.0 / (low + high)
 }
 
-/// Expected calibration error over 15 equal bins (Naeini et al. 2015).
-pub(super) fn expected_calibration_error(outcomes: &[Outcome]) -> f64 {
-    const BINS: usize = 15;
-    let mut bins = [(0usize, 0.0, 0.0); BINS];
+/// How many equal bins the probabilities `0..=1` are counted in.
+pub(super) const BINS: usize = 15;
+
+/// The bin of a probability.
+pub(super) fn bin_of(probability: f64) -> usize {
+    ((probability * BINS as f64) as usize).min(BINS - 1)
+}
+
+/// The answers whose probability lies in one of [`BINS`] equal bins, lowest first in their list.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Bin {
+    pub answers: usize,
+    /// The mean probability claimed; 0 without answers.
+    pub claimed: f64,
+    pub right: usize,
+}
+
+/// The answers by how sure the head was, for a calibration plot and for "at this score right 97 of 100".
+pub(super) fn bins(outcomes: &[Outcome]) -> Vec<Bin> {
+    let mut bins = vec![Bin::default(); BINS];
     for outcome in outcomes {
-        let bin = &mut bins[((outcome.probability * BINS as f64) as usize).min(BINS - 1)];
-        bin.0 += 1;
-        bin.1 += outcome.probability;
-        bin.2 += f64::from(u8::from(outcome.correct));
+        let bin = &mut bins[bin_of(outcome.probability)];
+        bin.answers += 1;
+        bin.claimed += outcome.probability;
+        bin.right += usize::from(outcome.correct);
     }
-    let gap: f64 = bins.iter().map(|(_, sure, right)| (sure - right).abs()).sum();
+    bins.iter_mut().for_each(|bin| bin.claimed /= bin.answers.max(1) as f64);
+    bins
+}
+
+/// Expected calibration error over equal bins (Naeini et al. 2015).
+pub(super) fn expected_calibration_error(outcomes: &[Outcome]) -> f64 {
+    let gap: f64 = bins(outcomes).iter().map(|bin| (bin.claimed * bin.answers as f64 - bin.right as f64).abs()).sum();
     if outcomes.is_empty() { 0.0 } else { gap / outcomes.len() as f64 }
 }
 

@@ -9,7 +9,7 @@ use super::{
     TriageError,
     catalogue::{Catalogue, Category},
     model::Model,
-    registry,
+    registry::{self, Manifest},
     signals::SignalSet,
 };
 use crate::{
@@ -36,6 +36,8 @@ pub struct Triage {
     model: Model,
     catalogue: Catalogue,
     signals: SignalSet,
+    manifest: Manifest,
+    manifest_digest: Digest,
     digest: Digest,
 }
 
@@ -55,12 +57,29 @@ impl Triage {
             return Err(TriageError::Form { path: model.to_owned(), reason });
         }
         let digest = Digest::of_parts([&manifest_digest.as_bytes()[..], &catalogue.digest().as_bytes()[..]]);
-        Ok(Self { model: loaded, catalogue, signals, digest })
+        Ok(Self { model: loaded, catalogue, signals, manifest, manifest_digest, digest })
     }
 
     /// Names everything a classification depends on but signals: manifest, through it the weights, and catalogue.
     pub fn model_digest(&self) -> Digest {
         self.digest
+    }
+
+    /// What the model is, where it came from and how it was measured.
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Names the model alone: its manifest, and through it the weights.
+    pub const fn manifest_digest(&self) -> Digest {
+        self.manifest_digest
+    }
+
+    /// The likeliest label of every target, given or not.
+    pub(super) fn best(&self, text: &CleanTicket) -> BTreeMap<&str, &str> {
+        let features = self.model.features(text, &self.signals.hits(text));
+        let best = |head| Model::probabilities(head, &features).into_iter().enumerate().fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best }).0;
+        self.model.heads.iter().map(|head| (head.target.as_str(), head.labels[best(head)].as_str())).collect()
     }
 
     pub fn signals_digest(&self) -> Digest {

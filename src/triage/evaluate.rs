@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TriageError,
-    calibration::{self, Coverage, Outcome},
+    calibration::{self, Bin, Coverage, Outcome},
     examples::{self, Example},
     head::Head,
     measure,
@@ -53,6 +53,8 @@ pub struct TargetReport {
     /// Labels by share of right answers, worst first, at most ten: label, right, of.
     pub worst: Vec<(String, usize, usize)>,
     pub confusion: Confusion,
+    /// By how sure the head was.
+    pub bins: Vec<Bin>,
 }
 
 /// What was taken for what, for the labels with the most wrong answers.
@@ -155,7 +157,7 @@ pub(super) fn held_out(model: &Model, head: &Head, picked: &[Coverage], signals:
 }
 
 /// The labels with the most wrong answers and what they were taken for.
-fn confusion(labels: &[String], predicted: &[usize], truth: &[usize]) -> Confusion {
+pub(super) fn confusion(labels: &[String], predicted: &[usize], truth: &[usize]) -> Confusion {
     const MOST: usize = 10;
     let mut wrong = vec![0usize; labels.len() + 1];
     for (predicted, truth) in predicted.iter().zip(truth).filter(|(predicted, truth)| predicted != truth) {
@@ -210,15 +212,8 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         ood_recall_at_5fr: None,
         worst,
         confusion: confusion(labels, &predicted, &truth),
+        bins: calibration::bins(&outcomes),
     }
-}
-
-/// The manifest of the model in `folder`, after checking that the model loads.
-///
-/// # Errors
-/// As loading the model.
-pub fn manifest(folder: &Path, embedding: &Path) -> Result<super::Manifest, TriageError> {
-    registry::load(folder, embedding).map(|(_, manifest, _)| manifest)
 }
 
 #[cfg(test)]

@@ -70,6 +70,22 @@ fn is_target(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
+/// A text with its labels, from elsewhere than a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Labelled {
+    pub title: String,
+    pub body: String,
+    /// The body is HTML.
+    pub is_html: bool,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl From<&Labelled> for Example {
+    fn from(labelled: &Labelled) -> Self {
+        Self { text: clean_fields(&labelled.title, &labelled.body, labelled.is_html), labels: labelled.labels.clone() }
+    }
+}
+
 /// The catalogue as examples of the target `category`: every example, and each category's name and description.
 pub(super) fn from_catalogue(catalogue: &Catalogue) -> Vec<Example> {
     catalogue

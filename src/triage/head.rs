@@ -12,7 +12,8 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::{
     TriageError,
-    calibration::{self, Coverage, Outcome},
+    calibration::{self, Bin, Coverage, Outcome},
+    evaluate::{Confusion, confusion},
     logistic::{LogisticParams, Mix},
     parallel, seed,
     sparse::SparseMatrix,
@@ -57,6 +58,23 @@ pub struct HeadMetrics {
     pub macro_f1: f64,
     pub ece: f64,
     pub coverage: Vec<Coverage>,
+    /// By how sure the head was.
+    pub bins: Vec<Bin>,
+    /// In the order of the labels.
+    pub classes: Vec<ClassMetrics>,
+    pub confusion: Confusion,
+}
+
+/// One label's answers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ClassMetrics {
+    pub label: String,
+    /// Texts that have the label.
+    pub examples: usize,
+    /// Texts that were given it.
+    pub answered: usize,
+    /// Texts that have it and were given it.
+    pub right: usize,
 }
 
 /// A feature's part in a class's score.
@@ -147,6 +165,9 @@ impl Head {
             macro_f1: super::measure::macro_f1(&predicted, targets, classes),
             ece: calibration::expected_calibration_error(&outcomes),
             coverage,
+            bins: calibration::bins(&outcomes),
+            classes: class_metrics(&labels, &predicted, targets),
+            confusion: confusion(&labels, &predicted, targets),
         };
         let threshold = calibration::threshold(&outcomes, options.promised).threshold;
         Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, threshold }, metrics))
@@ -180,6 +201,20 @@ impl Head {
         parts.push((Part::Base, base + self.mix.bias[class] / self.temperature));
         parts
     }
+}
+
+/// Each label's answers; a truth beyond the labels is none of theirs.
+pub(super) fn class_metrics(labels: &[String], predicted: &[usize], truth: &[usize]) -> Vec<ClassMetrics> {
+    let mut classes: Vec<ClassMetrics> =
+        labels.iter().map(|label| ClassMetrics { label: label.clone(), examples: 0, answered: 0, right: 0 }).collect();
+    for (predicted, truth) in predicted.iter().zip(truth) {
+        classes[*predicted].answered += 1;
+        if let Some(class) = classes.get_mut(*truth) {
+            class.examples += 1;
+            class.right += usize::from(predicted == truth);
+        }
+    }
+    classes
 }
 
 /// A log loss up to this many times the least one is as good.

@@ -37,9 +37,54 @@ pub(super) fn auroc(own: &[f64], foreign: &[f64]) -> f64 {
     above / (own.len() * foreign.len()).max(1) as f64
 }
 
+/// Wilson's score interval for `right` of `all`, two-sided at 95 % (Wilson 1927); `0..=1` of none.
+pub fn interval(right: usize, all: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    if all == 0 {
+        return (0.0, 1.0);
+    }
+    let (right, all) = (right as f64, all as f64);
+    let centre = right + Z * Z / 2.0;
+    let spread = Z * (right * (all - right) / all + Z * Z / 4.0).sqrt();
+    (((centre - spread) / (all + Z * Z)).max(0.0), ((centre + spread) / (all + Z * Z)).min(1.0))
+}
+
+/// The chance of at least `heads` heads in `throws` of a fair coin: the exact one-sided McNemar test, where a throw is a
+/// text that one of two models got right and the other wrong (McNemar 1947).
+pub(super) fn sign_test(heads: usize, throws: usize) -> f64 {
+    // The chances from all heads down, each from the one before; in logarithms, because 2^-throws may be no f64.
+    let mut log = -(throws as f64) * std::f64::consts::LN_2;
+    let mut sum = 0.0;
+    for count in (heads..=throws).rev() {
+        sum += libm::exp(log);
+        log += libm::log(count as f64) - libm::log((throws - count + 1) as f64);
+    }
+    sum.min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_holds_the_share_and_narrows_with_evidence() {
+        let (low, high) = interval(90, 100);
+        assert!((low - 0.8256).abs() < 1e-4 && (high - 0.9448).abs() < 1e-4, "{low} {high}");
+        let (narrow, wide) = (interval(900, 1000), interval(9, 10));
+        assert!(narrow.1 - narrow.0 < wide.1 - wide.0);
+        assert_eq!(interval(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn the_sign_test_is_the_tail_of_a_fair_coin() {
+        assert!((sign_test(5, 5) - 1.0 / 32.0).abs() < 1e-12);
+        assert!((sign_test(4, 5) - 6.0 / 32.0).abs() < 1e-12);
+        assert!((sign_test(0, 0) - 1.0).abs() < 1e-12);
+        assert!((sign_test(0, 7) - 1.0).abs() < 1e-9);
+        // 1,100 of 2,000 is 4.47 standard deviations up; 2^-2000 is no f64.
+        let far = sign_test(1_100, 2_000);
+        assert!((3e-6..6e-6).contains(&far), "{far}");
+    }
 
     #[test]
     fn macro_f1_counts_every_class_alike() {

@@ -27,10 +27,10 @@ use crate::{
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
 };
 
-pub(super) const FORM: u32 = 3;
+pub(super) const FORM: u32 = 4;
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
-const CARD: &str = "MODEL_CARD.md";
+pub(super) const CARD: &str = "MODEL_CARD.md";
 
 /// What a model is and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Manifest {
     pub weights: Digest,
     /// Of each training file, in the order given, by file name.
     pub data: Vec<(String, Digest)>,
+    /// Texts that were left out because they are among the frozen ones.
+    pub left_out: usize,
     /// Of the signals file that gave the structured features.
     pub signals: Digest,
     pub(super) cut: Cut,
@@ -98,8 +100,54 @@ fn bytes_of<T: Copy, const N: usize>(values: &[T], to: impl Fn(T) -> [u8; N]) ->
     values.iter().flat_map(|value| to(*value)).collect()
 }
 
-/// Writes `model` into `folder`, which is replaced as a whole.
-pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, card: &str) -> Result<Manifest, TriageError> {
+/// A model in the folder of models.
+#[derive(Debug)]
+pub struct Shelved {
+    /// The folder's name.
+    pub name: String,
+    /// The manifest with the digest of its bytes, or why it cannot be read.
+    pub manifest: Result<(Manifest, Digest), TriageError>,
+}
+
+/// The models that stand in `folder`, by name. Their weights are not read: whoever puts one in force loads it.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn shelf(folder: &Path) -> Result<Vec<Shelved>, TriageError> {
+    let unreadable = |source| TriageError::Read { path: folder.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        // The embeddings have a manifest too; a folder in the making has a name that starts with a point.
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) else { continue };
+        if path.join(MANIFEST).is_file() && path.join(WEIGHTS).is_file() {
+            found.push(Shelved { name: name.to_owned(), manifest: read_manifest(&path) });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The manifest in `folder` and the digest of its bytes.
+fn read_manifest(folder: &Path) -> Result<(Manifest, Digest), TriageError> {
+    let path = folder.join(MANIFEST);
+    let bytes = read(&path)?;
+    let form = |reason: String| TriageError::Form { path: path.clone(), reason };
+    // The form first: a newer manifest may have any shape.
+    #[derive(Deserialize)]
+    struct Form {
+        form: u32,
+    }
+    let found = serde_json::from_slice::<Form>(&bytes).map_err(|error| form(error.to_string()))?.form;
+    if found != FORM {
+        return Err(TriageError::FormVersion { path, found, known: FORM });
+    }
+    let manifest = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+    Ok((manifest, Digest::of(&bytes)))
+}
+
+/// Writes `model` into `folder`, which is replaced as a whole, with `papers` (name, text) beside it.
+pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, papers: &[(String, String)]) -> Result<Manifest, TriageError> {
     let weights = weights(model)?;
     manifest.weights = Digest::of(&weights);
     let write_error = |path: &Path| {
@@ -110,7 +158,8 @@ pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, card: &
     fs::create_dir_all(parent).map_err(write_error(parent))?;
     let draft = tempfile::Builder::new().prefix(".model-").tempdir_in(parent).map_err(write_error(parent))?;
     let text = serde_json::to_string_pretty(&manifest).map_err(|error| TriageError::Training(error.to_string()))? + "\n";
-    for (name, bytes) in [(WEIGHTS, weights.as_slice()), (MANIFEST, text.as_bytes()), (CARD, card.as_bytes())] {
+    let papers = papers.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
+    for (name, bytes) in [(WEIGHTS, weights.as_slice()), (MANIFEST, text.as_bytes())].into_iter().chain(papers) {
         let path = draft.path().join(name);
         fs::write(&path, bytes).map_err(write_error(&path))?;
     }
@@ -167,19 +216,8 @@ fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
 
 /// The model in `folder` with its embedding from `embeddings`, its manifest, and the digest of the manifest's bytes.
 pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest, Digest), TriageError> {
-    let path = folder.join(MANIFEST);
-    let bytes = read(&path)?;
-    let form = |reason: String| TriageError::Form { path: path.clone(), reason };
-    // The form first: a newer manifest may have any shape.
-    #[derive(Deserialize)]
-    struct Form {
-        form: u32,
-    }
-    let found = serde_json::from_slice::<Form>(&bytes).map_err(|error| form(error.to_string()))?.form;
-    if found != FORM {
-        return Err(TriageError::FormVersion { path, found, known: FORM });
-    }
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
+    let (manifest, digest) = read_manifest(folder)?;
+    let form = |reason: String| TriageError::Form { path: folder.join(MANIFEST), reason };
     let weights_path = folder.join(WEIGHTS);
     let weights = read(&weights_path)?;
     let actual = Digest::of(&weights);
@@ -225,7 +263,7 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
         embedding,
         heads,
     };
-    Ok((model, manifest, Digest::of(&bytes)))
+    Ok((model, manifest, digest))
 }
 
 struct Tensors<'a> {
@@ -266,6 +304,8 @@ mod tests {
             data: vec![data],
             dev: None,
             catalogue: None,
+            more: None,
+            frozen: None,
             signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
             targets: Vec::new(),
             out: out.clone(),

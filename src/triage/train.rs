@@ -13,16 +13,18 @@ use super::{
     TriageError,
     catalogue::Catalogue,
     evaluate,
-    examples::{self, Example},
-    head::{Head, HeadOptions},
+    examples::{self, Example, Labelled},
+    head::{ClassMetrics, Head, HeadOptions},
     measure,
     model::{self, Model},
+    plot::{self, Place},
+    promotion::FrozenTexts,
     registry::{self, EmbeddingManifest, HeadManifest, Manifest},
     signals::SignalSet,
     vectorizer::{Cut, Vectorizer},
 };
 use crate::{
-    domain::digest::Digest,
+    domain::{canonical, digest::Digest},
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
 };
 
@@ -37,6 +39,10 @@ pub struct TrainOptions {
     /// Its examples join the data: the cold start.
     pub catalogue: Option<PathBuf>,
     pub signals: PathBuf,
+    /// Join the data under this name: what people corrected.
+    pub more: Option<(String, Vec<Labelled>)>,
+    /// Texts that are left out of whatever is learned from: what a promotion is judged by.
+    pub frozen: Option<PathBuf>,
     /// Only these targets; empty means all that the data has.
     pub targets: Vec<String>,
     pub out: PathBuf,
@@ -71,6 +77,18 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         let catalogue = Catalogue::load(path)?;
         examples.extend(examples::from_catalogue(&catalogue));
         data.push((name(path), catalogue.digest()));
+    }
+    if let Some((name, labelled)) = &options.more {
+        examples.extend(labelled.iter().map(Example::from));
+        data.push((name.clone(), canonical::digest(labelled).map_err(|error| TriageError::Training(error.to_string()))?));
+    }
+    let before = examples.len();
+    if let Some(frozen) = options.frozen.as_ref().map(|path| FrozenTexts::load(path)).transpose()? {
+        examples.retain(|example| !frozen.has(&example.text));
+    }
+    let left_out = before - examples.len();
+    if left_out > 0 {
+        progress(&format!("left out {left_out} texts that are among the frozen ones"));
     }
     let dev = options.dev.as_ref().map(|path| examples::read(path)).transpose()?.map(|(dev, _)| dev);
     let targets = targets(&examples, &options.targets)?;
@@ -143,6 +161,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         licence: options.licence.clone(),
         weights: Digest::of(b""),
         data,
+        left_out,
         signals: signals.digest(),
         cut,
         features: model.vectorizer.columns(),
@@ -153,7 +172,11 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         heads: manifests,
     };
     progress("writing");
-    registry::save(&options.out, &model, manifest.clone(), &card(&manifest, examples.len()))
+    let mut papers = vec![(registry::CARD.to_owned(), card(&manifest, examples.len()))];
+    for (target, head) in &manifest.heads {
+        papers.push((plot_name(target), plot::calibration_plot(target, &head.metrics.bins, Place::Alone)));
+    }
+    registry::save(&options.out, &model, manifest, &papers)
 }
 
 fn targets(examples: &[Example], asked: &[String]) -> Result<BTreeSet<String>, TriageError> {
@@ -176,6 +199,17 @@ fn known_floor(examples: &[Example], cut: Cut) -> f32 {
     let vectorizer = Vectorizer::fit(part(false), cut);
     let mut known: Vec<f64> = part(true).filter(|text| !text.is_empty()).map(|text| f64::from(vectorizer.row(text).known)).collect();
     measure::quantile(&mut known, 0.01) as f32
+}
+
+/// The file of a head's calibration plot, beside the card.
+fn plot_name(target: &str) -> String {
+    format!("calibration-{target}.svg")
+}
+
+/// A share of `right` in `all` with its 95 % interval.
+fn share(right: usize, all: usize) -> String {
+    let (low, high) = measure::interval(right, all);
+    format!("{:.1} % ({:.1} to {:.1})", right as f64 / all.max(1) as f64 * 100.0, low * 100.0, high * 100.0)
 }
 
 fn card(manifest: &Manifest, examples: usize) -> String {
@@ -201,7 +235,8 @@ fn card(manifest: &Manifest, examples: usize) -> String {
     out.push_str("| target | labels | examples | accuracy | macro-F1 | calibration error |\n|---|---|---|---|---|---|\n");
     for (target, head) in &manifest.heads {
         let m = &head.metrics;
-        let (labels, accuracy, f1, ece) = (head.labels.len(), percent(m.accuracy), percent(m.macro_f1), percent(m.ece));
+        let right = (m.accuracy * m.examples as f64).round() as usize;
+        let (labels, accuracy, f1, ece) = (head.labels.len(), share(right, m.examples), percent(m.macro_f1), percent(m.ece));
         let _ = writeln!(out, "| {target} | {labels} | {} | {accuracy} | {f1} | {ece} |", m.examples);
     }
     for (target, dev) in manifest.heads.iter().filter_map(|(target, head)| Some((target, head.dev.as_ref()?))) {
@@ -213,6 +248,18 @@ fn card(manifest: &Manifest, examples: usize) -> String {
         for c in &head.metrics.coverage {
             let (promised, coverage, accuracy) = (percent(c.promised), percent(c.coverage), percent(c.accuracy));
             let _ = writeln!(out, "| {target} | {promised} | {:.3} | {coverage} | {accuracy} |", c.threshold);
+        }
+    }
+    out.push_str("\nIn brackets: 95 % intervals (Wilson).\n");
+    for (target, head) in &manifest.heads {
+        let _ = write!(out, "\n## Calibration of `{target}`\n\n![Probability claimed against share right]({})\n", plot_name(target));
+        let mut worst: Vec<&ClassMetrics> = head.metrics.classes.iter().filter(|class| class.right < class.examples).collect();
+        worst.sort_by(|a, b| (a.right * b.examples).cmp(&(b.right * a.examples)).then_with(|| a.label.cmp(&b.label)));
+        if !worst.is_empty() {
+            out.push_str("\nLabels that are found least often:\n\n| label | examples | found | of the answers right |\n|---|---|---|---|\n");
+        }
+        for class in worst.iter().take(10) {
+            let _ = writeln!(out, "| {} | {} | {} | {} |", class.label, class.examples, share(class.right, class.examples), share(class.right, class.answered));
         }
     }
     out.push_str(

@@ -133,7 +133,7 @@ impl Demo {
         let listener = tokio::net::TcpListener::bind(listen).await.map_err(|why| format!("cannot listen on {listen}: {why}"))?;
         let url = format!("http://{}", listener.local_addr()?);
         config.server.public_url.clone_from(&url);
-        let service = assemble::service(config)?;
+        let service = assemble::service(config).await?;
         let password = Secret::new(format!("demo-{}", &random()[..8]));
         let on_call = person(&service, ON_CALL, &[Role::Responder, Role::Approver], &password).await?;
         let approver = person(&service, "ines.duarte@example.com", &[Role::Approver, Role::Operator], &password).await?;

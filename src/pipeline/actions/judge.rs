@@ -28,6 +28,7 @@ use crate::{
         },
         demotion,
         error::{ActionError, Result},
+        feedback,
         outcome::{Correction, Word, record},
         service::Service,
     },
@@ -218,6 +219,9 @@ async fn recorded(
         expect: vec![Expectation::RecommendationRevision { recommendation: proposal.id, revision: judgement.revision }],
         ..Change::default()
     };
+    if let Some(category) = &judgement.correction.category {
+        feedback::given(service, caller, &ticket, &proposal, (feedback::CATEGORY, category), now, &mut change);
+    }
     if proposal.state == RecommendationState::Open {
         change.expect.push(Expectation::TicketVersion { ticket: ticket.id, version: ticket.version });
         let reason = "a person did it outside of Sluicegate".to_owned();

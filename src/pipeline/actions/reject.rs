@@ -12,6 +12,7 @@ use crate::{
     },
     pipeline::{
         error::{ActionError, Result},
+        feedback,
         outcome::{Correction, Word, record},
         service::Service,
     },
@@ -81,7 +82,11 @@ pub async fn reject(
     };
     let moved = Event::TicketMoved { ticket: ticket.id, from, to: ticket.state, version: ticket.version };
     change.entries = [rejected, moved].map(|event| Entry::new(caller.tenant.clone(), now, actor.clone(), event)).into();
-    change.writes = vec![Write::Recommendation(Box::new(recommendation.clone())), service.write_ticket(ticket)];
+    change.writes = vec![Write::Recommendation(Box::new(recommendation.clone()))];
+    if let Some(category) = &correction.category {
+        feedback::given(service, caller, &ticket, &recommendation, (feedback::CATEGORY, category), now, &mut change);
+    }
+    change.writes.push(service.write_ticket(ticket));
     let word = Word { kind: correction.kind(), correction, comment: Some(reason.to_owned()), by: actor };
     // An open proposal has no run, so none was automatic.
     record(service, &recommendation, false, word, now, &mut change).await?;

@@ -14,6 +14,7 @@ use crate::{
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
         id::{ExecutionId, RecommendationId},
+        model::ShadowAnswer,
         principal::Actor,
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -36,6 +37,8 @@ use crate::{
         change::{Change, Conflict, Expectation, Write},
         interface::StoreError,
     },
+    text,
+    triage::Triage,
 };
 
 /// A cap may be used up between gathering and committing; the second look sees it and asks a person.
@@ -54,6 +57,10 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
     }
     let decider = service.decider();
     let proposals = propose_all(&decider, tickets).await;
+    let looked_on = decider.shadow().map(|shadow| {
+        let said = |(ticket, proposal): &(Ticket, Proposal)| (ticket.clone(), proposal.classification.category.label.clone());
+        (Arc::clone(shadow), proposals.iter().map(said).collect())
+    });
     let mut commits = JoinSet::new();
     for (ticket, proposal) in proposals {
         let (service, decider) = (Arc::clone(service), Arc::clone(&decider));
@@ -72,7 +79,34 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
         });
     }
     while commits.join_next().await.is_some() {}
+    if let Some((shadow, tickets)) = looked_on {
+        look_on(service, shadow, tickets).await;
+    }
     Ok(claimed)
+}
+
+/// Writes down what the shadow says of tickets that are decided, beside the category in force. Nothing waits for it, and a
+/// failure costs a row of a report.
+async fn look_on(service: &Service, shadow: Arc<Triage>, tickets: Vec<(Ticket, Option<String>)>) {
+    let now = service.ambient.now();
+    let work = move || -> Vec<Write> {
+        let answer = |(ticket, said): (Ticket, Option<String>)| {
+            let clean = text::clean_ticket(&ticket.report);
+            let classify = || shadow.classify(&ticket.report, &clean, &ticket.source).category.label;
+            let shadow_said = catch_unwind(AssertUnwindSafe(classify)).ok()?;
+            let (tenant, ticket_version) = (ticket.tenant, ticket.version);
+            Some(Write::ShadowAnswer(ShadowAnswer { tenant, ticket: ticket.id, ticket_version, shadow: shadow.manifest_digest(), said, shadow_said, at: now }))
+        };
+        tickets.into_iter().filter_map(answer).collect()
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(writes) => {
+            if let Err(error) = service.commit(Change { writes, ..Change::default() }).await {
+                tracing::warn!(%error, "what the shadow model said was not written down");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the shadow model stopped in the middle"),
+    }
 }
 
 /// The pure part, off the async threads. A ticket that makes it panic is left out, so that the others of its

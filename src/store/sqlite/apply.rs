@@ -176,6 +176,32 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
              ON CONFLICT (tenant) DO UPDATE SET revision = excluded.revision, doc = excluded.doc",
             (tenant.as_str(), int(*revision), doc),
         ),
+        Prow::Models { revision, doc } => one(
+            connection,
+            "INSERT INTO models (id, revision, doc) VALUES (1, ?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, doc = excluded.doc",
+            (int(*revision), doc),
+        ),
+        Prow::Feedback { feedback: f, doc } => one(
+            connection,
+            "INSERT INTO feedback (id, tenant, ticket, ruled, revision, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET ruled = excluded.ruled, revision = excluded.revision, doc = excluded.doc
+             WHERE tenant = excluded.tenant AND ticket = excluded.ticket",
+            (f.id.to_string(), f.tenant.as_str(), f.ticket.to_string(), f.ruling.is_some(), int(f.revision), doc),
+        ),
+        Prow::ShadowAnswer(a) => any(
+            connection,
+            "INSERT OR REPLACE INTO shadow_answers (shadow, tenant, ticket, version, said, shadow_said, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            (
+                a.shadow.as_bytes(),
+                a.tenant.as_str(),
+                a.ticket.to_string(),
+                int(a.ticket_version),
+                a.said.as_deref(),
+                a.shadow_said.as_deref(),
+                a.at.as_millis(),
+            ),
+        ),
         Prow::Token { token, doc } => one(
             connection,
             "INSERT INTO tokens (id, tenant, secret, doc) VALUES (?1, ?2, ?3, ?4)

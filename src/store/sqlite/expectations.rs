@@ -71,6 +71,14 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             // A tenant whose modes nobody set yet has the default ones, of revision 0.
             unchanged("modes", tenant.to_string(), *revision, Some(found.unwrap_or(0)))
         }
+        Expectation::ModelsRevision { revision } => {
+            let found: Option<i64> = optional(connection, "SELECT revision FROM models WHERE id = 1", [])?;
+            unchanged("models", "in force".to_owned(), *revision, Some(found.unwrap_or(0)))
+        }
+        Expectation::FeedbackRevision { feedback, revision } => {
+            let found = optional(connection, "SELECT revision FROM feedback WHERE id = ?1", [feedback.to_string()])?;
+            unchanged("feedback", feedback.to_string(), *revision, found)
+        }
         Expectation::NewIdempotencyKey { tenant, key } => {
             let found: Option<([u8; 32], String)> = connection
                 .prepare_cached("SELECT request, answer FROM idempotency_keys WHERE tenant = ?1 AND key = ?2")

@@ -19,9 +19,11 @@ use crate::{
         endpoint::{Endpoint, EndpointState},
         entry::Entry,
         execution::Execution,
+        feedback::Feedback,
         handling::Handling,
         id::{DeadLetterId, SessionId},
         invitation::Invitation,
+        model::{Models, ShadowAnswer},
         name::{PersonId, TenantId},
         outbox::{OutboxMessage, OutboxState},
         outcome::Outcome,
@@ -87,6 +89,15 @@ pub(super) enum Prow {
     Modes {
         tenant: TenantId,
         revision: u64,
+        doc: String,
+    },
+    Models {
+        revision: u64,
+        doc: String,
+    },
+    ShadowAnswer(ShadowAnswer),
+    Feedback {
+        feedback: Box<Feedback>,
         doc: String,
     },
     Token {
@@ -158,14 +169,15 @@ impl Prow {
                 2 * doc.len()
             }
             Self::Outcome { doc, .. } | Self::DualAuthorization { doc, .. } => 2 * doc.len(),
-            Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
-            Self::Session { doc, .. } | Self::Invitation { doc, .. } => doc.len(),
+            Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Models { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
+            Self::Session { doc, .. } | Self::Invitation { doc, .. } | Self::Feedback { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
             Self::Endpoint(endpoint) => endpoint.destination.len(),
             Self::DeadLetterReplayed(_)
             | Self::EndpointWorks { .. }
             | Self::Handling(_)
+            | Self::ShadowAnswer(_)
             | Self::SessionSeen { .. }
             | Self::SessionsEnded { .. } => 0,
         }
@@ -228,6 +240,9 @@ fn prepare(write: Write) -> Result<Prow> {
         Write::EndpointWorks { tenant, destination } => Prow::EndpointWorks { tenant, destination },
         Write::PreApproval(pre_approval) => Prow::PreApproval { doc: document("a pre-approval", &pre_approval)?, pre_approval },
         Write::Modes { tenant, modes } => Prow::Modes { doc: document("modes", &modes)?, revision: modes.revision, tenant },
+        Write::Models(models) => Prow::Models { doc: document("models", &models)?, revision: models.revision },
+        Write::Feedback(feedback) => Prow::Feedback { doc: document("feedback", &feedback)?, feedback },
+        Write::ShadowAnswer(answer) => Prow::ShadowAnswer(answer),
         Write::Token(token) => Prow::Token { doc: document("a token", &token)?, token },
         Write::Outcome(outcome) => Prow::Outcome { doc: document("an outcome", &outcome)?, outcome },
         Write::DualAuthorization(authorization) => {
@@ -273,6 +288,8 @@ documents! {
     Session = "session", Some(Self::FORM);
     Invitation = "invitation", Some(Self::FORM);
     Modes = "modes", None;
+    Models = "models", Some(Self::FORM);
+    Feedback = "feedback", Some(Self::FORM);
     Token = "token", None;
     Entry = "log entry", Some(Self::FORM);
 }

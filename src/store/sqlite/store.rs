@@ -35,9 +35,11 @@ use crate::{
         endpoint::Endpoint,
         entry::Entry,
         execution::{Execution, ExecutionState},
+        feedback::Feedback,
         handling::Handling,
-        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, OutboxId, RecommendationId, TicketId},
+        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
         invitation::Invitation,
+        model::{Models, ShadowPair},
         name::{PersonId, RunbookId, SourceId, TenantId},
         outbox::{OutboxMessage, OutboxState},
         outcome::Outcome,
@@ -443,6 +445,29 @@ impl Store for SqliteStore {
         let found =
             self.readers.read(move |connection| read::one(connection, "SELECT tenant, doc FROM modes WHERE tenant = ?1", [tenant])).await?;
         Ok(found.unwrap_or_default())
+    }
+
+    async fn models(&self) -> Result<Models> {
+        let found = self.readers.read(|connection| read::one(connection, "SELECT 'in force', doc FROM models WHERE id = 1", [])).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn shadow_pairs(&self, shadow: &Digest) -> Result<Vec<ShadowPair>> {
+        let shadow = *shadow;
+        self.readers.read(move |connection| read::shadow_pairs(connection, &shadow)).await
+    }
+
+    async fn feedback(&self, tenant: &TenantId, id: FeedbackId) -> Result<Option<Feedback>> {
+        self.by_id("feedback", tenant, id.to_string()).await
+    }
+
+    async fn feedback_page(&self, tenant: &TenantId, page: Page<FeedbackId>) -> Result<Vec<Feedback>> {
+        let tenant = tenant.clone();
+        self.page("feedback", move || Where::tenant(&tenant), page).await
+    }
+
+    async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>> {
+        self.of_ticket("feedback", tenant, ticket, OF_ONE_TICKET).await
     }
 
     async fn cap_use(

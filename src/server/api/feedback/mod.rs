@@ -1,0 +1,4 @@
+pub mod correct;
+pub mod examples;
+pub mod list;
+pub mod rule;
