@@ -91,7 +91,20 @@ pub(super) const ROOT: &[(&str, Node)] = &[
     ),
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
     ("log", Table(&[("origin", Text), ("publish_every", Text), ("publish_after", Integer)])),
-    ("triage", Table(&[("model", Text), ("embedding", Text), ("catalogue", Text), ("signals", Text)])),
+    (
+        "triage",
+        Table(&[
+            ("model", Text),
+            ("models", Text),
+            ("frozen", Text),
+            ("promotion_floor", Integer),
+            ("promotion_level", Float),
+            ("embedding", Text),
+            ("similar", Text),
+            ("catalogue", Text),
+            ("signals", Text),
+        ]),
+    ),
     (
         "runbooks",
         Table(&[

@@ -18,6 +18,8 @@ pub struct Triage {
     /// A loss that chance gives less often than this stops a promotion.
     pub promotion_level: f64,
     pub embedding: PathBuf,
+    /// What finds tickets like another one.
+    pub similar: Embedding,
     pub catalogue: PathBuf,
     pub signals: PathBuf,
 }
@@ -31,6 +33,7 @@ impl Default for Triage {
             promotion_floor: 4,
             promotion_level: 0.1,
             embedding: "models/embedding".into(),
+            similar: Embedding::Static,
             catalogue: "models/catalogue.toml".into(),
             signals: "signals.toml".into(),
         }

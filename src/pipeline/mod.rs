@@ -31,6 +31,7 @@ pub mod shadow_report;
 mod shape;
 #[cfg(test)]
 mod smuggling_tests;
+pub mod similar;
 mod standing;
 mod tell;
 pub mod vectors;

@@ -15,6 +15,7 @@ use super::{
     passwords::Passwords,
     reload::Loads,
     shape,
+    similar::Similar,
     workers::{digest::SeenTo, publish::Uneventful},
 };
 use crate::{
@@ -71,6 +72,7 @@ pub struct Service {
     pub uneventful: Uneventful,
     /// How loading each part went.
     pub loads: Loads,
+    pub similar: Similar,
     /// One comparison of models at a time.
     pub(super) comparing: Semaphore,
     decider: RwLock<Arc<Decider>>,
@@ -130,6 +132,7 @@ impl Service {
             digests: SeenTo::default(),
             uneventful: Uneventful::default(),
             loads,
+            similar: Similar::default(),
             comparing: Semaphore::new(1),
             decider: RwLock::new(Arc::new(decider)),
         }

@@ -44,6 +44,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/tickets", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::GET, "/v1/tickets/{id}", READ),
     route(Method::GET, "/v1/tickets/{id}/log", READ),
+    route(Method::GET, "/v1/tickets/{id}/similar", READ),
     route(Method::POST, "/v1/tickets/{id}/triage", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::POST, "/v1/tickets/{id}/take", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::POST, "/v1/tickets/{id}/release", Access::AnyOf(&[Responder, Approver, Operator])),

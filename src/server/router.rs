@@ -29,6 +29,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::ticket::show::show))
         .routes(routes!(api::ticket::log::log))
         .routes(routes!(api::ticket::triage::triage))
+        .routes(routes!(api::ticket::similar::similar))
         .routes(routes!(api::ticket::handling::take))
         .routes(routes!(api::ticket::handling::release))
         .routes(routes!(api::ticket::handling::snooze))

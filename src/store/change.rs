@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::vectors::NewVector;
 use crate::domain::{
     account::Account,
     approval::{Caps, Modes, PreApproval},
@@ -191,6 +192,10 @@ pub enum Write {
     },
     Models(Models),
     Feedback(Box<Feedback>),
+    /// Of a resolved ticket; left out when the ticket changed since it was read.
+    TicketVector(NewVector),
+    /// The embedding that vectors are of from now on. Those of another one go.
+    VectorSpace(Digest),
     ShadowAnswer(ShadowAnswer),
     Token(Token),
     Outcome(Box<Outcome>),

@@ -21,6 +21,7 @@ use super::{
     interface::{
         AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
     },
+    vectors::{StoredCode, StoredVector},
     worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
 };
 use crate::domain::{
@@ -187,6 +188,10 @@ delegate! {
     feedback(tenant: &TenantId, id: FeedbackId) -> Option<Feedback>;
     feedback_page(tenant: &TenantId, page: Page<FeedbackId>) -> Vec<Feedback>;
     feedback_of(tenant: &TenantId, ticket: TicketId) -> Vec<Feedback>;
+    tickets_without_vector(limit: usize) -> Vec<Ticket>;
+    vector_space() -> Option<Digest>;
+    codes_after(place: u64, limit: usize) -> Vec<StoredCode>;
+    vectors_at(tenant: &TenantId, places: &[u64]) -> Vec<StoredVector>;
     cap_use(tenant: &TenantId, runbook: &RunbookId, target: &Digest, requester: Option<&Digest>, now: Timestamp) -> CapUse;
     outcome_record(tenant: &TenantId, runbook: &RunbookId, digest: &Digest) -> OutcomeRecord;
     automatic_outcomes(tenant: &TenantId, runbook: &RunbookId, digest: &Digest, since: Timestamp) -> Vec<AutomaticOutcome>;

@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 
 use super::{
     change::{Change, Committed, Conflict},
+    vectors::{StoredCode, StoredVector},
     worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
 };
 use crate::domain::{
@@ -218,6 +219,14 @@ pub trait Store: Send + Sync + 'static {
     async fn feedback_page(&self, tenant: &TenantId, page: Page<FeedbackId>) -> Result<Vec<Feedback>>;
     /// Corrections of one ticket, newest first.
     async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>>;
+    /// Resolved tickets of every tenant that have no vector, oldest first.
+    async fn tickets_without_vector(&self, limit: usize) -> Result<Vec<Ticket>>;
+    /// The embedding that the stored vectors are of.
+    async fn vector_space(&self) -> Result<Option<Digest>>;
+    /// Codes of every tenant stored after `place`, in the order in which they were.
+    async fn codes_after(&self, place: u64, limit: usize) -> Result<Vec<StoredCode>>;
+    /// The vectors at these places whose tickets are the tenant's and still resolved.
+    async fn vectors_at(&self, tenant: &TenantId, places: &[u64]) -> Result<Vec<StoredVector>>;
     async fn cap_use(
         &self,
         tenant: &TenantId,

@@ -10,4 +10,5 @@ pub mod faulty;
 pub mod interface;
 pub mod sqlite;
 pub mod tree;
+pub mod vectors;
 pub mod worklist;

@@ -22,6 +22,7 @@ mod promotion;
 mod registry;
 mod seed;
 mod signals;
+pub mod similar;
 mod sparse;
 mod svm;
 mod train;

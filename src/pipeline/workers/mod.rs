@@ -9,6 +9,7 @@ pub mod expire;
 pub mod probe;
 pub mod publish;
 mod run;
+pub mod similar;
 pub mod triage;
 
 pub use run::{Workers, start};

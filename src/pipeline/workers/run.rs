@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{deliver, digest, execute, expire, probe, publish, triage};
+use super::{deliver, digest, execute, expire, probe, publish, similar, triage};
 use crate::pipeline::{
     announce::announce,
     error::Result,
@@ -46,6 +46,7 @@ pub fn start(service: &Arc<Service>) -> Workers {
     workers.spawn(service, &stopped, "publish", |bells| &bells.clock, |service| async move { publish::step(&service).await });
     workers.spawn(service, &stopped, "digest", |bells| &bells.clock, |service| async move { digest::step(&service).await });
     workers.spawn(service, &stopped, "expire", |bells| &bells.clock, |service| async move { expire::step(&service).await });
+    workers.spawn(service, &stopped, "similar", |bells| &bells.clock, |service| async move { similar::step(&service).await });
     for (connector, every) in service.connectors.probed_every() {
         let (service, mut ending) = (Arc::clone(service), stopped.clone());
         workers.tasks.spawn(async move {

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, Params};
 
-use super::rows::PreparedEntry;
+use super::{rows::PreparedEntry, vectors};
 use super::rows::{Prow, actor_key, endpoint_state, int, outbox_state, recommendation_state};
 use crate::domain::{
     endpoint::{Endpoint, EndpointState},
@@ -189,6 +189,8 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
              WHERE tenant = excluded.tenant AND ticket = excluded.ticket",
             (f.id.to_string(), f.tenant.as_str(), f.ticket.to_string(), f.ruling.is_some(), int(f.revision), doc),
         ),
+        Prow::TicketVector(new) => vectors::put(connection, new),
+        Prow::VectorSpace(embedding) => vectors::begin(connection, embedding),
         Prow::ShadowAnswer(a) => any(
             connection,
             "INSERT OR REPLACE INTO shadow_answers (shadow, tenant, ticket, version, said, shadow_said, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -305,6 +307,8 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
 fn find_by(connection: &Connection, ticket: &str, words: &str) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO ticket_words (rowid, words) SELECT seq, ?2 FROM tickets WHERE id = ?1";
     any(connection, sql, (ticket, words))?;
+    // Said anew, it is another text.
+    any(connection, "UPDATE tickets SET vectored = 0 WHERE id = ?1 AND vectored = 1", [ticket])?;
     // With the revision, so that who puts it off without having seen the news is told to look again.
     let sql = "UPDATE tickets SET snoozed_until = NULL, handling = handling + 1 WHERE id = ?1 AND snoozed_until IS NOT NULL";
     any(connection, sql, [ticket])

@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod schema;
 mod store;
+mod vectors;
 mod worklist;
 mod writer;
 

@@ -37,6 +37,7 @@ use crate::{
     store::{
         change::{Change, Expectation, Write},
         interface::{Result, StoreError},
+        vectors::NewVector,
     },
     text::{mask, search_words},
 };
@@ -96,6 +97,8 @@ pub(super) enum Prow {
         doc: String,
     },
     ShadowAnswer(ShadowAnswer),
+    TicketVector(NewVector),
+    VectorSpace(Digest),
     Feedback {
         feedback: Box<Feedback>,
         doc: String,
@@ -172,12 +175,14 @@ impl Prow {
             Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Models { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
             Self::Session { doc, .. } | Self::Invitation { doc, .. } | Self::Feedback { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
+            Self::TicketVector(new) => new.vector.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
             Self::Endpoint(endpoint) => endpoint.destination.len(),
             Self::DeadLetterReplayed(_)
             | Self::EndpointWorks { .. }
             | Self::Handling(_)
             | Self::ShadowAnswer(_)
+            | Self::VectorSpace(_)
             | Self::SessionSeen { .. }
             | Self::SessionsEnded { .. } => 0,
         }
@@ -242,6 +247,8 @@ fn prepare(write: Write) -> Result<Prow> {
         Write::Modes { tenant, modes } => Prow::Modes { doc: document("modes", &modes)?, revision: modes.revision, tenant },
         Write::Models(models) => Prow::Models { doc: document("models", &models)?, revision: models.revision },
         Write::Feedback(feedback) => Prow::Feedback { doc: document("feedback", &feedback)?, feedback },
+        Write::TicketVector(new) => Prow::TicketVector(new),
+        Write::VectorSpace(embedding) => Prow::VectorSpace(embedding),
         Write::ShadowAnswer(answer) => Prow::ShadowAnswer(answer),
         Write::Token(token) => Prow::Token { doc: document("a token", &token)?, token },
         Write::Outcome(outcome) => Prow::Outcome { doc: document("an outcome", &outcome)?, outcome },

@@ -21,8 +21,8 @@ use super::{
     journal,
     read::{self, Where},
     readers::Readers,
-    rows::{Document, Prepared, outbox_state, parse, recommendation_state},
-    schema, worklist,
+    rows::{Document, Prepared, int, outbox_state, parse, recommendation_state},
+    schema, vectors, worklist,
     writer::{Answer, Command, Writer},
 };
 use crate::{
@@ -56,6 +56,7 @@ use crate::{
         interface::{
             AutomaticOutcome, CapUse, EntryFilter, LoggedEntry, OutcomeRecord, Page, Result, Store, StoreError, TicketFilter, WouldAct,
         },
+        vectors::{StoredCode, StoredVector},
         worklist::{Order, ResponseTargets, Tally, TicketRow, Wanted, WorklistCounts},
     },
 };
@@ -468,6 +469,24 @@ impl Store for SqliteStore {
 
     async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>> {
         self.of_ticket("feedback", tenant, ticket, OF_ONE_TICKET).await
+    }
+
+    async fn tickets_without_vector(&self, limit: usize) -> Result<Vec<Ticket>> {
+        let sql = "SELECT id, doc FROM tickets WHERE state = 'resolved' AND vectored = 0 ORDER BY seq LIMIT ?1";
+        self.readers.read(move |connection| read::many(connection, sql, [int(limit as u64)])).await
+    }
+
+    async fn vector_space(&self) -> Result<Option<Digest>> {
+        self.readers.read(vectors::space).await
+    }
+
+    async fn codes_after(&self, place: u64, limit: usize) -> Result<Vec<StoredCode>> {
+        self.readers.read(move |connection| vectors::codes_after(connection, place, limit)).await
+    }
+
+    async fn vectors_at(&self, tenant: &TenantId, places: &[u64]) -> Result<Vec<StoredVector>> {
+        let (tenant, places) = (tenant.clone(), places.to_vec());
+        self.readers.read(move |connection| vectors::at(connection, &tenant, &places)).await
     }
 
     async fn cap_use(
