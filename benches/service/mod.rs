@@ -109,7 +109,7 @@ impl Running {
             write_back: None,
         }];
         change(&mut config);
-        let service = assemble::service(config).expect("the shipped parts are in order");
+        let service = assemble::service(config).await.expect("the shipped parts are in order");
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let application = Application::on(listener, Arc::clone(&service)).expect("a bound listener");
         let address = application.address();

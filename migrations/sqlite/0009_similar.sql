@@ -22,13 +22,12 @@ CREATE TABLE vector_space (
     embedding BLOB NOT NULL
 ) STRICT;
 
--- Clusters of near-duplicates that became a storm. `last_at` is when its newest ticket came.
+-- Clusters of near-duplicates that grew past the limit, each raised once.
 CREATE TABLE storms (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
     first_ticket TEXT NOT NULL REFERENCES tickets (id),
-    revision INTEGER NOT NULL,
     doc TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX storms_by_first ON storms (first_ticket);

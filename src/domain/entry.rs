@@ -11,7 +11,7 @@ use super::{
     execution::{ExecutionState, Job, StepOutcome},
     id::{
         DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
-        TicketId, TokenId,
+        StormId, TicketId, TokenId,
     },
     model::ModelVersion,
     name::{ModelName, PersonId, RunbookId, SourceId, StepId, TenantId},
@@ -350,6 +350,13 @@ pub enum Event {
         on: bool,
         reason: String,
     },
+    /// More near-duplicates than the limit came inside the window: a major-incident candidate.
+    StormDetected {
+        storm: StormId,
+        /// The ticket that came first.
+        ticket: TicketId,
+        size: u64,
+    },
     /// A person said what a label should have been.
     FeedbackGiven {
         feedback: FeedbackId,
@@ -454,6 +461,7 @@ impl Event {
             Self::AccountChanged { .. } => "account_changed",
             Self::ModeChanged { .. } => "mode_changed",
             Self::KillSwitch { .. } => "kill_switch",
+            Self::StormDetected { .. } => "storm_detected",
             Self::FeedbackGiven { .. } => "feedback_given",
             Self::FeedbackRuled { .. } => "feedback_ruled",
             Self::ModelPromoted { .. } => "model_promoted",
@@ -478,6 +486,7 @@ impl Event {
             | Self::TicketSnoozed { ticket, .. }
             | Self::TicketWoken { ticket, .. }
             | Self::RecommendationEdited { ticket, .. }
+            | Self::StormDetected { ticket, .. }
             | Self::FeedbackGiven { ticket, .. }
             | Self::FeedbackRuled { ticket, .. }
             | Self::RecommendationApproved { ticket, .. }

@@ -31,6 +31,7 @@ pub mod recommendation;
 pub mod runbook;
 pub mod session;
 pub mod state;
+pub mod storm;
 pub mod template;
 pub mod ticket;
 pub mod time;

@@ -96,6 +96,8 @@ pub enum Occasion {
     Demoted,
     /// The kill switch was pulled or released.
     KillSwitch,
+    /// Many near-duplicates came in a short time.
+    Storm,
     /// A webhook endpoint failed for so long that nothing is sent to it any more.
     EndpointDisabled,
     /// A digest by mail; no chat gets one.
@@ -104,8 +106,8 @@ pub enum Occasion {
 
 impl Occasion {
     /// What a chat may be told of.
-    pub const OF_CHATS: [Self; 6] =
-        [Self::NeedsApproval, Self::InDoubt, Self::Failed, Self::Demoted, Self::KillSwitch, Self::EndpointDisabled];
+    pub const OF_CHATS: [Self; 7] =
+        [Self::NeedsApproval, Self::InDoubt, Self::Failed, Self::Demoted, Self::KillSwitch, Self::Storm, Self::EndpointDisabled];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,6 +116,7 @@ impl Occasion {
             Self::Failed => "failed",
             Self::Demoted => "demoted",
             Self::KillSwitch => "kill_switch",
+            Self::Storm => "storm",
             Self::EndpointDisabled => "endpoint_disabled",
             Self::Digest => "digest",
         }

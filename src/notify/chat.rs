@@ -185,6 +185,7 @@ const fn heading(occasion: Occasion) -> &'static str {
         Occasion::Failed => "a run failed",
         Occasion::Demoted => "a runbook lost its automation",
         Occasion::KillSwitch => "the kill switch was used",
+        Occasion::Storm => "many near-equal tickets came",
         Occasion::EndpointDisabled => "a webhook endpoint was disabled",
         Occasion::Digest => "digest",
     }

@@ -100,7 +100,9 @@ pub async fn gather(
     let now = service.ambient.now();
     let tenant = &ticket.tenant;
     let since = now.minus(service.config.gate.storm_window.get());
-    let storm_size = service.store.shape_count(tenant, &shape::of(&ticket.report), since).await?;
+    // Equal shapes are counted as they arrive; near-duplicates once triage has seen them. The larger one says more.
+    let near = service.storms.of(ticket, now).map_or(0, |cluster| cluster.size);
+    let storm_size = service.store.shape_count(tenant, &shape::of(&ticket.report), since).await?.max(near);
     let mut circumstances = Circumstances {
         now,
         modes: service.store.modes(tenant).await?,

@@ -28,6 +28,7 @@ use crate::{
         change::{Change, Write},
         interface::{Page, StoreError},
     },
+    text::mask,
     triage::{FeedbackRules, Labelled, Learned, Standing, assess},
 };
 
@@ -165,7 +166,8 @@ pub struct TrainingExamples {
     pub standings: BTreeMap<&'static str, usize>,
 }
 
-/// The tickets whose corrections pass, with the labels that people gave them.
+/// The tickets whose corrections pass, with the labels that people gave them. Secrets and personal data in their texts are
+/// under stars: a model must not remember them.
 ///
 /// # Errors
 /// The store failed.
@@ -182,8 +184,8 @@ pub async fn training_examples(service: &Service, tenant: &TenantId) -> std::res
         if let Some(ticket) = service.store.ticket(tenant, id).await? {
             let report = ticket.report;
             out.examples.push(Labelled {
-                title: report.title.as_untrusted().to_owned(),
-                body: report.body.as_untrusted().to_owned(),
+                title: mask(report.title.as_untrusted()),
+                body: mask(report.body.as_untrusted()),
                 is_html: report.body_is_html,
                 labels,
             });

@@ -33,6 +33,7 @@ mod shape;
 mod smuggling_tests;
 pub mod similar;
 mod standing;
+pub mod storms;
 mod tell;
 pub mod vectors;
 pub mod voids;

@@ -64,6 +64,12 @@ pub fn demoted(runbook: &RunbookId, owner: &str, report: &WatchReport, limit: f6
     notice(Occasion::Demoted, &format!("Runbook {runbook} lost its automation"), &lines, link)
 }
 
+/// Of the ticket that came first.
+pub fn storm(ticket: &Ticket, size: u64, public_url: &str) -> Message {
+    let lines = [about(ticket), "Nothing runs by itself for any of them. Is this a major incident?".to_owned()];
+    notice(Occasion::Storm, &format!("{size} near-equal tickets in a short time"), &lines, say::link(ticket, public_url))
+}
+
 pub fn kill_switch(on: Option<&KillSwitch>, by: &PersonId, reason: &str, public_url: &str) -> Message {
     let title = if on.is_some() { "Kill switch pulled: no run begins another step" } else { "Kill switch released: runs go on" };
     let lines = [format!("By {by}."), format!("Reason: {reason}")];

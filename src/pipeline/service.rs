@@ -16,6 +16,7 @@ use super::{
     reload::Loads,
     shape,
     similar::Similar,
+    storms::Storms,
     workers::{digest::SeenTo, publish::Uneventful},
 };
 use crate::{
@@ -73,6 +74,7 @@ pub struct Service {
     /// How loading each part went.
     pub loads: Loads,
     pub similar: Similar,
+    pub storms: Storms,
     /// One comparison of models at a time.
     pub(super) comparing: Semaphore,
     decider: RwLock<Arc<Decider>>,
@@ -133,6 +135,7 @@ impl Service {
             uneventful: Uneventful::default(),
             loads,
             similar: Similar::default(),
+            storms: Storms::default(),
             comparing: Semaphore::new(1),
             decider: RwLock::new(Arc::new(decider)),
         }

@@ -37,6 +37,7 @@ use crate::{
     text::{
         clean_ticket,
         embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+        mask,
     },
     triage::similar::{Codes, cosine, quantise},
 };
@@ -64,7 +65,8 @@ pub struct SimilarTicket {
     pub ticket: TicketId,
     /// As people of its sender call it.
     pub key: String,
-    pub title: crate::domain::untrusted::Untrusted,
+    /// Secrets and personal data are under stars.
+    pub title: String,
     /// Cosine of the two texts' vectors, in `-1..=1`.
     pub similarity: f64,
     pub resolved_at: Timestamp,
@@ -219,7 +221,7 @@ impl Similar {
             }
             let key = ticket.report.external_key.clone().unwrap_or_else(|| ticket.report.external_id.clone());
             let resolved = resolution(service, &ticket).await?;
-            let (title, resolved_at) = (ticket.report.title.clone(), ticket.updated_at);
+            let (title, resolved_at) = (mask(ticket.report.title.as_untrusted()), ticket.updated_at);
             found.push((shape, SimilarTicket { ticket: id, key, title, similarity, resolved_at, resolved, alike: 0 }));
         }
         Ok(found.into_iter().map(|(_, similar)| similar).collect())

@@ -95,6 +95,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/dual-authorizations/{id}/withdraw", Access::AnyOf(&[Responder, Approver, Operator])),
     route(Method::PUT, "/v1/people/{person}/password", Access::AnyOf(&[Responder, Approver, Operator, Admin])),
     route(Method::PUT, "/v1/kill-switch", Access::AnyOf(&[Responder, Approver, Operator])),
+    route(Method::GET, "/v1/storms", READ),
     route(Method::GET, "/v1/dead-letters", WATCH),
     route(Method::POST, "/v1/dead-letters/{id}/replay", Access::AnyOf(&[Operator])),
     route(Method::GET, "/v1/outbox", WATCH),

@@ -75,6 +75,7 @@ fn routed() -> (Router<App>, OpenApi) {
         .routes(routes!(api::dual_authorization::confirm::confirm))
         .routes(routes!(api::dual_authorization::withdraw::withdraw))
         .routes(routes!(api::person::password::set))
+        .routes(routes!(api::storm::list::list))
         .routes(routes!(api::dead_letter::list::list))
         .routes(routes!(api::dead_letter::replay::replay))
         .routes(routes!(api::outbox::list::list))

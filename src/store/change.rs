@@ -31,6 +31,7 @@ use crate::domain::{
     principal::Token,
     recommendation::Recommendation,
     session::Session,
+    storm::Storm,
     ticket::Ticket,
     time::Timestamp,
 };
@@ -104,6 +105,10 @@ pub enum Expectation {
     },
     ModelsRevision {
         revision: u64,
+    },
+    /// No storm was raised for this first ticket.
+    NewStorm {
+        first: TicketId,
     },
     FeedbackRevision {
         feedback: FeedbackId,
@@ -192,6 +197,7 @@ pub enum Write {
     },
     Models(Models),
     Feedback(Box<Feedback>),
+    Storm(Storm),
     /// Of a resolved ticket; left out when the ticket changed since it was read.
     TicketVector(NewVector),
     /// The embedding that vectors are of from now on. Those of another one go.

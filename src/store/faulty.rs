@@ -35,7 +35,7 @@ use crate::domain::{
     execution::{Execution, ExecutionState},
     feedback::Feedback,
     handling::Handling,
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, StormId, TicketId},
     invitation::Invitation,
     model::{Models, ShadowPair},
     name::{PersonId, RunbookId, SourceId, TenantId},
@@ -44,6 +44,7 @@ use crate::domain::{
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
     session::Session,
+    storm::Storm,
     state::TicketState,
     ticket::Ticket,
     time::Timestamp,
@@ -188,6 +189,7 @@ delegate! {
     feedback(tenant: &TenantId, id: FeedbackId) -> Option<Feedback>;
     feedback_page(tenant: &TenantId, page: Page<FeedbackId>) -> Vec<Feedback>;
     feedback_of(tenant: &TenantId, ticket: TicketId) -> Vec<Feedback>;
+    storms(tenant: &TenantId, page: Page<StormId>) -> Vec<Storm>;
     tickets_without_vector(limit: usize) -> Vec<Ticket>;
     vector_space() -> Option<Digest>;
     codes_after(place: u64, limit: usize) -> Vec<StoredCode>;

@@ -29,7 +29,7 @@ use crate::domain::{
     execution::{Execution, ExecutionState},
     feedback::Feedback,
     handling::Handling,
-    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
+    id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, StormId, TicketId},
     invitation::Invitation,
     model::{Models, ShadowPair},
     name::{PersonId, RunbookId, SourceId, TenantId},
@@ -38,6 +38,7 @@ use crate::domain::{
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
     session::Session,
+    storm::Storm,
     state::TicketState,
     ticket::Ticket,
     time::Timestamp,
@@ -219,6 +220,8 @@ pub trait Store: Send + Sync + 'static {
     async fn feedback_page(&self, tenant: &TenantId, page: Page<FeedbackId>) -> Result<Vec<Feedback>>;
     /// Corrections of one ticket, newest first.
     async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>>;
+    /// Storms that were raised, newest first.
+    async fn storms(&self, tenant: &TenantId, page: Page<StormId>) -> Result<Vec<Storm>>;
     /// Resolved tickets of every tenant that have no vector, oldest first.
     async fn tickets_without_vector(&self, limit: usize) -> Result<Vec<Ticket>>;
     /// The embedding that the stored vectors are of.

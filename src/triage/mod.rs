@@ -5,6 +5,7 @@
 
 mod calibration;
 mod catalogue;
+pub mod cluster;
 pub mod drift;
 mod engine;
 mod entities;

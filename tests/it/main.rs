@@ -44,6 +44,7 @@ mod way_outcomes;
 mod way_pre_approvals;
 mod way_requesters;
 mod way_similar;
+mod way_storms;
 mod way_switches;
 mod way_trust;
 mod way_whole;

@@ -55,6 +55,8 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
     if claimed == 0 {
         return Ok(0);
     }
+    // Before any of them is decided: the last of a batch counts for the first.
+    service.storms.add(service, &tickets).await?;
     let decider = service.decider();
     let proposals = propose_all(&decider, tickets).await;
     let looked_on = decider.shadow().map(|shadow| {
@@ -79,6 +81,7 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
         });
     }
     while commits.join_next().await.is_some() {}
+    service.storms.raise(service).await?;
     if let Some((shadow, tickets)) = looked_on {
         look_on(service, shadow, tickets).await;
     }

@@ -22,5 +22,6 @@ pub mod recommendation;
 pub mod runbook;
 pub mod schemas;
 pub mod shadow_report;
+pub mod storm;
 pub mod ticket;
 pub mod token;

@@ -191,6 +191,11 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
         ),
         Prow::TicketVector(new) => vectors::put(connection, new),
         Prow::VectorSpace(embedding) => vectors::begin(connection, embedding),
+        Prow::Storm { storm, doc } => one(
+            connection,
+            "INSERT INTO storms (id, tenant, first_ticket, doc) VALUES (?1, ?2, ?3, ?4)",
+            (storm.id.to_string(), storm.tenant.as_str(), storm.first.to_string(), doc),
+        ),
         Prow::ShadowAnswer(a) => any(
             connection,
             "INSERT OR REPLACE INTO shadow_answers (shadow, tenant, ticket, version, said, shadow_said, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -75,6 +75,10 @@ pub(super) fn check(connection: &Connection, expectation: &Expectation) -> Resul
             let found: Option<i64> = optional(connection, "SELECT revision FROM models WHERE id = 1", [])?;
             unchanged("models", "in force".to_owned(), *revision, Some(found.unwrap_or(0)))
         }
+        Expectation::NewStorm { first } => {
+            let found: Option<i64> = optional(connection, "SELECT 1 FROM storms WHERE first_ticket = ?1", [first.to_string()])?;
+            unchanged("storm of ticket", first.to_string(), 0, Some(found.unwrap_or(0)))
+        }
         Expectation::FeedbackRevision { feedback, revision } => {
             let found = optional(connection, "SELECT revision FROM feedback WHERE id = ?1", [feedback.to_string()])?;
             unchanged("feedback", feedback.to_string(), *revision, found)

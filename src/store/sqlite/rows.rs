@@ -30,6 +30,7 @@ use crate::{
         principal::{Actor, Token},
         recommendation::{Recommendation, RecommendationState},
         session::Session,
+        storm::Storm,
         ticket::Ticket,
         time::Timestamp,
     },
@@ -97,6 +98,10 @@ pub(super) enum Prow {
         doc: String,
     },
     ShadowAnswer(ShadowAnswer),
+    Storm {
+        storm: Storm,
+        doc: String,
+    },
     TicketVector(NewVector),
     VectorSpace(Digest),
     Feedback {
@@ -173,7 +178,7 @@ impl Prow {
             }
             Self::Outcome { doc, .. } | Self::DualAuthorization { doc, .. } => 2 * doc.len(),
             Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Models { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
-            Self::Session { doc, .. } | Self::Invitation { doc, .. } | Self::Feedback { doc, .. } => doc.len(),
+            Self::Session { doc, .. } | Self::Invitation { doc, .. } | Self::Feedback { doc, .. } | Self::Storm { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::TicketVector(new) => new.vector.len(),
             Self::DeadLetter(letter) => letter.reason.len(),
@@ -249,6 +254,7 @@ fn prepare(write: Write) -> Result<Prow> {
         Write::Feedback(feedback) => Prow::Feedback { doc: document("feedback", &feedback)?, feedback },
         Write::TicketVector(new) => Prow::TicketVector(new),
         Write::VectorSpace(embedding) => Prow::VectorSpace(embedding),
+        Write::Storm(storm) => Prow::Storm { doc: document("a storm", &storm)?, storm },
         Write::ShadowAnswer(answer) => Prow::ShadowAnswer(answer),
         Write::Token(token) => Prow::Token { doc: document("a token", &token)?, token },
         Write::Outcome(outcome) => Prow::Outcome { doc: document("an outcome", &outcome)?, outcome },
@@ -297,6 +303,7 @@ documents! {
     Modes = "modes", None;
     Models = "models", Some(Self::FORM);
     Feedback = "feedback", Some(Self::FORM);
+    Storm = "storm", Some(Self::FORM);
     Token = "token", None;
     Entry = "log entry", Some(Self::FORM);
 }

@@ -37,7 +37,7 @@ use crate::{
         execution::{Execution, ExecutionState},
         feedback::Feedback,
         handling::Handling,
-        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, TicketId},
+        id::{DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, OutboxId, RecommendationId, StormId, TicketId},
         invitation::Invitation,
         model::{Models, ShadowPair},
         name::{PersonId, RunbookId, SourceId, TenantId},
@@ -46,6 +46,7 @@ use crate::{
         principal::Token,
         recommendation::{Recommendation, RecommendationState},
         session::Session,
+        storm::Storm,
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
@@ -469,6 +470,11 @@ impl Store for SqliteStore {
 
     async fn feedback_of(&self, tenant: &TenantId, ticket: TicketId) -> Result<Vec<Feedback>> {
         self.of_ticket("feedback", tenant, ticket, OF_ONE_TICKET).await
+    }
+
+    async fn storms(&self, tenant: &TenantId, page: Page<StormId>) -> Result<Vec<Storm>> {
+        let tenant = tenant.clone();
+        self.page("storms", move || Where::tenant(&tenant), page).await
     }
 
     async fn tickets_without_vector(&self, limit: usize) -> Result<Vec<Ticket>> {

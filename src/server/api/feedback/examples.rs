@@ -9,7 +9,7 @@ use crate::{
 
 /// Training examples from corrections
 ///
-/// Texts of tickets as they came. `sluicegate train --from-store` reads this.
+/// Texts of tickets, secrets and personal data under stars. `sluicegate train --from-store` reads this.
 #[utoipa::path(get, path = "/v1/feedback-examples", tag = "feedback", responses((status = 200, description = "Those that pass or were kept, and how many did not", body = TrainingExamples)))]
 pub async fn examples(State(app): State<App>, Caller(caller): Caller) -> Result<Json<TrainingExamples>, Problem> {
     Ok(Json(feedback::training_examples(&app.service, &caller.tenant).await?))

@@ -13,11 +13,15 @@ use crate::{
         parameters::{Id, Params, etag},
         problem::Problem,
     },
+    triage::cluster::Membership,
 };
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct TicketView {
     pub ticket: Ticket,
+    /// Its cluster, while it is inside the storm window: the ticket that came first, and how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Membership>,
     /// The newest proposal; `null` until triage has looked.
     pub recommendation: Option<Recommendation>,
     /// Newest first.
@@ -66,6 +70,7 @@ pub async fn show(
     let recommendation = store.recommendation_for(&caller.tenant, id).await?;
     let executions = store.executions_for(&caller.tenant, id).await?;
     let messages = store.messages_for(&caller.tenant, id).await?;
-    let view = TicketView { ticket, recommendation, executions, messages };
+    let cluster = app.service.storms.of(&ticket, app.service.ambient.now()).filter(|cluster| cluster.size > 1);
+    let view = TicketView { ticket, cluster, recommendation, executions, messages };
     Ok((etag(view.ticket.version), Json(if params.as_stored { view } else { view.masked() })))
 }
