@@ -18,6 +18,7 @@ static EMBEDDING: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/models/embedding/s
 const VOCABULARY: &str = include_str!("../../models/embedding/minilm/vocabulary.txt");
 const EMBEDDING_MANIFEST: &str = include_str!("../../models/embedding/manifest.json");
 const EMBEDDING_NOTICE: &str = include_str!("../../models/embedding/NOTICE");
+const FROZEN: &str = include_str!("../../models/service-desk.eval.jsonl");
 const CATALOGUE: &str = include_str!("../../models/catalogue.toml");
 static POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 const SIGNALS: &str = include_str!("../../signals.toml");
@@ -56,6 +57,7 @@ pub fn write_assets(folder: &Path) -> std::io::Result<()> {
         ("models/embedding/manifest.json", EMBEDDING_MANIFEST),
         ("models/embedding/NOTICE", EMBEDDING_NOTICE),
         ("models/catalogue.toml", CATALOGUE),
+        ("models/service-desk.eval.jsonl", FROZEN),
         ("signals.toml", SIGNALS),
     ] {
         std::fs::write(folder.join(name), text)?;
@@ -75,6 +77,11 @@ mod tests {
         let file = folder.path().join("sluicegate.toml");
         std::fs::write(&file, CONFIG).unwrap();
         let config = config::load(Some(&file), std::iter::empty()).unwrap();
-        Decider::load(&config).unwrap();
+        let decider = Decider::load(&config).unwrap();
+        // What a promotion needs is there too.
+        let bar = crate::triage::PromotionBar { floor: config.triage.promotion_floor, level: config.triage.promotion_level };
+        let compared = crate::triage::compare(decider.triage(), decider.triage(), &config.triage.frozen, bar).unwrap();
+        assert!(compared.refusals.is_empty() && compared.targets["category"].all.texts > 100);
+        assert_eq!(crate::triage::shelf(&config.triage.models).unwrap().len(), 1);
     }
 }

@@ -142,6 +142,10 @@ fn from_store(args: &Args) -> Result<Corrections, Box<dyn std::error::Error + Se
         })?,
     };
     let told: Vec<String> = standings.iter().map(|(standing, count)| format!("{count} {standing}")).collect();
-    eprintln!("corrections: {}; {} tickets to learn from", if told.is_empty() { "none".to_owned() } else { told.join(", ") }, examples.len());
+    eprintln!(
+        "corrections: {}; {} tickets to learn from",
+        if told.is_empty() { "none".to_owned() } else { told.join(", ") },
+        examples.len()
+    );
     Ok((Some(("corrections".to_owned(), examples)), Some(frozen)))
 }

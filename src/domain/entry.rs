@@ -10,8 +10,8 @@ use super::{
     digest::Digest,
     execution::{ExecutionState, Job, StepOutcome},
     id::{
-        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
-        StormId, TicketId, TokenId,
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId,
+        SessionId, StormId, TicketId, TokenId,
     },
     model::ModelVersion,
     name::{ModelName, PersonId, RunbookId, SourceId, StepId, TenantId},

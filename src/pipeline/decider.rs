@@ -139,7 +139,10 @@ impl Decider {
         });
         let settings = self.settings.clone();
         let (fit_limit, error_limit, error_confidence) = (self.fit_limit, self.error_limit, self.error_confidence);
-        (Self { chosen, triage, shadow, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence }, refused)
+        (
+            Self { chosen, triage, shadow, library, policies, calendar, requesters, settings, fit_limit, error_limit, error_confidence },
+            refused,
+        )
     }
 
     pub fn library(&self) -> &Library {

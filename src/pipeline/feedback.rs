@@ -177,7 +177,11 @@ pub async fn training_examples(service: &Service, tenant: &TenantId) -> std::res
     for Assessed { feedback, standing } in assessed(service, tenant).await?.into_iter().rev() {
         *out.standings.entry(standing.as_str()).or_default() += 1;
         if standing.is_learned_from() {
-            labels.entry(feedback.ticket.to_string()).or_insert_with(|| (feedback.ticket, BTreeMap::new())).1.insert(feedback.target, feedback.label);
+            labels
+                .entry(feedback.ticket.to_string())
+                .or_insert_with(|| (feedback.ticket, BTreeMap::new()))
+                .1
+                .insert(feedback.target, feedback.label);
         }
     }
     for (id, labels) in labels.into_values() {

@@ -151,7 +151,10 @@ pub(super) fn triage(config: &Config, chosen: &Chosen) -> std::result::Result<Ar
 /// A shadow that cannot be loaded looks on at nothing: it decides nothing, so nothing waits for it.
 pub(super) fn shadow(config: &Config, chosen: &Chosen) -> Option<Arc<Triage>> {
     let wanted = chosen.shadow.as_ref()?;
-    version(config, wanted).inspect_err(|error| tracing::error!(model = %wanted.name, %error, "the shadow model cannot be loaded")).ok().map(Arc::new)
+    version(config, wanted)
+        .inspect_err(|error| tracing::error!(model = %wanted.name, %error, "the shadow model cannot be loaded"))
+        .ok()
+        .map(Arc::new)
 }
 
 /// The names that runbooks may use; without a catalogue, categories and owners are not checked.

@@ -29,9 +29,9 @@ pub mod say;
 pub mod service;
 pub mod shadow_report;
 mod shape;
+pub mod similar;
 #[cfg(test)]
 mod smuggling_tests;
-pub mod similar;
 mod standing;
 pub mod storms;
 mod tell;

@@ -157,12 +157,15 @@ pub async fn drift(service: &Service, tenant: &TenantId) -> std::result::Result<
             let category = ("category", &classification.category);
             let others = classification.others.iter().map(|(target, estimate)| (target.as_str(), estimate));
             for (target, estimate) in std::iter::once(category).chain(others) {
-                if let (Some(live), Some(head), Some((label, probability))) = (live.get_mut(target), heads.get(target), estimate.ranked.first()) {
+                if let (Some(live), Some(head), Some((label, probability))) =
+                    (live.get_mut(target), heads.get(target), estimate.ranked.first())
+                {
                     live.add(&head.metrics, label, *probability, estimate.label.is_some());
                 }
             }
         }
     }
-    let drift = |(target, live): (&str, Live)| Some((target.to_owned(), heads.get(target).map(|head| live.drift(&head.metrics, head.threshold))?));
+    let drift =
+        |(target, live): (&str, Live)| Some((target.to_owned(), heads.get(target).map(|head| live.drift(&head.metrics, head.threshold))?));
     Ok(live.into_iter().filter_map(drift).collect())
 }

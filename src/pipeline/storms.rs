@@ -118,7 +118,9 @@ impl Storms {
             let mut grown = Vec::new();
             for (tenant, known) in all.iter_mut() {
                 let large = known.clusters.at_least(limit.saturating_add(1), now);
-                grown.extend(large.into_iter().filter(|cluster| !known.raised.contains(&cluster.first)).map(|cluster| (tenant.clone(), cluster)));
+                grown.extend(
+                    large.into_iter().filter(|cluster| !known.raised.contains(&cluster.first)).map(|cluster| (tenant.clone(), cluster)),
+                );
             }
             grown
         };

@@ -20,8 +20,8 @@ use crate::domain::{
     feedback::Feedback,
     handling::Handling,
     id::{
-        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId, SessionId,
-        TicketId,
+        DeadLetterId, DeliveryId, DualAuthorizationId, ExecutionId, FeedbackId, InvitationId, OutboxId, PreApprovalId, RecommendationId,
+        SessionId, TicketId,
     },
     invitation::Invitation,
     model::{Models, ShadowAnswer},

@@ -44,8 +44,8 @@ use crate::domain::{
     principal::Token,
     recommendation::{Recommendation, RecommendationState},
     session::Session,
-    storm::Storm,
     state::TicketState,
+    storm::Storm,
     ticket::Ticket,
     time::Timestamp,
 };

@@ -1,9 +1,6 @@
 //! Vectors of resolved tickets as a store gives them out.
 
-use crate::domain::{
-    id::TicketId,
-    name::TenantId,
-};
+use crate::domain::{id::TicketId, name::TenantId};
 
 /// The signs of one ticket's vector.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,12 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::{
-    digest::Digest,
-    id::TicketId,
-    ticket::Report,
-    time::Timestamp,
-};
+use crate::domain::{digest::Digest, id::TicketId, ticket::Report, time::Timestamp};
 
 /// Minima of one sketch, and how they are cut into bands: of two texts with nine in ten words in common 99.9 % share a band,
 /// with half of them 21 %.
@@ -207,7 +202,9 @@ mod tests {
     fn outage(number: usize) -> Report {
         let greetings = ["Hello", "Hi team", "Good morning", "Urgent please"];
         let (greeting, floor) = (greetings[number % 4], number % 9);
-        report(&format!("{greeting}, the mail server does not answer and nobody on floor {floor} can send or receive any message since this morning (ref {number})"))
+        report(&format!(
+            "{greeting}, the mail server does not answer and nobody on floor {floor} can send or receive any message since this morning (ref {number})"
+        ))
     }
 
     #[test]
@@ -215,7 +212,11 @@ mod tests {
         let mut clusters = clusters();
         for number in 0..200 {
             clusters.add(id(number as u128), &Sketch::of(&outage(number)), at(number as i64));
-            clusters.add(id(1_000 + number as u128), &Sketch::of(&report(&format!("Please order laptop model {number} for the colleague in room {number}, thanks"))), at(number as i64));
+            clusters.add(
+                id(1_000 + number as u128),
+                &Sketch::of(&report(&format!("Please order laptop model {number} for the colleague in room {number}, thanks"))),
+                at(number as i64),
+            );
         }
         assert_eq!(clusters.of(id(150), at(200)), Some(Membership { first: id(0), size: 200 }));
         assert_eq!(clusters.at_least(150, at(200)).len(), 2);
@@ -224,7 +225,17 @@ mod tests {
     #[test]
     fn unrelated_reports_are_clusters_of_one_and_short_ones_too() {
         let mut clusters = clusters();
-        let titles = ["Disk full", "Disk slow", "VPN drops the tunnel", "VPN does not connect at all", "Printer jam on floor", "Password forgotten", "", "500", "prn-07"];
+        let titles = [
+            "Disk full",
+            "Disk slow",
+            "VPN drops the tunnel",
+            "VPN does not connect at all",
+            "Printer jam on floor",
+            "Password forgotten",
+            "",
+            "500",
+            "prn-07",
+        ];
         for (number, title) in titles.iter().enumerate() {
             clusters.add(id(number as u128), &Sketch::of(&report(title)), at(0));
         }

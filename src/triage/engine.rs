@@ -78,7 +78,13 @@ impl Triage {
     /// The likeliest label of every target, given or not.
     pub(super) fn best(&self, text: &CleanTicket) -> BTreeMap<&str, &str> {
         let features = self.model.features(text, &self.signals.hits(text));
-        let best = |head| Model::probabilities(head, &features).into_iter().enumerate().fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best }).0;
+        let best = |head| {
+            Model::probabilities(head, &features)
+                .into_iter()
+                .enumerate()
+                .fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best })
+                .0
+        };
         self.model.heads.iter().map(|head| (head.target.as_str(), head.labels[best(head)].as_str())).collect()
     }
 

@@ -11,11 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    feedback::Feedback,
-    name::PersonId,
-    principal::Role,
-};
+use crate::domain::{feedback::Feedback, name::PersonId, principal::Role};
 
 /// The bounds. The defaults are what `docs/feedback.md` has figures for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -145,9 +141,11 @@ pub fn assess(corrections: &[Feedback], learned: &Learned, rules: &FeedbackRules
         let (given, all) = (of_label.entry((by, target, label)).or_default(), of_target.entry((by, target)).or_default());
         let (most_of_label, most_of_target) = (most(examples), most(total.get(target.as_str()).copied().unwrap_or(0)));
         if *given >= most_of_label {
-            standings[place] = Standing::Quarantined { reason: format!("`{by}` gave {given} examples of `{label}`, which is the most of one person") };
+            standings[place] =
+                Standing::Quarantined { reason: format!("`{by}` gave {given} examples of `{label}`, which is the most of one person") };
         } else if *all >= most_of_target {
-            standings[place] = Standing::Quarantined { reason: format!("`{by}` gave {all} corrections of `{target}`, which is the most of one person") };
+            standings[place] =
+                Standing::Quarantined { reason: format!("`{by}` gave {all} corrections of `{target}`, which is the most of one person") };
         } else {
             *given += 1;
             *all += 1;
@@ -184,7 +182,8 @@ impl<'a> Votes<'a> {
         let mine = weigh(&correction.label);
         let others = labels.keys().filter(|label| **label != correction.label);
         let strongest = others.map(|label| (weigh(label), *label)).max();
-        let persons: BTreeSet<&PersonId> = labels.get(correction.label.as_str()).into_iter().flat_map(|persons| persons.keys().copied()).collect();
+        let persons: BTreeSet<&PersonId> =
+            labels.get(correction.label.as_str()).into_iter().flat_map(|persons| persons.keys().copied()).collect();
         match strongest {
             Some((weight, label)) if weight > mine => Vote::Outvoted(label),
             Some((weight, _)) if weight == mine => Vote::Tied,
@@ -265,7 +264,8 @@ mod tests {
     fn nobody_gives_more_than_their_share_of_a_label() {
         let flood: Vec<Feedback> = (1..=40).map(|number| given(number, "ana", "vpn", 0.5)).collect();
         assert_eq!(judged(&flood).iter().filter(|standing| **standing == "passes").count(), 10);
-        let many: Vec<Feedback> = (1..=90).map(|number| given(number, "ana", ["vpn", "printer", "mail"][number as usize % 3], 0.5)).collect();
+        let many: Vec<Feedback> =
+            (1..=90).map(|number| given(number, "ana", ["vpn", "printer", "mail"][number as usize % 3], 0.5)).collect();
         assert_eq!(judged(&many).iter().filter(|standing| **standing == "passes").count(), 30);
     }
 
@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn what_another_person_ruled_stands_and_uses_up_no_cap() {
-        let ruling = |kept| Some(Ruling { kept, by: PersonId::new("olu").unwrap(), at: Timestamp::from_millis(9), reason: "seen".to_owned() });
+        let ruling =
+            |kept| Some(Ruling { kept, by: PersonId::new("olu").unwrap(), at: Timestamp::from_millis(9), reason: "seen".to_owned() });
         let kept = Feedback { ruling: ruling(true), ..given(1, "ana", "vpn", 0.99) };
         let discarded = Feedback { ruling: ruling(false), ..given(2, "ana", "vpn", 0.2) };
         assert_eq!(judged(&[kept, discarded]), ["kept", "discarded"]);

@@ -33,7 +33,7 @@ pub fn calibration_plot(target: &str, bins: &[Bin], place: Place) -> String {
         Place::Alone => ("", format!("<style>{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>")),
         Place::OnAPage => (" class=\"chart\"", String::new()),
     };
-    let (width, height) = (LEFT + SQUARE + 16.0, TOP + SQUARE + STRIP + 44.0);
+    let (width, height) = (LEFT + SQUARE + 32.0, TOP + SQUARE + STRIP + 44.0);
     let all: usize = bins.iter().map(|bin| bin.answers).sum();
     let right: usize = bins.iter().map(|bin| bin.right).sum();
     let mut svg = format!(
@@ -77,7 +77,7 @@ pub fn calibration_plot(target: &str, bins: &[Bin], place: Place) -> String {
             y(share)
         );
     }
-    let _ = write!(svg, "<text class=\"faint\" x=\"{LEFT}\" y=\"{:.1}\">claimed, and answers by it; share right upwards</text></svg>\n", floor + 36.0);
+    let _ = write!(svg, "<text class=\"faint\" x=\"{LEFT}\" y=\"{:.1}\">claimed, with answers; right upwards</text></svg>\n", floor + 36.0);
     svg
 }
 

@@ -160,7 +160,9 @@ impl FrozenTexts {
 fn words_of(text: &CleanTicket) -> Digest {
     let [title, body] = text.fields();
     let mut words = String::new();
-    for word in [title.text(), body.text()].iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty()) {
+    for word in
+        [title.text(), body.text()].iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).filter(|word| !word.is_empty())
+    {
         words.extend(word.chars().flat_map(char::to_lowercase));
         words.push(' ');
     }

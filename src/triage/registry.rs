@@ -116,6 +116,10 @@ pub struct Shelved {
 pub fn shelf(folder: &Path) -> Result<Vec<Shelved>, TriageError> {
     let unreadable = |source| TriageError::Read { path: folder.to_owned(), source };
     let mut found = Vec::new();
+    // Nobody has trained one of their own yet.
+    if !folder.exists() {
+        return Ok(found);
+    }
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         // The embeddings have a manifest too; a folder in the making has a name that starts with a point.

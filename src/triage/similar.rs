@@ -96,8 +96,12 @@ impl Codes {
             total >= most
         });
         let limit = limit.unwrap_or(far.len()) as u16;
-        let mut found: Vec<(u16, u64)> =
-            distances.iter().zip(&self.places).filter(|(distance, _)| **distance <= limit).map(|(distance, place)| (*distance, *place)).collect();
+        let mut found: Vec<(u16, u64)> = distances
+            .iter()
+            .zip(&self.places)
+            .filter(|(distance, _)| **distance <= limit)
+            .map(|(distance, place)| (*distance, *place))
+            .collect();
         found.sort_unstable_by_key(|(distance, place)| (*distance, std::cmp::Reverse(*place)));
         found.truncate(most);
         found.into_iter().map(|(_, place)| place).collect()

@@ -256,10 +256,19 @@ fn card(manifest: &Manifest, examples: usize) -> String {
         let mut worst: Vec<&ClassMetrics> = head.metrics.classes.iter().filter(|class| class.right < class.examples).collect();
         worst.sort_by(|a, b| (a.right * b.examples).cmp(&(b.right * a.examples)).then_with(|| a.label.cmp(&b.label)));
         if !worst.is_empty() {
-            out.push_str("\nLabels that are found least often:\n\n| label | examples | found | of the answers right |\n|---|---|---|---|\n");
+            out.push_str(
+                "\nLabels that are found least often:\n\n| label | examples | found | of the answers right |\n|---|---|---|---|\n",
+            );
         }
         for class in worst.iter().take(10) {
-            let _ = writeln!(out, "| {} | {} | {} | {} |", class.label, class.examples, share(class.right, class.examples), share(class.right, class.answered));
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                class.label,
+                class.examples,
+                share(class.right, class.examples),
+                share(class.right, class.answered)
+            );
         }
     }
     out.push_str(

@@ -86,9 +86,13 @@ impl Desk {
     fn attack(&self, count: usize, accounts: usize, wrong: impl Fn(&str, usize) -> Option<String>) -> Vec<Feedback> {
         // From all categories alike, and never the same ticket twice.
         let spread = (0..self.tickets.len()).map(|number| number * 7 % self.tickets.len());
-        let flipped: Vec<(usize, String)> = spread.filter_map(|number| Some((number, wrong(&self.tickets[number].1, number)?))).take(count).collect();
+        let flipped: Vec<(usize, String)> =
+            spread.filter_map(|number| Some((number, wrong(&self.tickets[number].1, number)?))).take(count).collect();
         let by = |account| format!("eve-{account}");
-        (0..accounts).flat_map(|account| flipped.iter().map(move |(number, label)| (account, *number, label))).map(|(account, number, label)| self.correction(number, &by(account), label)).collect()
+        (0..accounts)
+            .flat_map(|account| flipped.iter().map(move |(number, label)| (account, *number, label)))
+            .map(|(account, number, label)| self.correction(number, &by(account), label))
+            .collect()
     }
 
     fn learned(&self) -> Learned {
@@ -99,7 +103,8 @@ impl Desk {
     /// The model that learns from `corrections`, against the one before; and how many it learned from.
     fn after(&self, corrections: &[Feedback], trusting: bool) -> (Comparison, usize) {
         let standings = assess(corrections, &self.learned(), &FeedbackRules::default());
-        let passed: Vec<&Feedback> = corrections.iter().zip(&standings).filter(|(_, standing)| trusting || standing.is_learned_from()).map(|(one, _)| one).collect();
+        let passed: Vec<&Feedback> =
+            corrections.iter().zip(&standings).filter(|(_, standing)| trusting || standing.is_learned_from()).map(|(one, _)| one).collect();
         let more: Vec<Labelled> = passed.iter().map(|one| self.labelled(one)).collect();
         let candidate = trained(self.folder.path(), "candidate", more);
         (compare(&self.model, &candidate, &self.folder.path().join("frozen.jsonl"), BAR).unwrap(), passed.len())
@@ -151,11 +156,17 @@ fn poisoned_labels_of_one_and_of_three_accounts_are_refused_or_change_nothing() 
     for percent in [1, 5, 20] {
         let count = (base * percent).div_ceil(100);
         for accounts in [1, 3] {
-            let attacks = [("any other label", desk.attack(count, accounts, another)), ("one label for all", desk.attack(count, accounts, one_for_all))];
+            let attacks = [
+                ("any other label", desk.attack(count, accounts, another)),
+                ("one label for all", desk.attack(count, accounts, one_for_all)),
+            ];
             for (kind, corrections) in attacks {
                 let (comparison, learned) = desk.after(&corrections, false);
                 let (loss, refused) = (net_loss(&comparison), !comparison.refusals.is_empty());
-                eprintln!("{percent} % by {accounts}, {kind}: {learned} of {} pass, {loss} of {frozen} frozen answers lost, refused: {refused}", corrections.len());
+                eprintln!(
+                    "{percent} % by {accounts}, {kind}: {learned} of {} pass, {loss} of {frozen} frozen answers lost, refused: {refused}",
+                    corrections.len()
+                );
                 assert!(refused || loss * 50 <= frozen as i64, "{percent} % by {accounts}, {kind}: {loss} lost and promoted");
             }
         }

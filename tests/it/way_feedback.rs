@@ -34,7 +34,10 @@ async fn a_correction_keeps_its_author_roles_and_what_the_model_said_and_the_log
     assert_eq!(given.status, 201, "{given:?}");
     let likeliest = shown["recommendation"]["classification"]["category"]["ranked"][0].clone();
     let given = given.json();
-    assert_eq!((&given["by"], &given["roles"], &given["said"], &given["probability"]), (&json!("ana"), &json!(["responder"]), &likeliest[0], &likeliest[1]));
+    assert_eq!(
+        (&given["by"], &given["roles"], &given["said"], &given["probability"]),
+        (&json!("ana"), &json!(["responder"]), &likeliest[0], &likeliest[1])
+    );
     assert_eq!(correct(&app, &ana, &shown, "priority", "P1").await.status, 201);
     assert_eq!(correct(&app, &ana, &shown, "assignment_group", "no-such-group").await.json()["target"], Value::Null, "no such group");
 
@@ -64,7 +67,12 @@ async fn what_cannot_be_is_refused_with_what_there_is() {
     let elsewhere = app.token_of("acme", "ana", &[Responder], None).await;
     correct(&app, &elsewhere, &shown, "category", "network/vpn").await.is(404, "not-found");
     app.desk(ticket("2", "not triaged yet").to_string()).await;
-    let waiting = app.service.store.tickets(&Default::default(), &Default::default(), sluicegate::store::interface::Page { before: None, limit: 1 }).await.unwrap();
+    let waiting = app
+        .service
+        .store
+        .tickets(&Default::default(), &Default::default(), sluicegate::store::interface::Page { before: None, limit: 1 })
+        .await
+        .unwrap();
     let path = format!("/v1/tickets/{}/corrections", waiting[0].id);
     app.send(&ana, "POST", &path, json!({ "target": "category", "label": "network/vpn" })).await.is(409, "changed");
     assert!(listed(&app).await.is_empty());
@@ -93,7 +101,10 @@ async fn what_contradicts_a_sure_model_waits_until_another_approver_rules() {
     assert_eq!(app.send(&bob, "POST", &path, ruling(1, "the printer's own vpn")).await.status, 200);
     app.send(&bob, "POST", &path, ruling(1, "again")).await.is(409, "changed");
     assert_eq!(listed(&app).await[0]["standing"], "kept");
-    assert_eq!(app.get(&operator, "/v1/feedback-examples").await.json()["examples"][0]["labels"], json!({ "category": "hardware/printer" }));
+    assert_eq!(
+        app.get(&operator, "/v1/feedback-examples").await.json()["examples"][0]["labels"],
+        json!({ "category": "hardware/printer" })
+    );
     let auditor = app.token(&[Auditor]).await;
     assert_eq!(app.get(&auditor, "/v1/log/entries?event=feedback_ruled").await.json()["items"][0]["entry"]["actor"]["id"], "bob");
 }

@@ -20,7 +20,8 @@ fn shelf() -> tempfile::TempDir {
     let data = folder.path().join("dull.jsonl");
     let mut lines = String::new();
     for number in 0..20 {
-        let (text, label) = if number % 2 == 0 { ("the vpn tunnel drops", "network/vpn") } else { ("the printer jams", "hardware/printer") };
+        let (text, label) =
+            if number % 2 == 0 { ("the vpn tunnel drops", "network/vpn") } else { ("the printer jams", "hardware/printer") };
         lines += &json!({"text": format!("{text} again, {number} times today"), "labels": {"category": label}}).to_string();
         lines.push('\n');
     }
@@ -169,7 +170,8 @@ async fn a_folder_changed_after_its_promotion_leaves_the_last_good_in_force_and_
 #[tokio::test]
 async fn a_shadow_answers_every_ticket_changes_none_and_is_counted() {
     let desk = Desk::open().await;
-    let title = |number: usize| if number % 2 == 0 { "vpn client drops the tunnel" } else { "I forgot my password and the account is locked" };
+    let title =
+        |number: usize| if number % 2 == 0 { "vpn client drops the tunnel" } else { "I forgot my password and the account is locked" };
     let category = async |id: &str| {
         let delivered = desk.app.desk(ticket(id, title(id.len())).to_string()).await.json();
         desk.app.triage().await;

@@ -46,7 +46,14 @@ async fn unrelated_tickets_and_a_trickle_are_no_storm() {
     let app = App::start().await;
     for number in 0..60 {
         app.desk(ticket(&number.to_string(), &outage(number)).to_string()).await;
-        app.desk(ticket(&format!("other-{number}"), &format!("{} is broken", ["Printer", "Badge", "Chair", "Door"][number % 4].repeat(1 + number / 4))).to_string()).await;
+        app.desk(
+            ticket(
+                &format!("other-{number}"),
+                &format!("{} is broken", ["Printer", "Badge", "Chair", "Door"][number % 4].repeat(1 + number / 4)),
+            )
+            .to_string(),
+        )
+        .await;
         app.triage().await;
         // One a minute: ten in the window of ten.
         app.ambient.turn(std::time::Duration::from_secs(60));
@@ -66,7 +73,10 @@ async fn what_would_run_by_itself_waits_for_a_person_in_a_storm_and_runs_again_a
         // The same complaint in other words: no two have one shape.
         let mut body = does_not_print(&format!("storm-{number}"), &format!("prn-{:05}", 10 + number));
         let text = body["body"].as_str().unwrap_or_default().to_owned();
-        body["body"] = json!(format!("{text} please {}", ["help", "hurry", "look", "call", "come", "fix", "see", "try", "check", "ask", "go", "do"][number]));
+        body["body"] = json!(format!(
+            "{text} please {}",
+            ["help", "hurry", "look", "call", "come", "fix", "see", "try", "check", "ask", "go", "do"][number]
+        ));
         last = world.tell(&body).await;
         world.work().await;
     }

@@ -296,6 +296,8 @@ fn config(folder: &Path, secrets: &Secrets, automation: SocketAddr, automation_t
     let mut config = Config::default();
     config.store.folder = inside("data");
     config.triage.model = inside("models/service-desk");
+    config.triage.models = inside("models");
+    config.triage.frozen = inside("models/service-desk.eval.jsonl");
     config.triage.embedding = inside("models/embedding");
     config.triage.catalogue = inside("models/catalogue.toml");
     config.triage.signals = inside("signals.toml");

@@ -17,8 +17,7 @@ use crate::{
     pipeline::{
         error::{ActionError, Result},
         load::{self, Part},
-        models,
-        reload,
+        models, reload,
         service::Service,
     },
     store::change::{Change, Expectation, Write},

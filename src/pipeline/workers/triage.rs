@@ -98,7 +98,15 @@ async fn look_on(service: &Service, shadow: Arc<Triage>, tickets: Vec<(Ticket, O
             let classify = || shadow.classify(&ticket.report, &clean, &ticket.source).category.label;
             let shadow_said = catch_unwind(AssertUnwindSafe(classify)).ok()?;
             let (tenant, ticket_version) = (ticket.tenant, ticket.version);
-            Some(Write::ShadowAnswer(ShadowAnswer { tenant, ticket: ticket.id, ticket_version, shadow: shadow.manifest_digest(), said, shadow_said, at: now }))
+            Some(Write::ShadowAnswer(ShadowAnswer {
+                tenant,
+                ticket: ticket.id,
+                ticket_version,
+                shadow: shadow.manifest_digest(),
+                said,
+                shadow_said,
+                at: now,
+            }))
         };
         tickets.into_iter().filter_map(answer).collect()
     };

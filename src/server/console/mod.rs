@@ -9,6 +9,8 @@
 mod account;
 mod assets;
 mod automation;
+mod corrections;
+mod drift;
 mod form;
 mod frame;
 mod live;

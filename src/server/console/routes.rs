@@ -9,8 +9,8 @@ use axum::{
 };
 
 use super::{
-    account, assets, automation, live, log, log_entry, models, overview, people, queue, runbook, runbooks, sign_in, ticket, tickets,
-    welcome,
+    account, assets, automation, corrections, drift, live, log, log_entry, models, overview, people, queue, runbook, runbooks, sign_in,
+    ticket, tickets, welcome,
 };
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
@@ -58,6 +58,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/tickets/{id}/snooze", HANDLE),
     route(Method::POST, "/tickets/{id}/wake", HANDLE),
     route(Method::POST, "/tickets/{id}/look-again", HANDLE),
+    route(Method::POST, "/tickets/{id}/correct", JUDGE),
     route(Method::GET, "/recommendations/{id}/approve", APPROVE),
     route(Method::POST, "/recommendations/{id}/approve", APPROVE),
     route(Method::GET, "/recommendations/{id}/reject", JUDGE),
@@ -87,6 +88,13 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/automation/outbox/{id}/send-again", OPERATE),
     route(Method::POST, "/automation/dead-letters/{id}/replay", OPERATE),
     route(Method::GET, "/models", READ),
+    route(Method::GET, "/models/drift", READ),
+    route(Method::GET, "/models/corrections", READ),
+    route(Method::POST, "/models/corrections/{id}", APPROVE),
+    route(Method::GET, "/models/version/{id}", OPERATE),
+    route(Method::POST, "/models/version/{id}/promote", OPERATE),
+    route(Method::POST, "/models/rollback", OPERATE),
+    route(Method::POST, "/models/shadow", OPERATE),
     route(Method::GET, "/overview", READ),
     route(Method::GET, "/people", Access::Session(&[Admin, Auditor])),
     route(Method::POST, "/people/invite", ADMIN),
@@ -120,6 +128,7 @@ pub fn routes() -> Router<App> {
         .route("/tickets/{id}/release", post(ticket::handling::release))
         .route("/tickets/{id}/snooze", post(ticket::handling::snooze))
         .route("/tickets/{id}/wake", post(ticket::handling::wake))
+        .route("/tickets/{id}/correct", post(ticket::correct::correct))
         .route("/tickets/{id}/look-again", post(ticket::handling::look_again))
         .route("/recommendations/{id}/approve", get(ticket::approve::ask).post(ticket::approve::approve))
         .route("/recommendations/{id}/reject", get(ticket::refuse::ask).post(ticket::refuse::reject))
@@ -142,6 +151,13 @@ pub fn routes() -> Router<App> {
         .route("/automation/outbox/{id}/send-again", post(automation::send_again))
         .route("/automation/dead-letters/{id}/replay", post(automation::replay))
         .route("/models", get(models::show))
+        .route("/models/drift", get(drift::show))
+        .route("/models/corrections", get(corrections::show))
+        .route("/models/corrections/{id}", post(corrections::rule))
+        .route("/models/version/{id}", get(models::compare))
+        .route("/models/version/{id}/promote", post(models::promote))
+        .route("/models/rollback", post(models::rollback))
+        .route("/models/shadow", post(models::shadow))
         .route("/overview", get(overview::show))
         .route("/people", get(people::show))
         .route("/people/invite", post(people::invite))

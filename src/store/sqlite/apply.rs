@@ -4,8 +4,8 @@
 
 use rusqlite::{Connection, Params};
 
-use super::{rows::PreparedEntry, vectors};
 use super::rows::{Prow, actor_key, endpoint_state, int, outbox_state, recommendation_state};
+use super::{rows::PreparedEntry, vectors};
 use crate::domain::{
     endpoint::{Endpoint, EndpointState},
     execution::{Execution, ExecutionState},

@@ -288,9 +288,7 @@ pub(super) fn cap_use(
 pub(super) fn shadow_pairs(connection: &Connection, shadow: &Digest) -> Result<Vec<ShadowPair>> {
     let sql = "SELECT said, shadow_said, count(*) FROM shadow_answers WHERE shadow = ?1 GROUP BY said, shadow_said
         ORDER BY count(*) DESC, said, shadow_said LIMIT 500";
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok(ShadowPair { said: row.get(0)?, shadow_said: row.get(1)?, tickets: uint(row.get(2)?) })
-    };
+    let row = |row: &rusqlite::Row<'_>| Ok(ShadowPair { said: row.get(0)?, shadow_said: row.get(1)?, tickets: uint(row.get(2)?) });
     let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
     let found = statement.query_map([shadow.as_bytes()], row).map_err(unavailable)?;
     found.collect::<rusqlite::Result<_>>().map_err(unavailable)

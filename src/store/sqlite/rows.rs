@@ -177,7 +177,11 @@ impl Prow {
                 2 * doc.len()
             }
             Self::Outcome { doc, .. } | Self::DualAuthorization { doc, .. } => 2 * doc.len(),
-            Self::PreApproval { doc, .. } | Self::Modes { doc, .. } | Self::Models { doc, .. } | Self::Token { doc, .. } | Self::Account { doc, .. } => doc.len(),
+            Self::PreApproval { doc, .. }
+            | Self::Modes { doc, .. }
+            | Self::Models { doc, .. }
+            | Self::Token { doc, .. }
+            | Self::Account { doc, .. } => doc.len(),
             Self::Session { doc, .. } | Self::Invitation { doc, .. } | Self::Feedback { doc, .. } | Self::Storm { doc, .. } => doc.len(),
             Self::IdempotencyKey { answer, .. } => answer.len(),
             Self::TicketVector(new) => new.vector.len(),

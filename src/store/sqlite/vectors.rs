@@ -4,11 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::rows::{int, uint, unavailable};
 use crate::{
-    domain::{
-        digest::Digest,
-        id::TicketId,
-        name::TenantId,
-    },
+    domain::{digest::Digest, id::TicketId, name::TenantId},
     store::{
         interface::{Result, StoreError},
         vectors::{NewVector, StoredCode, StoredVector},
@@ -74,7 +70,9 @@ pub(super) fn at(connection: &Connection, tenant: &TenantId, places: &[u64]) -> 
     for place in places {
         let row = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
         // One that is gone: its ticket was opened again, or has a newer vector.
-        let Some((ticket, vector)) = statement.query_row((int(*place), tenant.as_str()), row).optional().map_err(unavailable)? else { continue };
+        let Some((ticket, vector)) = statement.query_row((int(*place), tenant.as_str()), row).optional().map_err(unavailable)? else {
+            continue;
+        };
         let ticket: TicketId = ticket.parse().map_err(|why| unreadable(*place, &why))?;
         found.push(StoredVector { place: *place, ticket, vector });
     }

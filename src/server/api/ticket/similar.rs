@@ -14,7 +14,7 @@ const MOST: usize = 10;
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SimilarTickets {
-    /// Nearest first; none below a cosine of 0.5.
+    /// Nearest first; none below a cosine of 0.6.
     pub items: Vec<SimilarTicket>,
 }
 

@@ -1,6 +1,7 @@
 //! One ticket on one screen, and what a person can do with it: each change has a page that asks first.
 
 pub mod approve;
+pub mod correct;
 pub mod edit;
 pub mod handling;
 mod marks;

@@ -11,18 +11,25 @@ use super::{
 };
 use crate::{
     domain::{
-        classification::Estimate,
+        classification::{Classification, Estimate},
         execution::{Execution, ExecutionState, StepOutcome},
         id::{ExecutionId, TicketId},
         name::{PersonId, RunbookId},
-        principal::Role::{Approver, Operator, Responder},
+        principal::{
+            Actor,
+            Role::{Approver, Operator, Responder},
+        },
         recommendation::{Evidence, Origin, Recommendation, RecommendationState},
         runbook::Runbook,
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
     },
-    pipeline::decider::exactly,
+    pipeline::{
+        decider::exactly,
+        feedback,
+        similar::{Resolution, SimilarTicket},
+    },
     server::{
         app::App,
         console::{
@@ -41,6 +48,8 @@ use crate::{
     store::interface::{EntryFilter, Page},
 };
 
+/// Similar tickets that the page shows.
+const SIMILAR: usize = 5;
 /// Entries of the log that the page shows; the log has the rest.
 const TIMELINE: usize = 200;
 
@@ -132,12 +141,37 @@ struct TicketPage {
     timeline: Vec<Line>,
     more: bool,
     can_look_again: bool,
+    similar: Vec<Alike>,
+    /// How many near-equal tickets there are, and the first when it is another one.
+    cluster: Option<(u64, Option<TicketId>)>,
+    /// By target: its name, the labels to choose from. Empty for who may not correct.
+    choices: Vec<Choice>,
+    corrections: Vec<String>,
+}
+
+/// A target that may be corrected.
+struct Choice {
+    target: String,
+    name: String,
+    labels: Vec<String>,
+}
+
+/// A resolved ticket like this one.
+struct Alike {
+    ticket: TicketId,
+    key: String,
+    title: String,
+    percent: String,
+    how: String,
+    when: String,
+    more: String,
 }
 
 /// What triage said.
 struct Triaged {
     category: String,
     sure: String,
+    as_sure: Option<String>,
     guesses: Vec<Guess>,
     words: Vec<Word>,
     priority_because: Vec<String>,
@@ -189,7 +223,14 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
     let now = frame.now;
     let more = entries.len() > TIMELINE;
     let timeline = entries.iter().take(TIMELINE).map(Line::of).collect();
-    let triage = proposal.as_ref().map(|proposal| triaged(proposal, is_current));
+    let triage = proposal.as_ref().map(|proposal| triaged(&app, proposal, is_current));
+    // A page without them is better than none.
+    let similar = app.service.similar.nearest(&app.service, &ticket, SIMILAR).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, ticket = %id, "similar tickets could not be found");
+        Vec::new()
+    });
+    let corrections = store.feedback_of(tenant, id).await?;
+    let cluster = app.service.storms.of(&ticket, now).filter(|cluster| cluster.size > app.service.config.gate.storm_size);
     let me = &visitor.principal().person;
     let may_handle = frame.may_any(&[Responder, Approver, Operator]);
     let waits = matches!(ticket.state, TicketState::AwaitingApproval | TicketState::Recommended | TicketState::NoRunbook);
@@ -213,6 +254,13 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
         timeline,
         more,
         can_look_again: may_handle && waits,
+        similar: similar.into_iter().map(|one| alike(now, one)).collect(),
+        cluster: cluster.map(|cluster| (cluster.size, Some(cluster.first).filter(|first| *first != id))),
+        choices: if proposal.is_some() && frame.may_any(&[Responder, Approver]) { choices(&app) } else { Vec::new() },
+        corrections: corrections
+            .iter()
+            .map(|one| format!("{} said that the {} is {}", one.by, words::plain(&one.target), one.label))
+            .collect(),
         ticket,
         frame,
     };
@@ -252,18 +300,60 @@ fn guesses(estimate: &Estimate) -> Vec<Guess> {
     estimate.ranked.iter().map(guess).collect()
 }
 
-fn triaged(proposal: &Recommendation, is_current: bool) -> Triaged {
+/// The labels that a person may choose, the usual targets first.
+fn choices(app: &App) -> Vec<Choice> {
+    let mut all: Vec<Choice> = feedback::choices(&app.service)
+        .into_iter()
+        .map(|(target, labels)| Choice { name: words::plain(&target), target, labels: labels.into_iter().collect() })
+        .collect();
+    let usual = [feedback::CATEGORY, feedback::GROUP, feedback::PRIORITY];
+    all.sort_by_key(|choice| usual.iter().position(|usual| *usual == choice.target).unwrap_or(usual.len()));
+    all
+}
+
+fn alike(now: Timestamp, similar: SimilarTicket) -> Alike {
+    let who = |by: &Actor| words::actor(by);
+    Alike {
+        ticket: similar.ticket,
+        how: match &similar.resolved {
+            Resolution::Run { runbook, by } => format!("{runbook} ran, begun by {}", who(by)),
+            Resolution::ByHand { runbook, by } => format!("{} did {runbook} by hand", who(by)),
+            Resolution::Closed => "its sender closed it; nobody said how".to_owned(),
+        },
+        when: words::ago(now, similar.resolved_at),
+        percent: words::percent(similar.similarity),
+        more: if similar.alike > 0 { format!("and {} near-equal", similar.alike) } else { String::new() },
+        key: similar.key,
+        title: similar.title,
+    }
+}
+
+/// How often answers as sure as this one were right, of texts that the model had not learned from.
+fn as_sure(app: &App, classification: &Classification) -> Option<String> {
+    let decider = app.service.decider();
+    let triage = decider.triage();
+    if triage.model_digest() != classification.model {
+        return None;
+    }
+    let head = triage.manifest().heads.get(feedback::CATEGORY)?;
+    let bin = head.metrics.as_sure_as(classification.category.probability())?;
+    let of_hundred = (bin.right as f64 / bin.answers as f64 * 100.0).round();
+    Some(format!("At this score right {of_hundred} of 100, from {}", words::counted(bin.answers as u64, "text", "texts")))
+}
+
+fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
     let classification = &proposal.classification;
     let category = &classification.category;
     let best = category.ranked.first().map_or("nothing", |(label, _)| label.as_str());
     let (share, threshold) = (words::percent(category.probability()), words::percent(category.threshold));
     let sure = match &category.label {
         Some(_) => format!("{share} likely, calibrated; it answers from {threshold} on"),
-        None => format!("The best guess, {best}, is {share} likely, and it answers from {threshold} on. A person decides."),
+        None => format!("The best guess, {best}, is {share} likely, and it answers from {threshold} on: a person decides"),
     };
     Triaged {
         category: category.label.clone().unwrap_or_else(|| "not sure".to_owned()),
         sure,
+        as_sure: as_sure(app, classification),
         guesses: guesses(category),
         words: category
             .because
