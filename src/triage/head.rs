@@ -30,6 +30,8 @@ pub(super) struct HeadOptions {
     pub(super) alphas: &'static [f32],
     /// How far stage 2 leans on stage 1, as shares of what is best for stage 1 alone, that are tried beside a half.
     pub(super) leans: &'static [f32],
+    /// Of stage 1, for the scores that stage 2 learns from: the more, the more they are like those of all texts.
+    pub(super) held: usize,
     pub(super) folds: usize,
     pub(super) promised: f64,
     pub(super) seed: u64,
@@ -42,6 +44,7 @@ impl Default for HeadOptions {
             epochs: 20,
             alphas: &[0.3, 1.0, 3.0, 10.0, 30.0, 100.0],
             leans: &[0.0, 1.0],
+            held: 10,
             folds: 5,
             promised: 0.90,
             seed: 42,
@@ -118,7 +121,7 @@ impl Head {
         }
         let params = SvmParams { cost: 1.0, epochs: options.epochs, tolerance: 0.05, classes, seed: options.seed };
         let params = SvmParams { cost: choose_cost(&rows, targets, &params, options, target, progress), ..params };
-        let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed);
+        let fold_of = seed::stratified_folds(targets, classes, options.held, options.seed);
         let rows_where =
             |fold_of: &[usize], fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
         progress(&format!("{target}: stage 1, all texts"));
@@ -128,9 +131,9 @@ impl Head {
         let inputs = classes + dense.ncols();
         let mut stage2 = Array2::<f32>::zeros((targets.len(), inputs));
         stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..)).assign(dense);
-        progress(&format!("{target}: stage 1, {} folds", options.folds));
+        progress(&format!("{target}: stage 1, {} folds", options.held));
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
-        let held: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(options.folds, |fold| {
+        let held: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(options.held, |fold| {
             let (learn, hold) = rows_where(&fold_of, fold);
             let svm = refit.solve(&rows, targets, &learn, Some(&whole)).svm;
             let score = |row: usize| {

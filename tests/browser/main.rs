@@ -7,6 +7,7 @@
 
 mod demo;
 mod driver;
+mod models;
 mod pages;
 mod people;
 mod pictures;
