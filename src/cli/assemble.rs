@@ -19,6 +19,7 @@ use crate::{
         directories::Directories,
         load::Chosen,
         service::{Parts, Service, Source},
+        single_sign_on::SingleSignOn,
     },
     store::{
         interface::Store as _,
@@ -75,6 +76,7 @@ pub async fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error:
     )?);
     let decider = Decider::load_chosen(&config, Chosen::from(&store.models().await?))?;
     let senders = Arc::new(Senders::from_config(&config)?);
+    let sign_on = SingleSignOn::from_config(&config)?;
     Ok(Arc::new(Service::new(Parts {
         store,
         ambient,
@@ -83,6 +85,7 @@ pub async fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error:
         connectors,
         directories,
         senders,
+        sign_on,
         sources,
         metrics,
         key,

@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     Config,
     auth::{ConnectorAuth, Proxy},
-    console::MOST_MINUTES,
+    console::{MOST_MINUTES, SignInBy},
     engine::{AllowedCall, Engine},
     finding::{Finding, Place},
 };
@@ -152,6 +152,24 @@ impl Checks {
         let minutes = |minutes: u32| (1..=MOST_MINUTES).contains(&minutes);
         let range = |minutes: u32| format!("is {minutes}: 1 to {MOST_MINUTES} minutes");
         self.require(minutes(console.manual_minutes), "console.manual_minutes", range(console.manual_minutes));
+        if console.sign_in != SignInBy::Local {
+            let oidc = &console.oidc;
+            match Url::parse(&oidc.issuer) {
+                Ok(url) => {
+                    self.url("console.oidc.issuer".to_owned(), &url);
+                    let here = url.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]");
+                    self.require(
+                        url.scheme() == "https" || here,
+                        "console.oidc.issuer",
+                        "has no TLS: whoever sits between could be anybody",
+                    );
+                }
+                Err(error) => self.require(false, "console.oidc.issuer", format!("is `{}`: {error}", oidc.issuer)),
+            }
+            self.require(!oidc.client_id.is_empty(), "console.oidc.client_id", "is empty");
+            self.require(!oidc.groups.is_empty(), "console.oidc.groups", "is empty: nobody would have a role");
+        }
+        self.names("console.oidc.groups", console.oidc.groups.iter().map(|group| group.name.as_str()));
         self.names("console.by_hand", console.by_hand.iter().map(|runbook| runbook.name.as_str()));
         for (index, runbook) in console.by_hand.iter().enumerate() {
             self.require(minutes(runbook.minutes), format!("console.by_hand.{index}.minutes"), range(runbook.minutes));

@@ -21,6 +21,9 @@ pub struct Account {
     /// in it.
     #[serde(skip)]
     pub password: Option<String>,
+    /// Who signs in with it at the single sign-on provider; `None` for a local account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
     /// What the person may do when signed in to the console; none for an account that only proves who calls.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
@@ -31,9 +34,17 @@ pub struct Account {
     pub changed_by: PersonId,
 }
 
+/// An identity at a provider. Names there may change; this does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    pub issuer: String,
+    pub subject: String,
+}
+
 impl Account {
     /// 2 added `roles` and `disabled_at`: a program that does not know them would let a disabled account prove itself.
-    pub const FORM: u32 = 2;
+    /// 3 added `subject`: one that does not know it would give the name to whoever comes first.
+    pub const FORM: u32 = 3;
 
     /// One that may do nothing and proves nothing yet.
     pub fn of(tenant: &TenantId, person: &PersonId, now: Timestamp) -> Self {
@@ -42,6 +53,7 @@ impl Account {
             tenant: tenant.clone(),
             person: person.clone(),
             password: None,
+            subject: None,
             roles: BTreeSet::new(),
             disabled_at: None,
             changed_at: now,

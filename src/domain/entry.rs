@@ -312,6 +312,11 @@ pub enum Event {
         session: SessionId,
         person: PersonId,
     },
+    /// A person proved to the single sign-on provider once more that they are there.
+    SessionProven {
+        session: SessionId,
+        person: PersonId,
+    },
     /// Every session of a person but the actor's own was ended.
     SessionsEnded {
         person: PersonId,
@@ -453,6 +458,7 @@ impl Event {
             Self::ReauthenticationFailed { .. } => "reauthentication_failed",
             Self::SessionStarted { .. } => "session_started",
             Self::SessionEnded { .. } => "session_ended",
+            Self::SessionProven { .. } => "session_proven",
             Self::SessionsEnded { .. } => "sessions_ended",
             Self::SignInFailed { .. } => "sign_in_failed",
             Self::InvitationMade { .. } => "invitation_made",

@@ -30,6 +30,7 @@ pub mod service;
 pub mod shadow_report;
 mod shape;
 pub mod similar;
+pub mod single_sign_on;
 #[cfg(test)]
 mod smuggling_tests;
 mod standing;

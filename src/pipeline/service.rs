@@ -16,6 +16,7 @@ use super::{
     reload::Loads,
     shape,
     similar::Similar,
+    single_sign_on::SingleSignOn,
     storms::Storms,
     workers::{digest::SeenTo, publish::Uneventful},
 };
@@ -60,6 +61,8 @@ pub struct Service {
     pub engine: Engine,
     pub directories: Arc<Directories>,
     pub senders: Arc<Senders>,
+    /// `None`: people sign in with local accounts.
+    pub sign_on: Option<SingleSignOn>,
     pub sender: Sender,
     /// By name, as in the webhook's URL.
     pub sources: BTreeMap<String, Source>,
@@ -108,6 +111,7 @@ pub struct Parts {
     pub connectors: Arc<Connectors>,
     pub directories: Arc<Directories>,
     pub senders: Arc<Senders>,
+    pub sign_on: Option<SingleSignOn>,
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
     pub key: Signer,
@@ -115,7 +119,7 @@ pub struct Parts {
 
 impl Service {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, ambient, config, decider, connectors, directories, senders, sources, metrics, key } = parts;
+        let Parts { store, ambient, config, decider, connectors, directories, senders, sign_on, sources, metrics, key } = parts;
         let loads = Loads::started(ambient.now(), &metrics);
         Self {
             engine: Engine::new(store.clone(), ambient.clone(), connectors.clone()),
@@ -126,6 +130,7 @@ impl Service {
             connectors,
             directories,
             senders,
+            sign_on,
             sources,
             metrics,
             key,

@@ -27,6 +27,7 @@ mod secrets;
 mod secrets_garden;
 mod secrets_process;
 mod secrets_targets;
+mod single_sign_on;
 mod store_contract;
 mod way_approve;
 mod way_changes;

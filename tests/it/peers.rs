@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Where `./test` puts what it fetches.
 fn fetched() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    for part in ["node_modules/standardwebhooks", "python/standardwebhooks", "python/aiosmtpd"] {
+    for part in ["node_modules/standardwebhooks", "node_modules/oidc-provider", "python/standardwebhooks", "python/aiosmtpd"] {
         assert!(folder.join(part).exists(), "`{}` is missing: run `./test peers`, which fetches it", folder.join(part).display());
     }
     folder
@@ -86,6 +86,43 @@ impl SmtpServer {
 }
 
 impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A real OpenID Connect provider, until it is dropped.
+pub struct OidcProvider {
+    pub issuer: String,
+    child: Child,
+    /// Its end is what stops the provider.
+    _input: ChildStdin,
+    /// It says more than its port, and ends when nobody takes it.
+    _output: BufReader<ChildStdout>,
+}
+
+impl OidcProvider {
+    /// Sends people back to `back` and nowhere else.
+    pub fn start(back: &str) -> Self {
+        let mut command = Command::new("node");
+        command
+            .arg(script("oidc_provider.mjs"))
+            .arg(fetched())
+            .arg(back)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("node is installed, as `./test` does");
+        let (input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("the provider said `{line}`: {why}"));
+        Self { issuer: format!("http://127.0.0.1:{}", said["port"]), child, _input: input, _output: output }
+    }
+}
+
+impl Drop for OidcProvider {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -142,7 +142,7 @@ async fn one_person_is_one_person_under_every_spelling_of_the_name() {
     let olu = with_password(world.service(), "olu@example.com", &[Approver]).await;
     let asked = ask_auto(world.service(), &olu, Scope::Global).await.unwrap();
     let same = world.person("Olu@Example.COM", &[Approver]).await;
-    let answer = dual_authorization::confirm(world.service(), &same, asked.id, 1, &password_of(&olu)).await;
+    let answer = dual_authorization::confirm(world.service(), &same, asked.id, 1, &password_of(&olu).into()).await;
     is_refused(&answer, "another person");
     assert_eq!(mode(&world).await, Mode::Suggest);
 }
@@ -156,7 +156,7 @@ async fn five_wrong_passwords_close_the_door_to_the_right_one_too_until_the_wind
     let other_spelling = world.person("VERA", &[Approver]).await;
     for number in 0..TRIES + 2 {
         let by = if number % 2 == 0 { &vera } else { &other_spelling };
-        let answer = dual_authorization::confirm(world.service(), by, asked.id, 1, &Secret::new("not vera's password")).await;
+        let answer = dual_authorization::confirm(world.service(), by, asked.id, 1, &Secret::new("not vera's password").into()).await;
         assert!(matches!(answer, Err(ActionError::NotProven)), "{answer:?}");
     }
     assert!(matches!(confirm(world.service(), &vera, &asked).await, Err(ActionError::NotProven)), "the right one too");
@@ -164,7 +164,10 @@ async fn five_wrong_passwords_close_the_door_to_the_right_one_too_until_the_wind
     assert_eq!(failed, TRIES, "each try that was checked is in the log");
     let ada = with_password(world.service(), "ada", &[Approver]).await;
     let wrong = Secret::new("wrong for ada too");
-    assert!(matches!(dual_authorization::confirm(world.service(), &ada, asked.id, 1, &wrong).await, Err(ActionError::NotProven)));
+    assert!(matches!(
+        dual_authorization::confirm(world.service(), &ada, asked.id, 1, &wrong.clone().into()).await,
+        Err(ActionError::NotProven)
+    ));
     world.app.ambient.turn(WINDOW);
     confirm(world.service(), &vera, &asked).await.unwrap();
     assert_eq!(mode(&world).await, Mode::Auto);
@@ -224,7 +227,7 @@ async fn nobody_confirms_under_a_password_that_the_requester_set() {
     assert_eq!(mode(&world).await, Mode::Suggest);
     let own = Secret::new("chosen by vera herself");
     password::set(service, &vera, &vera.person, &own, Some(&password_of(&vera))).await.unwrap();
-    dual_authorization::confirm(service, &vera, asked.id, 1, &own).await.unwrap();
+    dual_authorization::confirm(service, &vera, asked.id, 1, &own.clone().into()).await.unwrap();
     assert_eq!(mode(&world).await, Mode::Auto);
 }
 

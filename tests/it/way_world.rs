@@ -244,12 +244,12 @@ pub async fn with_password(service: &Service, name: &str, roles: &[Role]) -> Pri
 }
 
 pub async fn ask_auto(service: &Service, by: &Principal, scope: Scope) -> Result<DualAuthorization, ActionError> {
-    let asked = dual_authorization::Asked::AutoMode { scope, reason: "it has earned it".to_owned(), password: password_of(by) };
+    let asked = dual_authorization::Asked::AutoMode { scope, reason: "it has earned it".to_owned(), proof: password_of(by).into() };
     dual_authorization::request(service, by, asked).await
 }
 
 pub async fn confirm(service: &Service, by: &Principal, asked: &DualAuthorization) -> Result<DualAuthorization, ActionError> {
-    dual_authorization::confirm(service, by, asked.id, asked.revision, &password_of(by)).await
+    dual_authorization::confirm(service, by, asked.id, asked.revision, &password_of(by).into()).await
 }
 
 /// `auto` everywhere: `by`, who has a password, asks, and `vera` confirms.

@@ -269,9 +269,9 @@ async fn pre_approve_low_risk(service: &Service, approver: &Principal) -> Result
 /// Two approvers let Sluicegate act on its own, each under their own password.
 async fn switch_on(service: &Service, asks: &Principal, confirms: &Principal, password: &Secret) -> Result<(), Failure> {
     let reason = "a demo of standard changes that run on their own".to_owned();
-    let asked = dual_authorization::Asked::AutoMode { scope: Scope::Global, reason, password: password.clone() };
+    let asked = dual_authorization::Asked::AutoMode { scope: Scope::Global, reason, proof: password.clone().into() };
     let asked = dual_authorization::request(service, asks, asked).await?;
-    dual_authorization::confirm(service, confirms, asked.id, asked.revision, password).await?;
+    dual_authorization::confirm(service, confirms, asked.id, asked.revision, &password.clone().into()).await?;
     Ok(())
 }
 

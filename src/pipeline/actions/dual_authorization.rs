@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{auto_mode, freeze_override, password};
+use super::{
+    auto_mode, freeze_override,
+    proof::{self, Proof},
+};
 use crate::{
-    config::secret::Secret,
     domain::{
         approval::Scope,
         digest::Digest,
@@ -47,7 +49,8 @@ pub enum Asked {
         reason: String,
         /// The caller's own.
         #[schema(value_type = String)]
-        password: Secret,
+        #[serde(rename = "password")]
+        proof: Proof,
     },
     /// Let people approve a proposal although a freeze window is in force. Needs the role `approver` or `responder`.
     FreezeOverride {
@@ -65,11 +68,11 @@ pub enum Asked {
 /// Wrong role or password, no reason, or a matter that is not as the caller saw it or cannot be.
 pub async fn request(service: &Service, caller: &Principal, asked: Asked) -> Result<DualAuthorization> {
     let (matter, reason, ends_with) = match asked {
-        Asked::AutoMode { scope, reason, password } => {
+        Asked::AutoMode { scope, reason, proof } => {
             service.require(caller, Role::Approver)?;
             let reason = reasoned(&reason)?;
             auto_mode::may_be_asked(service, &caller.tenant, &scope).await?;
-            password::prove(service, caller, &password).await?;
+            proof::prove(service, caller, &proof).await?;
             (Matter::AutoMode { scope }, reason, None)
         }
         Asked::FreezeOverride { recommendation, binding, reason } => {
@@ -117,7 +120,7 @@ pub async fn confirm(
     caller: &Principal,
     id: DualAuthorizationId,
     revision: u64,
-    password: &Secret,
+    proof: &Proof,
 ) -> Result<DualAuthorization> {
     service.require(caller, Role::Approver)?;
     let mut record = find(service, caller, id).await?;
@@ -126,7 +129,7 @@ pub async fn confirm(
         let why = format!("`{}` asked for this: another person has to confirm it", record.requested_by);
         return Err(ActionError::Refused(vec![why]));
     }
-    let account = password::prove(service, caller, password).await?;
+    let account = proof::prove(service, caller, proof).await?;
     if may_be(&account.changed_by, &record.requested_by) {
         let why = format!("`{}`, who asked, set the password of `{}`: change it first", record.requested_by, caller.person);
         return Err(ActionError::Refused(vec![why]));
@@ -152,7 +155,7 @@ pub async fn confirm(
             freeze_override::effect(service, caller, &record, *recommendation, *binding, windows).await?
         }
     };
-    effect.expect.push(password::still(&account));
+    effect.expect.push(super::password::still(&account));
     record.standing = Standing::Confirmed { by: caller.person.clone(), at: now };
     let event = Event::AuthorizationConfirmed {
         authorization: id,

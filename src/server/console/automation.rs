@@ -33,7 +33,9 @@ use crate::{
         actions::{
             dead_letter,
             dual_authorization::{self, Asked},
-            endpoint, modes, redeliver,
+            endpoint, modes,
+            proof::Proof,
+            redeliver,
         },
         shadow_report,
     },
@@ -368,8 +370,8 @@ fn scope(text: &str) -> Result<Scope, Trouble> {
 pub async fn set_mode(State(app): State<App>, visitor: Visitor, form: Form) -> Result<Response, Trouble> {
     let (scope, mode): (Scope, Mode) = (scope(form.text("scope"))?, form.value("mode")?);
     if mode == Mode::Auto {
-        let password = form.secret("password");
-        let asked = Asked::AutoMode { scope, reason: form.text("reason").to_owned(), password };
+        let proof = Proof::of(visitor.session(), form.secret("password"));
+        let asked = Asked::AutoMode { scope, reason: form.text("reason").to_owned(), proof };
         dual_authorization::request(&app.service, visitor.principal(), asked).await?;
         return Ok(done("/automation", "asked"));
     }
@@ -378,7 +380,8 @@ pub async fn set_mode(State(app): State<App>, visitor: Visitor, form: Form) -> R
 }
 
 pub async fn confirm(State(app): State<App>, visitor: Visitor, Id(id): Id<DualAuthorizationId>, form: Form) -> Result<Response, Trouble> {
-    dual_authorization::confirm(&app.service, visitor.principal(), id, form.value("revision")?, &form.secret("password")).await?;
+    let proof = Proof::of(visitor.session(), form.secret("password"));
+    dual_authorization::confirm(&app.service, visitor.principal(), id, form.value("revision")?, &proof).await?;
     Ok(done("/automation", "confirmed"))
 }
 

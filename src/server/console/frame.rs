@@ -5,15 +5,17 @@ use std::borrow::Cow;
 use super::{
     assets::{Assets, assets},
     trouble::Trouble,
-    visitor::{Theme, Visitor},
+    visitor::{Theme, Visitor, encoded},
     words::{self, Tone},
 };
 use crate::{
     domain::{
         approval::{KillSwitch, Mode, Modes},
         principal::Role::{self, Admin, Approver, Auditor, Operator, Responder},
+        session::SignIn,
         time::Timestamp,
     },
+    pipeline::actions::proof::Proof,
     server::app::App,
 };
 
@@ -95,6 +97,10 @@ pub struct Frame {
     pub csrf: String,
     pub theme: Theme,
     pub banner: Option<Banner>,
+    /// Who has none proves to the sign-on provider that they are there.
+    pub has_password: bool,
+    /// They did so a moment ago.
+    pub proven: bool,
     /// What the change before this page did.
     pub done: Option<&'static str>,
     pub now: Timestamp,
@@ -123,6 +129,8 @@ impl Frame {
             csrf: visitor.csrf().to_owned(),
             theme: visitor.theme(),
             banner: Banner::of(&modes, now),
+            has_password: visitor.session().sign_in == SignIn::Password,
+            proven: Proof::is_fresh(&app.service, visitor.session()),
             done: query(visitor, "done").and_then(|word| done_in_words(&word)),
             now,
             log_size,
@@ -144,6 +152,11 @@ impl Frame {
     /// Where a form that changes how pages look comes back to.
     pub fn path(&self) -> &str {
         self.visitor.uri().path_and_query().map_or("/", |path| path.as_str())
+    }
+
+    /// The same as a value of a query.
+    pub fn path_encoded(&self) -> String {
+        encoded(self.path())
     }
 
     /// How long ago or how long until, in words.

@@ -28,6 +28,7 @@ mod runbook;
 mod runbooks;
 mod sentences;
 mod sign_in;
+mod single_sign_on;
 mod ticket;
 mod tickets;
 mod trouble;

@@ -29,7 +29,9 @@ use crate::{
     gate::approval::same_person,
     pipeline::actions::{
         account::{self, Wanted},
-        invitation, password, session, token,
+        invitation,
+        proof::{self, Proof},
+        session, token,
     },
     server::{app::App, parameters::Id, problem::Problem},
 };
@@ -153,7 +155,7 @@ fn roles(form: &Form) -> Result<BTreeSet<Role>, Trouble> {
 
 /// The admin is there, and not only their browser.
 async fn proven(app: &App, visitor: &Visitor, form: &Form) -> Result<(), Trouble> {
-    password::prove(&app.service, visitor.principal(), &form.secret("own")).await?;
+    proof::prove(&app.service, visitor.principal(), &Proof::of(visitor.session(), form.secret("own"))).await?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     account, assets, automation, corrections, drift, live, log, log_entry, models, overview, people, queue, runbook, runbooks, sign_in,
-    ticket, tickets, welcome,
+    single_sign_on, ticket, tickets, welcome,
 };
 use crate::{
     domain::principal::Role::{Admin, Approver, Auditor, Operator, Responder},
@@ -41,6 +41,9 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/assets/{name}", Access::Public),
     route(Method::GET, "/login", Access::Public),
     route(Method::POST, "/login", Access::Public),
+    route(Method::GET, "/login/oidc", Access::Public),
+    route(Method::GET, "/login/oidc/back", Access::Public),
+    route(Method::GET, "/account/prove", ANYBODY),
     route(Method::GET, "/welcome/{secret}", Access::Public),
     route(Method::POST, "/welcome/{secret}", Access::Public),
     route(Method::POST, "/logout", ANYBODY),
@@ -113,6 +116,9 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/assets/{name}", get(assets::show))
         .route("/login", get(sign_in::show).post(sign_in::sign_in))
+        .route("/login/oidc", get(single_sign_on::begin))
+        .route("/login/oidc/back", get(single_sign_on::back))
+        .route("/account/prove", get(single_sign_on::prove))
         .route("/welcome/{secret}", get(welcome::show).post(welcome::accept))
         .route("/logout", post(sign_in::sign_out))
         .route("/live", get(live::stream))

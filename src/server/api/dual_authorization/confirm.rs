@@ -4,9 +4,8 @@ use axum::{Json, extract::State, http::HeaderMap, response::IntoResponse};
 use serde::Deserialize;
 
 use crate::{
-    config::secret::Secret,
     domain::{dual_authorization::DualAuthorization, id::DualAuthorizationId},
-    pipeline::actions::dual_authorization,
+    pipeline::actions::{dual_authorization, proof::Proof},
     server::{
         app::App,
         auth::Caller,
@@ -21,7 +20,7 @@ use crate::{
 pub struct ConfirmBody {
     /// The caller's own.
     #[schema(value_type = String)]
-    pub password: Secret,
+    pub password: Proof,
     /// The revision read; or send it as `If-Match`.
     pub revision: Option<u64>,
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use sluicegate::{
     domain::{
-        account::Account,
+        account::{Account, Subject},
         approval::{Mode, Modes, Scope},
         digest::Digest,
         dual_authorization::{DualAuthorization, Matter},
@@ -224,6 +224,7 @@ pub async fn accounts_and_dual_authorizations_read_back(store: Arc<dyn Store>) {
         ..asked.clone()
     };
     let account = Account {
+        subject: Some(Subject { issuer: "https://id.example".to_owned(), subject: "s-17".to_owned() }),
         form: Account::FORM,
         tenant: tenant(),
         person: PersonId::new("ana").unwrap(),
