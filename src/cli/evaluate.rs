@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, path::PathBuf};
 
+use super::progress::Bar;
 use crate::triage::{EvaluateOptions, TriageError, evaluate};
 
 /// Measure a triage model.
@@ -39,7 +40,9 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         ood: args.ood.clone(),
     };
     let start = std::time::Instant::now();
-    let report = evaluate(&options, &|| start.elapsed(), &mut |at| eprintln!("{at}"))?;
+    let mut bar = Bar::new();
+    let report = evaluate(&options, &|| start.elapsed(), &mut |at| bar.tell(at))?;
+    drop(bar);
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {

@@ -17,6 +17,7 @@ mod outbox;
 mod person;
 mod policy;
 mod pre_approval;
+mod progress;
 mod remote;
 mod replay;
 mod runbook;

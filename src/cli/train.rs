@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCode};
 
-use super::{Outcome, assemble, remote::OptionalRemote};
+use super::{Outcome, assemble, progress::Bar, remote::OptionalRemote};
 use crate::{
     domain::name::TenantId,
     pipeline::feedback,
@@ -91,7 +91,9 @@ pub fn run(args: &Args) -> Outcome {
         licence: args.licence.clone(),
         embedding,
     };
-    let manifest = train(&options, &mut |at| eprintln!("{at}"))?;
+    let mut bar = Bar::new();
+    let manifest = train(&options, &mut |at| bar.tell(at))?;
+    drop(bar);
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {

@@ -11,6 +11,7 @@ use super::{
     head::Head,
     measure,
     model::Model,
+    progress::Progress,
     registry,
     signals::SignalSet,
 };
@@ -76,19 +77,22 @@ pub struct Report {
 ///
 /// # Errors
 /// The model or a data file cannot be read, or no line has a label of the model's targets.
-pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progress: &mut dyn FnMut(&str)) -> Result<Report, TriageError> {
+pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Report, TriageError> {
     let signals = SignalSet::load(&options.signals)?;
     let (model, manifest, _) = registry::load(&options.model, &options.embedding)?;
     let mut all = Vec::new();
     for path in &options.data {
-        progress(&format!("reading {}", path.display()));
+        progress(Progress::Stage(&format!("reading {}", path.display())));
         all.extend(examples::read(path)?.0);
     }
-    progress("measuring");
+    progress(Progress::Stage("measuring"));
     let mut answers: BTreeMap<&str, Vec<Answer>> = BTreeMap::new();
     let mut belonging: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut times = Vec::with_capacity(all.len());
-    for example in &all {
+    for (done, example) in all.iter().enumerate() {
+        if done % 256 == 0 {
+            progress(Progress::Part { done, of: all.len() });
+        }
         let start = clock();
         let features = model.features(&example.text, &signals.hits(&example.text));
         let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();

@@ -15,7 +15,9 @@ use super::{
     calibration::{self, Bin, Coverage, Outcome},
     evaluate::{Confusion, confusion},
     logistic::{LogisticParams, Mix},
-    parallel, seed,
+    parallel,
+    progress::Progress,
+    seed,
     sparse::SparseMatrix,
     svm::{LinearSvm, SvmParams},
 };
@@ -113,7 +115,7 @@ impl Head {
         dense: &Array2<f32>,
         targets: &[usize],
         options: &HeadOptions,
-        progress: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(Self, HeadMetrics), TriageError> {
         let classes = labels.len();
         if classes < 2 {
@@ -124,14 +126,14 @@ impl Head {
         let fold_of = seed::stratified_folds(targets, classes, options.held, options.seed);
         let rows_where =
             |fold_of: &[usize], fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
-        progress(&format!("{target}: stage 1, all texts"));
+        progress(Progress::Stage(&format!("{target}: stage 1, all texts")));
         let all: Vec<usize> = (0..targets.len()).collect();
         let whole = params.solve(&rows, targets, &all, None);
 
         let inputs = classes + dense.ncols();
         let mut stage2 = Array2::<f32>::zeros((targets.len(), inputs));
         stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..)).assign(dense);
-        progress(&format!("{target}: stage 1, {} folds", options.held));
+        progress(Progress::Stage(&format!("{target}: stage 1, {} folds", options.held)));
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
         let held: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(options.held, |fold| {
             let (learn, hold) = rows_where(&fold_of, fold);
@@ -152,7 +154,7 @@ impl Head {
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
         let second = choose(&stage2, targets, &rows_where(&fold_of, 0), classes, options, target, progress)?;
-        progress(&format!("{target}: stage 2, {} folds and all texts", options.folds));
+        progress(Progress::Stage(&format!("{target}: stage 2, {} folds and all texts", options.folds)));
         let fitted = parallel::map(options.folds + 1, |fold| {
             let (learn, hold) = rows_where(&fold_of, fold);
             let mix = second.fit(&part(&stage2, targets, &learn))?;
@@ -263,7 +265,7 @@ fn choose_cost(
     params: &SvmParams,
     options: &HeadOptions,
     target: &str,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> f32 {
     let mut sample: Vec<usize> = (0..targets.len()).collect();
     seed::Shuffle::new(options.seed ^ 0xc057).shuffle(&mut sample);
@@ -300,7 +302,7 @@ fn choose_cost(
         let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
         let accuracy = right as f64 / truth.len().max(1) as f64;
         let f1 = super::measure::macro_f1(&predicted, &truth, params.classes);
-        progress(&format!("{target}: C {cost}: accuracy {accuracy:.4}, macro-F1 {f1:.4}"));
+        progress(Progress::Stage(&format!("{target}: C {cost}: accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
         tried.push((*cost, accuracy));
     }
     let best = tried.iter().map(|(_, accuracy)| *accuracy).fold(f64::MIN, f64::max);
@@ -318,7 +320,7 @@ fn choose(
     classes: usize,
     options: &HeadOptions,
     target: &str,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
     let alone: Vec<(Vec<f64>, usize)> =
         learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
@@ -341,7 +343,7 @@ fn choose(
         });
         for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
             let (loss, accuracy, f1) = measured?;
-            progress(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"));
+            progress(Progress::Stage(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
             seen.push((loss, accuracy + f1, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
         }
         let least = seen.iter().map(|(loss, _, _)| *loss).fold(f64::INFINITY, f64::min);

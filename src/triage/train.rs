@@ -18,6 +18,7 @@ use super::{
     measure,
     model::{self, Model},
     plot::{self, Place},
+    progress::Progress,
     promotion::FrozenTexts,
     registry::{self, EmbeddingManifest, HeadManifest, Manifest},
     signals::SignalSet,
@@ -54,6 +55,8 @@ pub struct TrainOptions {
     pub embedding: Option<(EmbeddingKind, PathBuf)>,
 }
 
+/// Texts that are embedded between two words of progress.
+const PART: usize = 1_024;
 /// Labels with fewer examples are left out: they could be neither learned nor measured.
 const FEWEST: usize = 2;
 
@@ -62,13 +65,13 @@ const FEWEST: usize = 2;
 /// # Errors
 /// A file is unreadable or has a bad line, a target has fewer than two labels, or the folder cannot be written.
 /// Then nothing is written.
-pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<Manifest, TriageError> {
+pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Manifest, TriageError> {
     let signals = SignalSet::load(&options.signals)?;
     let mut examples: Vec<Example> = Vec::new();
     let mut data: Vec<(String, Digest)> = Vec::new();
     let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for path in &options.data {
-        progress(&format!("reading {}", path.display()));
+        progress(Progress::Stage(&format!("reading {}", path.display())));
         let (more, digest) = examples::read(path)?;
         examples.extend(more);
         data.push((name(path), digest));
@@ -88,12 +91,12 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     }
     let left_out = before - examples.len();
     if left_out > 0 {
-        progress(&format!("left out {left_out} texts that are among the frozen ones"));
+        progress(Progress::Stage(&format!("left out {left_out} texts that are among the frozen ones")));
     }
     let dev = options.dev.as_ref().map(|path| examples::read(path)).transpose()?.map(|(dev, _)| dev);
     let targets = targets(&examples, &options.targets)?;
 
-    progress("cutting features");
+    progress(Progress::Stage("cutting features"));
     // Few texts have to live with rarer n-grams; many texts make them noise.
     let cut = Cut { min_documents: 2 };
     let vectorizer = Vectorizer::fit(examples.iter().map(|example| &example.text), cut);
@@ -113,11 +116,17 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         row.iter_mut().zip(values).for_each(|(out, value)| *out = value as f32);
     }
     if let Some(embedder) = &embedder {
-        progress("embedding");
+        progress(Progress::Stage("embedding"));
         let passages: Vec<String> = examples.iter().map(|example| model::passage(&example.text)).collect();
         let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
-        for (vector, mut row) in embedder.embed(&passages).iter().zip(dense.rows_mut()) {
-            row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value as f32);
+        // Sorted by length inside a part, so that a part costs what its texts do.
+        let mut done = 0;
+        for part in passages.chunks(PART) {
+            for (vector, mut row) in embedder.embed(part).iter().zip(dense.rows_mut().into_iter().skip(done)) {
+                row.iter_mut().skip(structured_names.len()).zip(model::scaled(vector)).for_each(|(out, value)| *out = value as f32);
+            }
+            done += part.len();
+            progress(Progress::Part { done, of: passages.len() });
         }
     }
 
@@ -146,7 +155,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
     let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
     let model = Model { vectorizer, structured: structured_names, known_floor, embedding: embedder, heads };
     if let Some(dev) = &dev {
-        progress("measuring on the development file");
+        progress(Progress::Stage("measuring on the development file"));
         for head in &model.heads {
             if let Some(entry) = manifests.get_mut(&head.target) {
                 entry.dev = evaluate::held_out(&model, head, &entry.metrics.coverage, &signals, dev);
@@ -171,7 +180,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(&str)) -> Result<M
         known_floor: f64::from(known_floor),
         heads: manifests,
     };
-    progress("writing");
+    progress(Progress::Stage("writing"));
     let mut papers = vec![(registry::CARD.to_owned(), card(&manifest, examples.len()))];
     for (target, head) in &manifest.heads {
         papers.push((plot_name(target), plot::calibration_plot(target, &head.metrics.bins, Place::Alone)));
