@@ -77,7 +77,11 @@ pub struct Report {
 ///
 /// # Errors
 /// The model or a data file cannot be read, or no line has a label of the model's targets.
-pub fn evaluate(options: &EvaluateOptions, clock: &dyn Fn() -> Duration, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Report, TriageError> {
+pub fn evaluate(
+    options: &EvaluateOptions,
+    clock: &dyn Fn() -> Duration,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report, TriageError> {
     let signals = SignalSet::load(&options.signals)?;
     let (model, manifest, _) = registry::load(&options.model, &options.embedding)?;
     let mut all = Vec::new();

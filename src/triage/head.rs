@@ -343,7 +343,9 @@ fn choose(
         });
         for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
             let (loss, accuracy, f1) = measured?;
-            progress(Progress::Stage(&format!("{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
+            progress(Progress::Stage(&format!(
+                "{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"
+            )));
             seen.push((loss, accuracy + f1, LogisticParams { steps: STEPS, ..params((alpha, lean)) }));
         }
         let least = seen.iter().map(|(loss, _, _)| *loss).fold(f64::INFINITY, f64::min);
