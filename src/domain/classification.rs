@@ -46,6 +46,19 @@ pub struct Estimate {
     pub threshold: f64,
     /// The strongest contributions to the best label, largest absolute weight first; at most ten.
     pub because: Vec<Contribution>,
+    /// Of the texts that the model learned from, those that mean about the same, nearest first; at most three.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<NearExample>,
+}
+
+/// A text that the model learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NearExample {
+    /// Its beginning, without secrets and personal data.
+    pub excerpt: String,
+    pub label: String,
+    /// Cosine of the two vectors, in `-1..=1`.
+    pub similarity: f64,
 }
 
 impl Estimate {

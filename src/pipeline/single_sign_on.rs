@@ -157,7 +157,8 @@ impl Guarded {
         let url = Url::parse(&request.uri().to_string()).map_err(|why| failed(&why))?;
         let host = url.host_str().unwrap_or_default();
         let own = self.issuer.host_str() == Some(host) && url.scheme() == self.issuer.scheme();
-        if !own && !(url.scheme() == "https" && self.hosts.iter().any(|known| known == host)) {
+        let named = url.scheme() == "https" && self.hosts.iter().any(|known| known == host);
+        if !own && !named {
             return Err(NotFetched(format!("`{host}` is neither the issuer's host nor one of `console.oidc.hosts`")));
         }
         let client = Client::new(&url, &self.allow_addresses, LIMITS).map_err(|why| failed(&why))?;

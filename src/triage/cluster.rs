@@ -47,7 +47,7 @@ impl Sketch {
             }
         };
         words.iter().for_each(|word| add(&[word]));
-        words.windows(2).for_each(|pair| add(pair));
+        words.windows(2).for_each(&mut add);
         if words.is_empty() {
             // A text of particulars only has nothing in common with others of its kind.
             add(&[&text, "\u{1}"]);

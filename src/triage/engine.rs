@@ -131,7 +131,7 @@ impl Triage {
 }
 
 fn unknown() -> Estimate {
-    Estimate { label: None, ranked: Vec::new(), threshold: 1.0, because: Vec::new() }
+    Estimate { label: None, ranked: Vec::new(), threshold: 1.0, because: Vec::new(), near: Vec::new() }
 }
 
 const fn level(level: Level) -> &'static str {
@@ -275,6 +275,21 @@ mod tests {
             };
             assert_eq!(original.as_untrusted()[span.start..span.end].to_lowercase(), "vpn");
         }
+    }
+
+    #[test]
+    fn the_meaning_of_a_text_is_shown_by_what_it_is_nearest_to_and_the_scores_do_not_depend_on_it() {
+        let mut triage = shipped();
+        let report = report("", "my vpn connection is dropped again and again");
+        let said = classify(&triage, &report);
+        let near = &said.category.near;
+        assert_eq!(near.len(), 3);
+        assert_eq!(near[0].label, "network/vpn", "{near:?}");
+        assert!(near.windows(2).all(|pair| pair[0].similarity >= pair[1].similarity) && near[0].similarity > 0.6, "{near:?}");
+        assert!(near.iter().all(|one| one.excerpt.chars().count() <= 80));
+        triage.model.neighbours = Default::default();
+        let without = classify(&triage, &report);
+        assert_eq!((&without.category.ranked, without.category.near.len()), (&said.category.ranked, 0));
     }
 
     #[test]

@@ -164,11 +164,14 @@ enum Vote<'a> {
 }
 
 /// Who says what of near-equal tickets. Each person has one vote for a label, however many tickets they say it of.
-struct Votes<'a>(BTreeMap<(String, &'a str), BTreeMap<&'a str, BTreeMap<&'a PersonId, u32>>>);
+struct Votes<'a>(BTreeMap<(String, &'a str), ByLabel<'a>>);
+
+/// The persons who say a label, with their weights.
+type ByLabel<'a> = BTreeMap<&'a str, BTreeMap<&'a PersonId, u32>>;
 
 impl<'a> Votes<'a> {
     fn count(corrections: impl Iterator<Item = &'a Feedback>) -> Self {
-        let mut votes: BTreeMap<(String, &str), BTreeMap<&str, BTreeMap<&PersonId, u32>>> = BTreeMap::new();
+        let mut votes: BTreeMap<(String, &str), ByLabel<'_>> = BTreeMap::new();
         for correction in corrections {
             let labels = votes.entry((correction.shape.to_string(), &correction.target)).or_default();
             labels.entry(&correction.label).or_default().insert(&correction.by, weight(correction));

@@ -17,6 +17,7 @@ mod head;
 mod logistic;
 mod measure;
 mod model;
+mod neighbours;
 mod parallel;
 mod plot;
 mod progress;

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     calibration,
     head::{Head, Part},
+    neighbours::Neighbours,
     signals::SignalSet,
     vectorizer::{SparseRow, Vectorizer},
 };
@@ -29,6 +30,8 @@ pub(super) struct Model {
     pub(super) known_floor: f32,
     /// Joins the dense features after the structured ones.
     pub(super) embedding: Option<Arc<CachedEmbedder>>,
+    /// Shown beside an answer; no score depends on them.
+    pub(super) neighbours: Neighbours,
     pub(super) heads: Vec<Head>,
 }
 
@@ -38,6 +41,8 @@ pub(super) struct Features {
     pub(super) row: SparseRow,
     /// Structured features, then the embedding.
     pub(super) dense: Vec<f64>,
+    /// The embedding as it is; empty without one.
+    pub(super) vector: Vec<f32>,
 }
 
 /// The structured features that a model trained with `signals` has.
@@ -76,10 +81,12 @@ impl Model {
 
     pub(super) fn features(&self, text: &CleanTicket, signals: &[SignalHit]) -> Features {
         let mut dense = structured_values(&self.structured, signals);
+        let mut vector = Vec::new();
         if let Some(embedder) = &self.embedding {
-            dense.extend(scaled(&embedder.embed_one(&passage(text))));
+            vector = embedder.embed_one(&passage(text));
+            dense.extend(scaled(&vector));
         }
-        Features { row: self.vectorizer.row(text), dense }
+        Features { row: self.vectorizer.row(text), dense, vector }
     }
 
     pub(super) fn head(&self, target: &str) -> Option<&Head> {
@@ -115,6 +122,7 @@ impl Model {
             ranked,
             threshold: head.threshold,
             because,
+            near: self.neighbours.nearest(&head.target, &features.vector),
         }
     }
 

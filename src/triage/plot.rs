@@ -77,7 +77,7 @@ pub fn calibration_plot(target: &str, bins: &[Bin], place: Place) -> String {
             y(share)
         );
     }
-    let _ = write!(svg, "<text class=\"faint\" x=\"{LEFT}\" y=\"{:.1}\">claimed, with answers; right upwards</text></svg>\n", floor + 36.0);
+    let _ = writeln!(svg, "<text class=\"faint\" x=\"{LEFT}\" y=\"{:.1}\">claimed, with answers; right upwards</text></svg>", floor + 36.0);
     svg
 }
 

@@ -115,7 +115,7 @@ pub fn compare(in_force: &Triage, candidate: &Triage, frozen: &Path, bar: Promot
         })
         .collect();
     for (target, change) in &targets {
-        if candidate.manifest().heads.get(target).is_none() {
+        if !candidate.manifest().heads.contains_key(target) {
             refusals.push(format!("it has no target `{target}`, which the model in force has"));
             continue;
         }

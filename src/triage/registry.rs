@@ -19,6 +19,7 @@ use super::{
     head::{Head, HeadMetrics},
     logistic::Mix,
     model::Model,
+    neighbours::{Kept, Neighbours},
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
 };
@@ -28,6 +29,9 @@ use crate::{
 };
 
 pub(super) const FORM: u32 = 4;
+/// Bytes and excerpts of some texts that the model learned from; not there without an embedding.
+const VECTORS: &str = "examples.vectors";
+const KEPT: &str = "examples.kept";
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
 pub(super) const CARD: &str = "MODEL_CARD.md";
@@ -210,6 +214,12 @@ fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
         tensors.push((format!("{target}.mix"), Dtype::F64, vec![inputs, classes], bytes_of(&head.mix.weights, f64::to_le_bytes)));
         tensors.push((format!("{target}.mix_bias"), Dtype::F64, vec![classes], bytes_of(&head.mix.bias, f64::to_le_bytes)));
     }
+    if model.neighbours.dimensions > 0 {
+        let kept = serde_json::to_vec(&model.neighbours.kept).map_err(|error| TriageError::Training(error.to_string()))?;
+        let rows = vec![model.neighbours.kept.len(), model.neighbours.dimensions];
+        tensors.push((VECTORS.into(), Dtype::U8, rows, model.neighbours.vectors.clone()));
+        tensors.push((KEPT.into(), Dtype::U8, vec![kept.len()], kept));
+    }
     let views = tensors
         .iter()
         .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)))
@@ -260,7 +270,17 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
             threshold: head.threshold,
         });
     }
+    let neighbours = match tensors.tensors.tensor(KEPT) {
+        Ok(view) => {
+            let kept: Vec<Kept> = serde_json::from_slice(view.data()).map_err(|error| form(format!("`{KEPT}`: {error}")))?;
+            let dimensions = manifest.embedding.as_ref().map_or(0, |embedding| embedding.dimensions);
+            let vectors = tensors.take(VECTORS, Dtype::U8, &[kept.len(), dimensions], u8::from_le_bytes)?;
+            Neighbours { kept, vectors, dimensions }
+        }
+        Err(_) => Neighbours::default(),
+    };
     let model = Model {
+        neighbours,
         vectorizer: Vectorizer::new(names, idf, manifest.words),
         structured: manifest.structured.clone(),
         known_floor: manifest.known_floor as f32,

@@ -16,6 +16,7 @@ use super::{
     examples::{self, Example, Labelled},
     head::{ClassMetrics, Head, HeadOptions},
     measure,
+    neighbours::Neighbours,
     model::{self, Model},
     plot::{self, Place},
     progress::Progress,
@@ -130,6 +131,10 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         }
     }
 
+    let first = structured_names.len();
+    let of_row = |row: usize| dense.row(row).iter().skip(first).copied().collect();
+    let neighbours = if dimensions > 0 { Neighbours::choose(&examples, of_row, options.seed) } else { Neighbours::default() };
+
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
     for target in targets {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -153,7 +158,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
     let embedding = embedder.as_ref().map(|e| EmbeddingManifest { kind: e.kind(), dimensions: e.dimensions(), digest: e.digest() });
     // The model is only written, never asked: it needs no memory of vectors.
     let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
-    let model = Model { vectorizer, structured: structured_names, known_floor, embedding: embedder, heads };
+    let model = Model { vectorizer, structured: structured_names, known_floor, embedding: embedder, neighbours, heads };
     if let Some(dev) = &dev {
         progress(Progress::Stage("measuring on the development file"));
         for head in &model.heads {
@@ -281,7 +286,8 @@ fn card(manifest: &Manifest, examples: usize) -> String {
         }
     }
     out.push_str(
-        "\n## Limits\n\nA text with few known n-grams, or below the threshold of its target, gets no label: a person decides. \
+        "\n## Limits\n\nBeginnings of some of the texts (80 characters, secrets and personal data taken out) are kept with their vectors when there is an \
+         embedding, to show what a text is nearest to: whoever may read the model may read them. A text with few known n-grams, or below the threshold of its target, gets no label: a person decides. \
          The model never lowers a risk, chooses no command and fills no parameter. It knows the language of its examples only.\n",
     );
     out

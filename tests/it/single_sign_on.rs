@@ -254,10 +254,14 @@ async fn new_keys_of_the_provider_are_fetched_when_they_sign_and_an_answer_is_ta
     assert!(odd.text.contains("url=/\"") || odd.text.contains("url=/'"), "no way back to another host: {odd:?}");
 }
 
+/// The token for an issuer and a nonce.
+type Forgery = Box<dyn Fn(&str, &str) -> String + Send>;
+type Told = std::sync::Arc<Mutex<Forgery>>;
+
 /// A provider that gives whatever token it is told to.
 struct Hostile {
     issuer: String,
-    token: std::sync::Arc<Mutex<Box<dyn Fn(&str, &str) -> String + Send>>>,
+    token: Told,
 }
 
 impl Hostile {
@@ -267,8 +271,7 @@ impl Hostile {
             extract::State,
             routing::{get, post},
         };
-        type Token = std::sync::Arc<Mutex<Box<dyn Fn(&str, &str) -> String + Send>>>;
-        let token: Token = std::sync::Arc::new(Mutex::new(Box::new(|_, _| String::new())));
+        let token: Told = std::sync::Arc::new(Mutex::new(Box::new(|_, _| String::new())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (described, own) = (issuer.clone(), issuer.clone());
@@ -286,7 +289,7 @@ impl Hostile {
             .route("/jwks", get(async || Json(json!({ "keys": [] }))))
             .route(
                 "/token",
-                post(async move |State(token): State<Token>, body: String| {
+                post(async move |State(token): State<Told>, body: String| {
                     let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
                     let id_token = token.lock().unwrap()(&own, &form["code"]);
                     Json(json!({ "access_token": "a", "token_type": "Bearer", "id_token": id_token }))
@@ -321,7 +324,7 @@ async fn a_token_that_nobody_or_the_wrong_key_signed_or_of_another_issuer_is_not
         json!({ "iss": issuer, "sub": "ana", "aud": "sluicegate", "exp": 4_000_000_000u64, "iat": 1_700_000_000, "nonce": nonce,
             "email": "ana@example.com", "email_verified": true, "groups": ["on-call", "platform"] })
     };
-    let forgeries: [(&str, Box<dyn Fn(&str, &str) -> String + Send>); 3] = [
+    let forgeries: [(&str, Forgery); 3] = [
         ("alg none", Box::new(move |issuer, nonce| unsigned(json!({ "alg": "none" }), claims(issuer, nonce)))),
         ("HS256 with the client's secret", Box::new(move |issuer, nonce| with_the_secret(claims(issuer, nonce)))),
         (

@@ -174,6 +174,8 @@ struct Triaged {
     as_sure: Option<String>,
     guesses: Vec<Guess>,
     words: Vec<Word>,
+    /// Texts that the model learned from: excerpt, label, how near.
+    near: Vec<(String, String, String)>,
     priority_because: Vec<String>,
     risk_because: Vec<String>,
     flags: String,
@@ -359,6 +361,11 @@ fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
             .because
             .iter()
             .map(|word| Word { feature: word.feature.clone(), weight: format!("{:+.2}", word.weight), speaks_for: word.weight > 0.0 })
+            .collect(),
+        near: category
+            .near
+            .iter()
+            .map(|near| (near.excerpt.clone(), near.label.clone(), words::percent(near.similarity)))
             .collect(),
         priority_because: classification.priority_because.clone(),
         risk_because: classification.risk_because.clone(),
