@@ -297,7 +297,13 @@ fn proposal(ticket: &Ticket, chance: u64, now: Timestamp) -> Outcome<Recommendat
         ticket: ticket.id,
         ticket_version: ticket.version,
         classification: Classification {
-            category: Estimate { label: Some(category.clone()), ranked: vec![(category, 0.8)], threshold: 0.5, because: Vec::new(), near: Vec::new() },
+            category: Estimate {
+                label: Some(category.clone()),
+                ranked: vec![(category, 0.8)],
+                threshold: 0.5,
+                because: Vec::new(),
+                near: Vec::new(),
+            },
             assignment_group: None,
             kind: TicketKind::Incident,
             priority: Priority::ALL[[3, 3, 3, 2, 2, 1, 0][(chance >> 8) as usize % 7]],

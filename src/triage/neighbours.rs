@@ -57,7 +57,10 @@ impl Neighbours {
         let mut found = Self::default();
         for row in order {
             let example = &examples[row];
-            let wanted = example.labels.iter().any(|(target, label)| counts.get(&(target.as_str(), label.as_str())).copied().unwrap_or(0) < OF_LABEL);
+            let wanted = example
+                .labels
+                .iter()
+                .any(|(target, label)| counts.get(&(target.as_str(), label.as_str())).copied().unwrap_or(0) < OF_LABEL);
             if !wanted || found.kept.len() == MOST {
                 continue;
             }

@@ -170,8 +170,9 @@ async fn a_folder_changed_after_its_promotion_leaves_the_last_good_in_force_and_
 #[tokio::test]
 async fn a_shadow_answers_every_ticket_changes_none_and_is_counted() {
     let desk = Desk::open().await;
-    let title =
-        |number: usize| if number.is_multiple_of(2) { "vpn client drops the tunnel" } else { "I forgot my password and the account is locked" };
+    let title = |number: usize| {
+        if number.is_multiple_of(2) { "vpn client drops the tunnel" } else { "I forgot my password and the account is locked" }
+    };
     let category = async |id: &str| {
         let delivered = desk.app.desk(ticket(id, title(id.len())).to_string()).await.json();
         desk.app.triage().await;

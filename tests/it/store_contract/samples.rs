@@ -153,7 +153,13 @@ pub fn moved(ticket: &Ticket, to: TicketState) -> (Ticket, Change) {
 }
 
 fn estimate() -> Estimate {
-    Estimate { label: Some("printer".to_owned()), ranked: vec![("printer".to_owned(), 0.75)], threshold: 0.5, because: Vec::new(), near: Vec::new() }
+    Estimate {
+        label: Some("printer".to_owned()),
+        ranked: vec![("printer".to_owned(), 0.75)],
+        threshold: 0.5,
+        because: Vec::new(),
+        near: Vec::new(),
+    }
 }
 
 pub fn recommendation(ticket: &Ticket, n: u64, decision: Decision) -> Recommendation {

@@ -362,11 +362,7 @@ fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
             .iter()
             .map(|word| Word { feature: word.feature.clone(), weight: format!("{:+.2}", word.weight), speaks_for: word.weight > 0.0 })
             .collect(),
-        near: category
-            .near
-            .iter()
-            .map(|near| (near.excerpt.clone(), near.label.clone(), words::percent(near.similarity)))
-            .collect(),
+        near: category.near.iter().map(|near| (near.excerpt.clone(), near.label.clone(), words::percent(near.similarity))).collect(),
         priority_because: classification.priority_because.clone(),
         risk_because: classification.risk_because.clone(),
         flags: classification.flags.iter().map(|flag| words::plain(flag)).collect::<Vec<_>>().join(", "),
