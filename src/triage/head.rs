@@ -42,7 +42,7 @@ pub(super) struct HeadOptions {
 impl Default for HeadOptions {
     fn default() -> Self {
         Self {
-            costs: &[0.5, 1.0, 2.0, 4.0],
+            costs: &[0.5, 1.0, 2.0],
             epochs: 20,
             alphas: &[0.3, 1.0, 3.0, 10.0, 30.0, 100.0],
             leans: &[0.0, 1.0],
