@@ -44,6 +44,8 @@ struct Tenant {
 
 /// Tickets that are looked at after a start, at most.
 const LOOKED_AT: usize = 5_000;
+/// Tickets read at once.
+const PAGE: usize = 500;
 /// Storms that may still go on after a start.
 const RAISED: usize = 100;
 
@@ -90,13 +92,15 @@ impl Storms {
                 clusters.remember(storm.first, Sketch::of(&first.report), now);
             }
         }
-        let mut recent: Vec<Ticket> = Vec::new();
+        let (mut recent, mut before): (Vec<Ticket>, _) = (Vec::new(), None);
         while recent.len() < LOOKED_AT {
-            let before = recent.last().map(|ticket| ticket.id);
-            let page = service.store.tickets(tenant, &TicketFilter::default(), Page { before, limit: 500 }).await?;
-            let count = page.len();
+            let page = service.store.tickets(tenant, &TicketFilter::default(), Page { before, limit: PAGE }).await?;
+            // Ids are in the order of their coming: what follows one from before the window is older still.
+            let Some(oldest) = page.last() else { break };
+            let reaches_past = oldest.received_at < since;
+            before = Some(oldest.id);
             recent.extend(page.into_iter().filter(|ticket| ticket.received_at >= since));
-            if count < 500 || recent.last().is_none_or(|ticket| ticket.received_at < since) {
+            if reaches_past {
                 break;
             }
         }

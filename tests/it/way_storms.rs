@@ -91,6 +91,24 @@ async fn what_would_run_by_itself_waits_for_a_person_in_a_storm_and_runs_again_a
 }
 
 #[tokio::test]
+async fn a_start_on_a_store_of_more_old_tickets_than_one_page_goes_on_with_the_new_ones() {
+    let app = App::start().await;
+    for first in (0..600).step_by(100) {
+        let posted: Vec<_> =
+            (first..first + 100).map(|number| app.desk(ticket(&format!("old-{number}"), &outage(number)).to_string())).collect();
+        futures_util::future::join_all(posted).await;
+    }
+    app.ambient.turn(std::time::Duration::from_secs(3_600));
+    for number in 0..3 {
+        app.desk(ticket(&format!("new-{number}"), &outage(number)).to_string()).await;
+    }
+    let again = crate::app::over(app.service.store.clone(), app.ambient.clone(), (*app.service.config).clone());
+    while sluicegate::pipeline::workers::triage::step(&again).await.unwrap() > 0 {}
+    let newest = again.store.tickets(&tenant(), &Default::default(), Page { before: None, limit: 1 }).await.unwrap();
+    assert_eq!(again.storms.of(&newest[0], newest[0].received_at).unwrap().size, 3, "the old ones are past the window");
+}
+
+#[tokio::test]
 async fn after_a_start_the_same_storm_is_not_raised_again() {
     let app = App::start().await;
     for number in 0..30 {
