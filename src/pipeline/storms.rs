@@ -111,24 +111,23 @@ impl Storms {
         Ok(())
     }
 
-    /// Raises each cluster that grew past the limit and was not raised yet.
+    /// Raises each cluster that one of `tickets` made grow past the limit, when it was not raised yet.
     ///
     /// # Errors
     /// The store failed.
-    pub(super) async fn raise(&self, service: &Service) -> Result<()> {
+    pub(super) async fn raise(&self, service: &Service, tickets: &[(TenantId, TicketId)]) -> Result<()> {
         let (now, limit) = (service.ambient.now(), service.config.gate.storm_size);
-        let grown: Vec<(TenantId, Membership)> = {
+        let mut grown: BTreeMap<TicketId, (TenantId, Membership)> = BTreeMap::new();
+        {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut grown = Vec::new();
-            for (tenant, known) in all.iter_mut() {
-                let large = known.clusters.at_least(limit.saturating_add(1), now);
-                grown.extend(
-                    large.into_iter().filter(|cluster| !known.raised.contains(&cluster.first)).map(|cluster| (tenant.clone(), cluster)),
-                );
+            for (tenant, ticket) in tickets {
+                let Some(known) = all.get_mut(tenant) else { continue };
+                let cluster =
+                    known.clusters.of(*ticket, now).filter(|cluster| cluster.size > limit && !known.raised.contains(&cluster.first));
+                grown.extend(cluster.map(|cluster| (cluster.first, (tenant.clone(), cluster))));
             }
-            grown
-        };
-        for (tenant, cluster) in grown {
+        }
+        for (tenant, cluster) in grown.into_values() {
             let change = raised(service, &tenant, cluster, now).await?;
             match service.commit(change).await {
                 // Another process raised it.

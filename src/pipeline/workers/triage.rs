@@ -13,8 +13,9 @@ use crate::{
         approval::{Caps, Mode},
         entry::{Entry, Event},
         execution::{Execution, ExecutionState},
-        id::{ExecutionId, RecommendationId},
+        id::{ExecutionId, RecommendationId, TicketId},
         model::ShadowAnswer,
+        name::TenantId,
         principal::Actor,
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
@@ -57,6 +58,7 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
     }
     // Before any of them is decided: the last of a batch counts for the first.
     service.storms.add(service, &tickets).await?;
+    let came: Vec<(TenantId, TicketId)> = tickets.iter().map(|ticket| (ticket.tenant.clone(), ticket.id)).collect();
     let decider = service.decider();
     let proposals = propose_all(&decider, tickets).await;
     let looked_on = decider.shadow().map(|shadow| {
@@ -81,7 +83,7 @@ pub async fn step(service: &Arc<Service>) -> Result<usize> {
         });
     }
     while commits.join_next().await.is_some() {}
-    service.storms.raise(service).await?;
+    service.storms.raise(service, &came).await?;
     if let Some((shadow, tickets)) = looked_on {
         look_on(service, shadow, tickets).await;
     }
