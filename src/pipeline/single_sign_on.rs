@@ -301,15 +301,14 @@ impl SingleSignOn {
         let answer = exchange.set_pkce_verifier(PkceCodeVerifier::new(asked.verifier.clone())).request_async(&self.guarded).await;
         let answer = answer.map_err(|why| unreachable("it did not take the code", &told(&why)))?;
         let Some(token) = answer.extra_fields().id_token() else { return Err(unreachable("it gave no ID token", &"none in the answer")) };
-        let claims = match self.claims(&provider, token, &asked, now) {
-            Ok(claims) => claims,
-            // It may sign with a new key by now.
-            Err(openidconnect::ClaimsVerificationError::SignatureVerification(_)) => {
-                let provider = self.provider(now, true).await?;
-                self.claims(&provider, token, &asked, now).map_err(|why| unbelievable(&why))?
-            }
-            Err(why) => return Err(unbelievable(&why)),
-        };
+        let mut provider = provider;
+        let mut claims = self.claims(&provider, token, &asked, now);
+        // It may sign with a new key by now.
+        if let Err(openidconnect::ClaimsVerificationError::SignatureVerification(_)) = claims {
+            provider = self.provider(now, true).await?;
+            claims = self.claims(&provider, token, &asked, now);
+        }
+        let claims = claims.map_err(|why| unbelievable(&why))?;
         if let Some(expected) = claims.access_token_hash() {
             let verified = provider.id_token_verifier();
             let algorithm = token.signing_alg().map_err(|why| unbelievable(&why))?;
