@@ -77,6 +77,8 @@ impl Live {
         let sure: Vec<usize> = then.bins.iter().map(|bin: &Bin| bin.answers).collect();
         let (labels, confidence) = (stability(&answered, &self.labels), stability(&sure, &self.bins));
         let all: usize = sure.iter().sum();
+        // What training picked the threshold with says it exactly; of another threshold the bins say it to a bin.
+        let picked = then.coverage.iter().find(|picked| (picked.threshold - threshold).abs() < 1e-9).map(|picked| 1.0 - picked.coverage);
         let below: usize = sure.iter().take(calibration::bin_of(threshold.min(1.0))).sum();
         let reading = match labels.max(confidence) {
             _ if self.answers < FEWEST => Reading::TooFew,
@@ -89,7 +91,7 @@ impl Live {
             labels,
             confidence,
             unsure: self.unsure as f64 / self.answers.max(1) as f64,
-            unsure_then: below as f64 / all.max(1) as f64,
+            unsure_then: picked.unwrap_or(below as f64 / all.max(1) as f64),
             reading,
         }
     }
