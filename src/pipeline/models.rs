@@ -105,7 +105,10 @@ pub async fn registry(service: &Service) -> Result<Registry> {
     let (chosen, now) = (service.store.models().await?, in_force(service)?);
     let shadow = chosen.shadow.as_ref().map(|shadow| &shadow.version);
     let mut models = Vec::new();
-    let shelf = triage::shelf(&service.config.triage.models).map_err(|why| ActionError::Internal(why.to_string()))?;
+    let folder = service.config.triage.models.clone();
+    let shelf = tokio::task::spawn_blocking(move || triage::shelf(&folder)).await;
+    let shelf = shelf.map_err(|stopped| ActionError::Internal(stopped.to_string()))?;
+    let shelf = shelf.map_err(|why| ActionError::Internal(why.to_string()))?;
     for shelved in shelf {
         // A folder with another name was not made to be promoted.
         let Ok(name) = ModelName::new(shelved.name) else { continue };

@@ -208,7 +208,7 @@ impl Similar {
 
     async fn told(&self, service: &Service, tenant: &TenantId, near: Vec<(f64, TicketId)>, most: usize) -> Result<Vec<SimilarTicket>> {
         let mut found: Vec<(Digest, SimilarTicket)> = Vec::new();
-        // Twice as many as are shown, and those that are alike: a storm must not make this read hundreds.
+        // Room for those that are alike; a storm must not make this read hundreds.
         for (similarity, id) in near.into_iter().take(4 * most) {
             let Some(ticket) = service.store.ticket(tenant, id).await? else { continue };
             let shape = shape::of(&ticket.report);
