@@ -95,6 +95,8 @@ macro_rules! test_every_contract {
             only_what_awaits_approval_expires,
             outcomes_of_one_version_are_counted_and_never_turn_right,
             accounts_and_dual_authorizations_read_back,
+            models_corrections_and_storms_read_back,
+            vectors_are_of_resolved_tickets_in_one_space_and_followed_by_place,
             lists_come_newest_first_page_by_page,
             a_list_has_every_ticket_asked_for_once_in_its_order,
             counts_are_the_lengths_of_their_lists,

@@ -8,19 +8,23 @@ use sluicegate::{
         approval::{Mode, Modes, Scope},
         digest::Digest,
         dual_authorization::{DualAuthorization, Matter},
-        id::{DualAuthorizationId, TokenId},
-        name::PersonId,
+        feedback::Feedback,
+        id::{DualAuthorizationId, FeedbackId, StormId, TokenId},
+        model::{ModelVersion, Models, ShadowAnswer},
+        name::{ModelName, PersonId},
         outbox::{OutboxMessage, OutboxState},
         outcome::{Outcome, OutcomeKind},
         principal::{Role, Token},
         recommendation::{Recommendation, RecommendationState},
         state::TicketState,
+        storm::Storm,
         ticket::Ticket,
         verdict::Decision,
     },
     store::{
         change::{Change, Expectation, Write},
         interface::{EntryFilter, Page, Store, StoreError, TicketFilter},
+        vectors::NewVector,
     },
 };
 
@@ -267,4 +271,108 @@ pub async fn a_closed_store_says_so(store: Arc<dyn Store>) {
     assert!(matches!(store.ticket(&tenant(), ticket.id).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
     store.close().await.unwrap();
+}
+
+pub async fn models_corrections_and_storms_read_back(store: Arc<dyn Store>) {
+    let ticket = received(&*store, 1).await;
+    assert_eq!(store.models().await.unwrap(), Models::default(), "nobody chose any yet");
+    let version = |name: &str| ModelVersion { name: ModelName::new(name).unwrap(), digest: Digest::of(name.as_bytes()) };
+    let models = Models::default().promoted(version("old"), version("new"));
+    let shadow = Digest::of(b"looks on");
+    let answer = |number: u64, said: Option<&str>| ShadowAnswer {
+        tenant: tenant(),
+        ticket: ticket.id,
+        ticket_version: number,
+        shadow,
+        said: said.map(str::to_owned),
+        shadow_said: Some("vpn".to_owned()),
+        at: at(1),
+    };
+    let feedback = Feedback {
+        form: Feedback::FORM,
+        id: FeedbackId::new(at(1), 1),
+        tenant: tenant(),
+        ticket: ticket.id,
+        ticket_version: 1,
+        shape: shape(),
+        target: "category".to_owned(),
+        label: "vpn".to_owned(),
+        said: None,
+        probability: 0.25,
+        model: Digest::of(b"model"),
+        by: PersonId::new("ana").unwrap(),
+        roles: vec![Role::Responder],
+        at: at(1),
+        ruling: None,
+        revision: 1,
+    };
+    let later = Feedback { id: FeedbackId::new(at(2), 2), ..feedback.clone() };
+    let storm = Storm { form: Storm::FORM, id: StormId::new(at(1), 1), tenant: tenant(), first: ticket.id, size: 21, detected_at: at(1) };
+    let raised =
+        Change { expect: vec![Expectation::NewStorm { first: ticket.id }], writes: vec![Write::Storm(storm.clone())], ..Change::default() };
+    let writes = vec![
+        Write::Models(models.clone()),
+        Write::ShadowAnswer(answer(1, None)),
+        Write::ShadowAnswer(answer(2, Some("mail"))),
+        Write::ShadowAnswer(answer(2, None)),
+        Write::Feedback(Box::new(feedback.clone())),
+        Write::Feedback(Box::new(later.clone())),
+    ];
+    let expect = vec![Expectation::ModelsRevision { revision: 0 }];
+    store.commit(Change { expect: expect.clone(), writes, ..Change::default() }).await.unwrap();
+    assert_eq!(store.models().await.unwrap(), models);
+    assert!(store.commit(Change { expect, ..Change::default() }).await.is_err(), "somebody chose meanwhile");
+    let pairs = store.shadow_pairs(&shadow).await.unwrap();
+    assert_eq!(
+        pairs.iter().map(|pair| (pair.said.as_deref(), pair.tickets)).collect::<Vec<_>>(),
+        [(None, 2)],
+        "the last word on each version"
+    );
+    assert!(store.shadow_pairs(&Digest::of(b"another")).await.unwrap().is_empty());
+
+    assert_eq!(store.feedback(&tenant(), feedback.id).await.unwrap(), Some(feedback.clone()));
+    assert_eq!(store.feedback(&other_tenant(), feedback.id).await.unwrap(), None);
+    assert_eq!(store.feedback_page(&tenant(), first_page()).await.unwrap(), [later.clone(), feedback.clone()]);
+    assert_eq!(store.feedback_of(&tenant(), ticket.id).await.unwrap(), [later, feedback.clone()]);
+    assert!(store.feedback_of(&other_tenant(), ticket.id).await.unwrap().is_empty());
+    let at_revision = |revision| Expectation::FeedbackRevision { feedback: feedback.id, revision };
+    store.commit(Change { expect: vec![at_revision(1)], ..Change::default() }).await.unwrap();
+    assert!(store.commit(Change { expect: vec![at_revision(2)], ..Change::default() }).await.is_err());
+
+    store.commit(raised.clone()).await.unwrap();
+    assert!(store.commit(raised).await.is_err(), "one storm for a first ticket");
+    assert_eq!(store.storms(&tenant(), first_page()).await.unwrap(), [storm]);
+    assert!(store.storms(&other_tenant(), first_page()).await.unwrap().is_empty());
+}
+
+pub async fn vectors_are_of_resolved_tickets_in_one_space_and_followed_by_place(store: Arc<dyn Store>) {
+    let mut ticket = received(&*store, 1).await;
+    let (space, other) = (Digest::of(b"space"), Digest::of(b"another space"));
+    let vector = |ticket: &Ticket, version: u64| {
+        Write::TicketVector(NewVector { tenant: tenant(), ticket: ticket.id, version, code: vec![1; 8], vector: vec![2; 64] })
+    };
+    let commit = async |writes: Vec<Write>| store.commit(Change { writes, ..Change::default() }).await.unwrap();
+    assert_eq!(store.vector_space().await.unwrap(), None);
+    commit(vec![Write::VectorSpace(space)]).await;
+    assert_eq!(store.vector_space().await.unwrap(), Some(space));
+    assert!(store.tickets_without_vector(9).await.unwrap().is_empty(), "it is not resolved");
+    ticket.state = TicketState::Resolved;
+    ticket.version += 1;
+    commit(vec![Write::Ticket { ticket: Box::new(ticket.clone()), shape: shape() }]).await;
+    assert_eq!(store.tickets_without_vector(9).await.unwrap(), std::slice::from_ref(&ticket));
+
+    commit(vec![vector(&ticket, ticket.version - 1)]).await;
+    assert!(store.codes_after(0, 9).await.unwrap().is_empty(), "the ticket changed since it was read");
+    commit(vec![vector(&ticket, ticket.version)]).await;
+    assert!(store.tickets_without_vector(9).await.unwrap().is_empty());
+    let codes = store.codes_after(0, 9).await.unwrap();
+    assert_eq!((codes.len(), &codes[0].tenant, &codes[0].code), (1, &tenant(), &vec![1; 8]));
+    assert!(store.codes_after(codes[0].place, 9).await.unwrap().is_empty());
+    let found = store.vectors_at(&tenant(), &[codes[0].place, 99]).await.unwrap();
+    assert_eq!(found.iter().map(|found| (found.ticket, &found.vector)).collect::<Vec<_>>(), [(ticket.id, &vec![2; 64])]);
+    assert!(store.vectors_at(&other_tenant(), &[codes[0].place]).await.unwrap().is_empty());
+
+    commit(vec![Write::VectorSpace(other)]).await;
+    assert!(store.codes_after(0, 9).await.unwrap().is_empty(), "vectors of two embeddings have nothing to do with each other");
+    assert_eq!(store.tickets_without_vector(9).await.unwrap(), [ticket]);
 }
