@@ -386,6 +386,40 @@ mod tests {
     }
 
     #[test]
+    fn excerpts_are_of_the_files_that_were_given_and_never_of_corrected_tickets() {
+        let (folder, _, _) = trained("", 1);
+        let out = folder.path().join("corrected");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let labels = std::collections::BTreeMap::from([("category".to_owned(), "vpn".to_owned())]);
+        let corrected = |number: usize| crate::triage::Labelled {
+            title: format!("merger talks {number}"),
+            body: String::new(),
+            is_html: false,
+            labels: labels.clone(),
+        };
+        let options = TrainOptions {
+            name: "corrected".to_owned(),
+            data: vec![folder.path().join("data.jsonl")],
+            dev: None,
+            catalogue: None,
+            more: Some(("corrections".to_owned(), (0..6).map(corrected).collect())),
+            frozen: None,
+            signals: root.join("signals.toml"),
+            targets: Vec::new(),
+            out: out.clone(),
+            seed: 1,
+            promised: 0.9,
+            licence: "test".to_owned(),
+            embedding: Some((EmbeddingKind::Static, root.join("models/embedding"))),
+        };
+        let manifest = train(&options, &mut |_| {}).unwrap();
+        assert_eq!(manifest.heads["category"].metrics.examples, 18, "they are learned from");
+        let (model, ..) = load(&out, &root.join("models/embedding")).unwrap();
+        assert_eq!(model.neighbours.kept.len(), 12);
+        assert!(model.neighbours.kept.iter().all(|kept| !kept.excerpt.contains("merger")));
+    }
+
+    #[test]
     fn a_bad_line_leaves_nothing_behind() {
         let (folder, out, manifest) = trained("{\"text\": 7}\n", 1);
         assert!(manifest.unwrap_err().to_string().contains("line 13"));

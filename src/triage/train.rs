@@ -82,14 +82,18 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         examples.extend(examples::from_catalogue(&catalogue));
         data.push((name(path), catalogue.digest()));
     }
+    let mut corrected: Vec<Example> = Vec::new();
     if let Some((name, labelled)) = &options.more {
-        examples.extend(labelled.iter().map(Example::from));
+        corrected.extend(labelled.iter().map(Example::from));
         data.push((name.clone(), canonical::digest(labelled).map_err(|error| TriageError::Training(error.to_string()))?));
     }
-    let before = examples.len();
+    let before = examples.len() + corrected.len();
     if let Some(frozen) = options.frozen.as_ref().map(|path| FrozenTexts::load(path)).transpose()? {
         examples.retain(|example| !frozen.has(&example.text));
+        corrected.retain(|example| !frozen.has(&example.text));
     }
+    let given = examples.len();
+    examples.extend(corrected);
     let left_out = before - examples.len();
     if left_out > 0 {
         progress(Progress::Stage(&format!("left out {left_out} texts that are among the frozen ones")));
@@ -133,7 +137,8 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
 
     let first = structured_names.len();
     let of_row = |row: usize| dense.row(row).iter().skip(first).copied().collect();
-    let neighbours = if dimensions > 0 { Neighbours::choose(&examples, of_row, options.seed) } else { Neighbours::default() };
+    // Tickets that were corrected are one tenant's, and an excerpt is shown to all of them.
+    let neighbours = if dimensions > 0 { Neighbours::choose(&examples[..given], of_row, options.seed) } else { Neighbours::default() };
 
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
     for target in targets {
@@ -287,7 +292,7 @@ fn card(manifest: &Manifest, examples: usize) -> String {
     }
     out.push_str(
         "\n## Limits\n\nBeginnings of some of the texts (80 characters, secrets and personal data taken out) are kept with their vectors when there is an \
-         embedding, to show what a text is nearest to: whoever may read the model may read them. A text with few known n-grams, or below the threshold of its target, gets no label: a person decides. \
+         embedding, to show what a text is nearest to: whoever may read the model may read them. Of corrected tickets none are kept. A text with few known n-grams, or below the threshold of its target, gets no label: a person decides. \
          The model never lowers a risk, chooses no command and fills no parameter. It knows the language of its examples only.\n",
     );
     out
