@@ -4,6 +4,7 @@ pub mod approve;
 pub mod correct;
 pub mod edit;
 pub mod handling;
+mod hints;
 mod marks;
 mod plan;
 pub mod refuse;

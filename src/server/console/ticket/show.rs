@@ -6,30 +6,24 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 
 use super::{
+    hints::{self, Alike, Choice},
     marks::Marked,
     plan::{self, Plan},
 };
 use crate::{
     domain::{
-        classification::{Classification, Estimate},
+        classification::Estimate,
         execution::{Execution, ExecutionState, StepOutcome},
         id::{ExecutionId, TicketId},
         name::{PersonId, RunbookId},
-        principal::{
-            Actor,
-            Role::{Approver, Operator, Responder},
-        },
+        principal::Role::{Approver, Operator, Responder},
         recommendation::{Evidence, Origin, Recommendation, RecommendationState},
         runbook::Runbook,
         state::TicketState,
         ticket::Ticket,
         time::Timestamp,
     },
-    pipeline::{
-        decider::exactly,
-        feedback,
-        similar::{Resolution, SimilarTicket},
-    },
+    pipeline::decider::exactly,
     server::{
         app::App,
         console::{
@@ -48,8 +42,6 @@ use crate::{
     store::interface::{EntryFilter, Page},
 };
 
-/// Similar tickets that the page shows.
-const SIMILAR: usize = 5;
 /// Entries of the log that the page shows; the log has the rest.
 const TIMELINE: usize = 200;
 
@@ -149,24 +141,6 @@ struct TicketPage {
     corrections: Vec<String>,
 }
 
-/// A target that may be corrected.
-struct Choice {
-    target: String,
-    name: String,
-    labels: Vec<String>,
-}
-
-/// A resolved ticket like this one.
-struct Alike {
-    ticket: TicketId,
-    key: String,
-    title: String,
-    percent: String,
-    how: String,
-    when: String,
-    more: String,
-}
-
 /// What triage said.
 struct Triaged {
     category: String,
@@ -226,11 +200,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
     let more = entries.len() > TIMELINE;
     let timeline = entries.iter().take(TIMELINE).map(Line::of).collect();
     let triage = proposal.as_ref().map(|proposal| triaged(&app, proposal, is_current));
-    // A page without them is better than none.
-    let similar = app.service.similar.nearest(&app.service, &ticket, SIMILAR).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, ticket = %id, "similar tickets could not be found");
-        Vec::new()
-    });
+    let similar = hints::similar(&app, &ticket, now).await;
     let corrections = store.feedback_of(tenant, id).await?;
     let cluster = app.service.storms.of(&ticket, now).filter(|cluster| cluster.size > app.service.config.gate.storm_size);
     let me = &visitor.principal().person;
@@ -256,9 +226,9 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<TicketId>
         timeline,
         more,
         can_look_again: may_handle && waits,
-        similar: similar.into_iter().map(|one| alike(now, one)).collect(),
+        similar,
         cluster: cluster.map(|cluster| (cluster.size, Some(cluster.first).filter(|first| *first != id))),
-        choices: if proposal.is_some() && frame.may_any(&[Responder, Approver]) { choices(&app) } else { Vec::new() },
+        choices: if proposal.is_some() && frame.may_any(&[Responder, Approver]) { hints::choices(&app) } else { Vec::new() },
         corrections: corrections
             .iter()
             .map(|one| format!("{} said that the {} is {}", one.by, words::plain(&one.target), one.label))
@@ -302,47 +272,6 @@ fn guesses(estimate: &Estimate) -> Vec<Guess> {
     estimate.ranked.iter().map(guess).collect()
 }
 
-/// The labels that a person may choose, the usual targets first.
-fn choices(app: &App) -> Vec<Choice> {
-    let mut all: Vec<Choice> = feedback::choices(&app.service)
-        .into_iter()
-        .map(|(target, labels)| Choice { name: words::plain(&target), target, labels: labels.into_iter().collect() })
-        .collect();
-    let usual = [feedback::CATEGORY, feedback::GROUP, feedback::PRIORITY];
-    all.sort_by_key(|choice| usual.iter().position(|usual| *usual == choice.target).unwrap_or(usual.len()));
-    all
-}
-
-fn alike(now: Timestamp, similar: SimilarTicket) -> Alike {
-    let who = |by: &Actor| words::actor(by);
-    Alike {
-        ticket: similar.ticket,
-        how: match &similar.resolved {
-            Resolution::Run { runbook, by } => format!("{runbook} ran, begun by {}", who(by)),
-            Resolution::ByHand { runbook, by } => format!("{} did {runbook} by hand", who(by)),
-            Resolution::Closed => "its sender closed it; nobody said how".to_owned(),
-        },
-        when: words::ago(now, similar.resolved_at),
-        percent: words::percent(similar.similarity),
-        more: if similar.alike > 0 { format!("and {} near-equal", similar.alike) } else { String::new() },
-        key: similar.key,
-        title: similar.title,
-    }
-}
-
-/// How often answers as sure as this one were right, of texts that the model had not learned from.
-fn as_sure(app: &App, classification: &Classification) -> Option<String> {
-    let decider = app.service.decider();
-    let triage = decider.triage();
-    if triage.model_digest() != classification.model {
-        return None;
-    }
-    let head = triage.manifest().heads.get(feedback::CATEGORY)?;
-    let bin = head.metrics.as_sure_as(classification.category.probability())?;
-    let of_hundred = (bin.right as f64 / bin.answers as f64 * 100.0).round();
-    Some(format!("At this score right {of_hundred} of 100, from {}", words::counted(bin.answers as u64, "text", "texts")))
-}
-
 fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
     let classification = &proposal.classification;
     let category = &classification.category;
@@ -355,7 +284,7 @@ fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
     Triaged {
         category: category.label.clone().unwrap_or_else(|| "not sure".to_owned()),
         sure,
-        as_sure: as_sure(app, classification),
+        as_sure: hints::as_sure(app, classification),
         guesses: guesses(category),
         words: category
             .because
