@@ -2,7 +2,7 @@
 //! what its labels may be corrected to.
 
 use crate::{
-    domain::{classification::Classification, id::TicketId, principal::Actor, ticket::Ticket, time::Timestamp},
+    domain::{classification::Classification, id::TicketId, ticket::Ticket, time::Timestamp},
     pipeline::{
         feedback,
         similar::{Resolution, SimilarTicket},
