@@ -24,6 +24,9 @@ pub enum ActionError {
     /// Too many wait for work that is done a few at a time.
     #[error("too many wait for this: try again in {seconds} s")]
     Busy { seconds: u64 },
+    /// Another system that this needs did not answer as it should; the log says why.
+    #[error("{0}; the service's log says why")]
+    Elsewhere(String),
     /// What the caller saw is not what is there now. Look again and decide again.
     #[error("this changed, review again: {0}")]
     Changed(String),

@@ -192,7 +192,7 @@ struct NotFetched(String);
 fn unreachable(what: &str, why: &dyn std::fmt::Display) -> ActionError {
     // For the log: a person who signs in can do nothing about it, and a stranger must not learn of it.
     tracing::error!(%why, "single sign-on: {what}");
-    ActionError::Refused(vec![format!("the sign-on provider could not be asked ({what}); the service's log says why")])
+    ActionError::Elsewhere(format!("the sign-on provider could not be asked ({what})"))
 }
 
 impl SingleSignOn {

@@ -80,6 +80,8 @@ kinds! {
         "Nothing was changed that was not answered for. Give the operator `request_id`: the log has the rest.";
     OVERLOADED = "overloaded", 503, "more arrives than can be stored now",
         "Nothing was stored. Send it again after the seconds in `Retry-After`.";
+    ELSEWHERE = "elsewhere", 503, "another system that this needs does not answer",
+        "Try again in a moment. The service's own log says what was asked and what came.";
     UNAVAILABLE = "unavailable", 503, "the store does not answer",
         "Nothing was acknowledged. Send it again after the seconds in `Retry-After`.";
 }
@@ -150,6 +152,7 @@ pub enum Problem {
         retry_after: u64,
     },
     /// The text is for our own log only.
+    Elsewhere(String),
     Unavailable(String),
 }
 
@@ -195,6 +198,7 @@ impl Problem {
             Self::TooManyRequests { .. } => &TOO_MANY_REQUESTS,
             Self::Internal(_) => &INTERNAL,
             Self::Overloaded { .. } => &OVERLOADED,
+            Self::Elsewhere(_) => &ELSEWHERE,
             Self::Unavailable(_) => &UNAVAILABLE,
         }
     }
@@ -204,7 +208,7 @@ impl Problem {
             Self::MalformedJson { detail, .. } | Self::Parameter { detail, .. } | Self::NotFound { detail } | Self::Body { detail, .. } => {
                 detail.clone()
             }
-            Self::Changed(detail) | Self::PreconditionFailed(detail) => detail.clone(),
+            Self::Changed(detail) | Self::PreconditionFailed(detail) | Self::Elsewhere(detail) => detail.clone(),
             Self::MissingRole { any_of } => {
                 let roles: Vec<String> = any_of.iter().map(|role| format!("`{}`", role.as_str())).collect();
                 format!("this needs one of the roles {}", roles.join(", "))
@@ -328,6 +332,7 @@ impl From<ActionError> for Problem {
             ActionError::Refused(reasons) => Self::Refused(reasons),
             ActionError::NotProven => Self::ReauthenticationFailed,
             ActionError::Busy { seconds } => Self::TooManyRequests { retry_after: seconds },
+            elsewhere @ ActionError::Elsewhere(_) => Self::Elsewhere(elsewhere.to_string()),
             ActionError::Changed(detail) => Self::Changed(detail),
             ActionError::Invalid { pointer, message } => Self::Body { pointer, detail: message },
             ActionError::NotATicket(NotATicket::Json(error)) => error.into(),

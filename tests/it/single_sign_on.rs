@@ -365,3 +365,13 @@ async fn with_single_sign_on_alone_no_password_opens_an_account() {
     let form = [("name", "bo@example.com"), ("password", "correct horse battery"), ("next", "/")];
     assert_eq!(browser.go("POST", &format!("{PUBLIC}/login"), Some(&form)).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_is_told_as_that_and_not_as_something_the_person_may_not_do() {
+    // A port that nobody listens on any longer.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let app = app(&format!("http://{gone}")).await;
+    let page = Browser::new(&app).open("/login/oidc").await;
+    assert!(page.status == 503 && page.text.contains("Please try again in a moment"), "{page:?}");
+    assert!(page.text.contains("sign-on provider could not be asked") && !page.text.contains(&gone.to_string()), "{page:?}");
+}
