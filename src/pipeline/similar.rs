@@ -27,6 +27,7 @@ use crate::{
         name::{RunbookId, TenantId},
         outcome::OutcomeKind,
         principal::Actor,
+        state::TicketState,
         ticket::Ticket,
         time::Timestamp,
     },
@@ -71,7 +72,7 @@ pub struct SimilarTicket {
     pub similarity: f64,
     pub resolved_at: Timestamp,
     pub resolved: Resolution,
-    /// So many more of the nearest differ from it in numbers, hosts and the like only.
+    /// So many more, as near as those listed, differ from it in numbers, hosts and the like only.
     pub alike: usize,
 }
 
@@ -207,24 +208,29 @@ impl Similar {
     }
 
     async fn told(&self, service: &Service, tenant: &TenantId, near: Vec<(f64, TicketId)>, most: usize) -> Result<Vec<SimilarTicket>> {
-        let mut found: Vec<(Digest, SimilarTicket)> = Vec::new();
-        // Room for those that are alike; a storm must not make this read hundreds.
-        for (similarity, id) in near.into_iter().take(4 * most) {
-            let Some(ticket) = service.store.ticket(tenant, id).await? else { continue };
-            let shape = shape::of(&ticket.report);
-            if let Some((_, alike)) = found.iter_mut().find(|(known, _)| *known == shape) {
-                alike.alike += 1;
+        let mut found: Vec<(Digest, f64, Ticket, usize)> = Vec::new();
+        // At most so many: a storm of equal ones must not make this read hundreds.
+        for (similarity, id) in near.into_iter().take(8 * most) {
+            // Opened again since it got its vector.
+            let Some(ticket) = service.store.ticket(tenant, id).await?.filter(|ticket| ticket.state == TicketState::Resolved) else {
                 continue;
+            };
+            let shape = shape::of(&ticket.report);
+            match found.iter_mut().find(|(known, ..)| *known == shape) {
+                Some((_, _, _, alike)) => *alike += 1,
+                None => found.push((shape, similarity, ticket, 0)),
             }
             if found.len() == most {
-                continue;
+                break;
             }
+        }
+        let told = found.into_iter().map(|(_, similarity, ticket, alike)| async move {
             let key = ticket.report.external_key.clone().unwrap_or_else(|| ticket.report.external_id.clone());
             let resolved = resolution(service, &ticket).await?;
             let (title, resolved_at) = (mask(ticket.report.title.as_untrusted()), ticket.updated_at);
-            found.push((shape, SimilarTicket { ticket: id, key, title, similarity, resolved_at, resolved, alike: 0 }));
-        }
-        Ok(found.into_iter().map(|(_, similar)| similar).collect())
+            Ok(SimilarTicket { ticket: ticket.id, key, title, similarity, resolved_at, resolved, alike })
+        });
+        futures_util::future::try_join_all(told).await
     }
 
     /// Codes held and the bytes they take.

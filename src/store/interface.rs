@@ -228,7 +228,7 @@ pub trait Store: Send + Sync + 'static {
     async fn vector_space(&self) -> Result<Option<Digest>>;
     /// Codes of every tenant stored after `place`, in the order in which they were.
     async fn codes_after(&self, place: u64, limit: usize) -> Result<Vec<StoredCode>>;
-    /// The vectors at these places whose tickets are the tenant's and still resolved.
+    /// The vectors at these places whose tickets are the tenant's; a ticket may have been opened again since.
     async fn vectors_at(&self, tenant: &TenantId, places: &[u64]) -> Result<Vec<StoredVector>>;
     async fn cap_use(
         &self,

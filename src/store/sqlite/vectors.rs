@@ -63,13 +63,12 @@ pub(super) fn codes_after(connection: &Connection, place: u64, limit: usize) -> 
 }
 
 pub(super) fn at(connection: &Connection, tenant: &TenantId, places: &[u64]) -> Result<Vec<StoredVector>> {
-    let sql = "SELECT v.ticket, v.vector FROM ticket_vectors v JOIN tickets t ON t.id = v.ticket
-        WHERE v.place = ?1 AND v.tenant = ?2 AND t.state = 'resolved'";
+    let sql = "SELECT ticket, vector FROM ticket_vectors WHERE place = ?1 AND tenant = ?2";
     let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
     let mut found = Vec::with_capacity(places.len());
     for place in places {
         let row = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
-        // One that is gone: its ticket was opened again, or has a newer vector.
+        // One that is gone: its ticket has a newer vector.
         let Some((ticket, vector)) = statement.query_row((int(*place), tenant.as_str()), row).optional().map_err(unavailable)? else {
             continue;
         };
