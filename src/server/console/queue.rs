@@ -83,11 +83,15 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
     let tab = query(&visitor, "tab").unwrap_or_default();
     let after = query(&visitor, "after").map(|text| cursor(&text)).transpose()?;
     let wanted = cut(&tab, asked.wanted(me)?, &visitor)?;
-    let mut found = store.ticket_rows(tenant, &wanted, Order::Due(after), ROWS + 1, targets(&app), frame.now).await?;
+    // At once: each walks all that waits.
+    let (mut found, counts, categories) = tokio::try_join!(
+        store.ticket_rows(tenant, &wanted, Order::Due(after), ROWS + 1, targets(&app), frame.now),
+        store.worklist_counts(tenant, me, frame.now),
+        store.ticket_categories(tenant),
+    )?;
     let more = found.len() > ROWS;
     found.truncate(ROWS);
     let next = found.last().filter(|_| more).map(|last| format!("{}.{}", last.due.as_millis(), last.ticket));
-    let counts = store.worklist_counts(tenant, me, frame.now).await?;
     let of = |state: TicketState| counts.states.get(&state).copied().unwrap_or_default();
     let waiting = counts.states.values().sum::<u64>() + counts.held;
     let counted = |word: &str, state: Option<TicketState>| match (word, state) {
@@ -106,7 +110,6 @@ pub async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, 
     }
     let rows = found.into_iter().map(|row| Row::of(row, me, frame.now)).collect();
     let sources = rows::sources(&app, tenant);
-    let categories = store.ticket_categories(tenant).await?;
     let together = visitor.has(Approver);
     let priorities = Priority::ALL;
     page::page(&QueuePage { frame, tabs, tab, asked, rows, next, sources, categories, priorities, together, waiting })

@@ -212,26 +212,27 @@ fn state(id: &str, text: &str) -> Result<TicketState> {
 
 pub(super) fn counts(connection: &Connection, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<WorklistCounts> {
     let marks = WAITING.map(|state| format!("'{}'", state.as_str())).join(", ");
-    let sql = format!(
-        "SELECT state, hold_until IS NOT NULL, {ASLEEP}, coalesce(assignee, '') = ?, count(*) FROM tickets
-         WHERE tenant = ? AND (state IN ({marks}) OR hold_until IS NOT NULL) GROUP BY 1, 2, 3, 4"
-    );
-    let found = rows(connection, &sql, (now.as_millis(), person.as_str(), tenant.as_str()), |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?, row.get::<_, bool>(3)?, uint(row.get(4)?)))
-    })?;
+    let sums = format!("sum({ASLEEP}), sum(hold_until IS NOT NULL), count(*), sum(assignee = ? AND NOT {ASLEEP})");
+    // By state, so that the index has the groups together and nothing is sorted; then the few held in other states.
+    let waiting = format!("SELECT state, {sums} FROM tickets WHERE tenant = ? AND state IN ({marks}) GROUP BY state");
+    let held =
+        format!("SELECT state, {sums} FROM tickets WHERE tenant = ? AND hold_until IS NOT NULL AND state NOT IN ({marks}) GROUP BY state");
     let mut counts = WorklistCounts::default();
-    for (text, held, snoozed, mine, tickets) in found {
-        if snoozed {
-            counts.snoozed += tickets;
-            continue;
-        }
-        if held {
-            counts.held += tickets;
-        } else {
-            *counts.states.entry(state("", &text)?).or_default() += tickets;
-        }
-        if mine {
-            counts.mine += tickets;
+    for sql in [waiting, held] {
+        let values = (now.as_millis(), person.as_str(), now.as_millis(), tenant.as_str());
+        let found = rows(connection, &sql, values, |row| {
+            let sum = |place: usize| Ok::<_, rusqlite::Error>(uint(row.get::<_, Option<i64>>(place)?.unwrap_or(0)));
+            Ok((row.get::<_, String>(0)?, sum(1)?, sum(2)?, sum(3)?, sum(4)?))
+        })?;
+        for (text, snoozed, held, all, mine) in found {
+            counts.snoozed += snoozed;
+            counts.held += held;
+            counts.mine += mine;
+            // What is held is never asleep.
+            let others = all.saturating_sub(snoozed + held);
+            if others > 0 {
+                *counts.states.entry(state("", &text)?).or_default() += others;
+            }
         }
     }
     Ok(counts)
