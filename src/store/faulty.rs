@@ -163,7 +163,7 @@ delegate! {
     tickets(tenant: &TenantId, filter: &TicketFilter, page: Page<TicketId>) -> Vec<Ticket>;
     ticket_counts(tenant: &TenantId) -> BTreeMap<TicketState, u64>;
     ticket_rows(tenant: &TenantId, wanted: &Wanted, order: Order, limit: usize, targets: ResponseTargets, now: Timestamp) -> Vec<TicketRow>;
-    worklist_counts(tenant: &TenantId, person: &PersonId, now: Timestamp) -> WorklistCounts;
+    worklist_counts(tenant: &TenantId, now: Timestamp) -> WorklistCounts;
     ticket_categories(tenant: &TenantId) -> Vec<String>;
     tally(tenant: &TenantId, since: Timestamp) -> Tally;
     handling(tenant: &TenantId, ticket: TicketId) -> Option<Handling>;

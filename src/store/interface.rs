@@ -174,8 +174,8 @@ pub trait Store: Send + Sync + 'static {
         targets: ResponseTargets,
         now: Timestamp,
     ) -> Result<Vec<TicketRow>>;
-    /// How much waits for people, and how much of it `person` took.
-    async fn worklist_counts(&self, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<WorklistCounts>;
+    /// How much waits for people, and how much of it each of them took.
+    async fn worklist_counts(&self, tenant: &TenantId, now: Timestamp) -> Result<WorklistCounts>;
     /// Every category that a ticket was given, by name.
     async fn ticket_categories(&self, tenant: &TenantId) -> Result<Vec<String>>;
     /// Tickets received and runs begun at or after `since`, counted. Reads all of them: for a report that is kept a while.

@@ -39,8 +39,13 @@ pub struct TicketRow {
     pub priority: Option<Priority>,
     pub risk: Option<Risk>,
     pub category: Option<String>,
+    /// Of the category that triage named first, calibrated; in `0..=1`.
+    pub probability: Option<f64>,
     pub runbook: Option<RunbookId>,
     pub decision: Option<Decision>,
+    /// Given to the proposal, and what it needs before it may run.
+    pub approvals: u64,
+    pub approvals_needed: u64,
     pub received_at: Timestamp,
     /// When the proposal expires, or the automatic run begins, or somebody should have answered.
     pub due: Timestamp,
@@ -69,23 +74,11 @@ pub enum Whose {
     Of(PersonId),
 }
 
-/// What of the tickets whose automatic run is in its hold; they are `executing`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Held {
-    /// As their state says.
-    #[default]
-    ByState,
-    /// Beside those in the states asked for.
-    Too,
-    Only,
-}
-
 /// What a list is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Empty means any.
     pub states: Vec<TicketState>,
-    pub held: Held,
     pub source: Option<SourceId>,
     pub category: Option<String>,
     pub priority: Option<Priority>,
@@ -114,19 +107,21 @@ pub struct ResponseTargets {
 /// In which order, and where a page begins.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// What falls due first is first; after this one.
+    /// Only what waits for a person or runs soon by itself; what falls due first is first; after this one.
     Due(Option<(Timestamp, TicketId)>),
-    /// The newest is first; before this one.
+    /// The newest is first, of those found by words what was stored last; before this one.
     Newest(Option<TicketId>),
 }
 
 /// How much waits, in one look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorklistCounts {
-    /// Awake ones, by state.
+    /// Awake ones that wait for a person, by state.
     pub states: BTreeMap<TicketState, u64>,
+    /// Runs by itself soon, and can be cancelled until then.
     pub held: u64,
-    pub mine: u64,
+    /// Awake ones that somebody took.
+    pub by_person: BTreeMap<PersonId, u64>,
     pub snoozed: u64,
 }
 

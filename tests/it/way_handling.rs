@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluicegate::domain::{
-    name::{PersonId, TenantId},
+    name::TenantId,
     principal::Role::{self, Admin, Approver, Auditor, Operator, Responder},
     time::Timestamp,
 };
@@ -43,7 +43,7 @@ async fn events(app: &App, ticket: &str) -> Vec<String> {
 
 /// Awake and snoozed, of all that waits.
 async fn waiting(app: &App) -> (u64, u64) {
-    let counts = app.service.store.worklist_counts(&TenantId::default(), &PersonId::new("ana").unwrap(), now(app)).await.unwrap();
+    let counts = app.service.store.worklist_counts(&TenantId::default(), now(app)).await.unwrap();
     (counts.states.values().sum::<u64>() + counts.held, counts.snoozed)
 }
 

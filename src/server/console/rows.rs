@@ -28,7 +28,11 @@ pub struct Row {
     pub priority: Option<Badge>,
     pub risky: Option<Badge>,
     pub category: String,
+    /// How sure the model is of the category.
+    pub sure: Option<String>,
     pub runbook: Option<RunbookId>,
+    /// Of the approvals that it needs, where one is not enough or has been given.
+    pub approvals: Option<String>,
     pub due: Timestamp,
     /// What happens then.
     pub due_is: &'static str,
@@ -54,7 +58,10 @@ impl Row {
             state: words::state(row.state),
             priority: row.priority.map(priority),
             risky,
+            sure: row.probability.filter(|_| row.category.is_some()).map(words::percent),
             category: row.category.unwrap_or_default(),
+            approvals: (row.state == TicketState::AwaitingApproval && (row.approvals > 0 || row.approvals_needed > 1))
+                .then(|| format!("{} of {} approvals", row.approvals, row.approvals_needed)),
             runbook: row.runbook,
             due: row.due,
             due_is: match row.due_is {

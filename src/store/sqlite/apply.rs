@@ -54,12 +54,12 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
             let id = ticket.id.to_string();
             one(
                 connection,
-                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, resolved_at, doc)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                "INSERT INTO tickets (id, tenant, source, external_id, state, version, shape, requester, received_at, resolved_at, words, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version, shape = excluded.shape,
                      requester = excluded.requester, received_at = excluded.received_at,
                      resolved_at = iif(excluded.resolved_at IS NULL, NULL, coalesce(resolved_at, excluded.resolved_at)),
-                     doc = excluded.doc
+                     words = excluded.words, doc = excluded.doc
                  WHERE tenant = excluded.tenant AND source = excluded.source AND external_id = excluded.external_id",
                 (
                     &id,
@@ -72,6 +72,7 @@ pub(super) fn row(connection: &Connection, place: usize, row: &Prow) -> rusqlite
                     ticket.requester_digest().as_ref().map(|requester| requester.as_bytes()),
                     ticket.received_at.as_millis(),
                     (ticket.state == TicketState::Resolved).then(|| ticket.updated_at.as_millis()),
+                    words,
                     doc,
                 ),
             )?;
@@ -329,16 +330,19 @@ fn proposed(connection: &Connection, r: &Recommendation) -> rusqlite::Result<()>
     let classification = &r.classification;
     any(
         connection,
-        "UPDATE tickets SET priority = ?2, risk = ?3, category = ?4, runbook = ?5, decision = ?6, deadline = ?7,
-             triaged_at = coalesce(triaged_at, ?8)
+        "UPDATE tickets SET priority = ?2, risk = ?3, category = ?4, probability = ?5, runbook = ?6, decision = ?7, approvals = ?8,
+             approvals_needed = ?9, deadline = ?10, triaged_at = coalesce(triaged_at, ?11)
          WHERE id = ?1",
         (
             r.ticket.to_string(),
             1 + classification.priority as i64,
             classification.risk.as_str(),
             classification.category.label.as_deref(),
+            classification.category.ranked.first().map(|(_, probability)| probability),
             r.runbook.as_ref().map(|runbook| runbook.as_str()),
             r.verdict.decision.as_str(),
+            int(r.approvals.len() as u64),
+            r.verdict.approvals_needed,
             awaits.then(|| r.expires_at.as_millis()),
             r.created_at.as_millis(),
         ),

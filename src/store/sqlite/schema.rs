@@ -18,7 +18,7 @@ type Then = fn(&Connection) -> rusqlite::Result<()>;
 const NOTHING: Then = |_| Ok(());
 
 /// Every migration in order; the schema version is how many ran.
-const MIGRATIONS: [(&str, &str, Then); 9] = [
+const MIGRATIONS: [(&str, &str, Then); 10] = [
     ("0001_initial", include_str!("../../../migrations/sqlite/0001_initial.sql"), NOTHING),
     ("0002_trust", include_str!("../../../migrations/sqlite/0002_trust.sql"), NOTHING),
     ("0003_delivery", include_str!("../../../migrations/sqlite/0003_delivery.sql"), NOTHING),
@@ -28,6 +28,7 @@ const MIGRATIONS: [(&str, &str, Then); 9] = [
     ("0007_worklist_past", include_str!("../../../migrations/sqlite/0007_worklist_past.sql"), worklist::index_all),
     ("0008_models", include_str!("../../../migrations/sqlite/0008_models.sql"), NOTHING),
     ("0009_similar", include_str!("../../../migrations/sqlite/0009_similar.sql"), NOTHING),
+    ("0010_lanes", include_str!("../../../migrations/sqlite/0010_lanes.sql"), worklist::word_all),
 ];
 
 /// Marks a file as ours: `SLGT`.

@@ -336,9 +336,9 @@ impl Store for SqliteStore {
         self.readers.read(move |connection| worklist::ticket_rows(connection, &tenant, &wanted, &order, limit, &targets, now)).await
     }
 
-    async fn worklist_counts(&self, tenant: &TenantId, person: &PersonId, now: Timestamp) -> Result<WorklistCounts> {
-        let (tenant, person) = (tenant.clone(), person.clone());
-        self.readers.read(move |connection| worklist::counts(connection, &tenant, &person, now)).await
+    async fn worklist_counts(&self, tenant: &TenantId, now: Timestamp) -> Result<WorklistCounts> {
+        let tenant = tenant.clone();
+        self.readers.read(move |connection| worklist::counts(connection, &tenant, now)).await
     }
 
     async fn ticket_categories(&self, tenant: &TenantId) -> Result<Vec<String>> {

@@ -24,7 +24,8 @@ fn texts(connection: &Connection, sql: &str) -> Vec<String> {
 /// Every ticket with what a list shows of it, but for who handles it: the form before knew nobody.
 fn shown(connection: &Connection) -> Vec<String> {
     let mut all = texts(connection, "SELECT json_array(id, undo, undone) FROM executions ORDER BY id");
-    let sql = "SELECT json_array(id, priority, risk, category, runbook, decision, deadline, hold_until, triaged_at, resolved_at, automatic)
+    let sql = "SELECT json_array(id, priority, risk, category, runbook, decision, deadline, hold_until, triaged_at, resolved_at, automatic, words,
+             probability, approvals, approvals_needed, lane, falls)
          FROM tickets ORDER BY id";
     all.extend(texts(connection, sql));
     all
