@@ -20,6 +20,7 @@ use crate::{
         load::Chosen,
         service::{Parts, Service, Source},
         single_sign_on::SingleSignOn,
+        witnesses::Witnesses,
     },
     store::{
         interface::Store as _,
@@ -77,6 +78,7 @@ pub async fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error:
     let decider = Decider::load_chosen(&config, Chosen::from(&store.models().await?))?;
     let senders = Arc::new(Senders::from_config(&config)?);
     let sign_on = SingleSignOn::from_config(&config)?;
+    let witnesses = Witnesses::from_config(&config.log)?;
     Ok(Arc::new(Service::new(Parts {
         store,
         ambient,
@@ -86,6 +88,7 @@ pub async fn service(config: Config) -> Result<Arc<Service>, Box<dyn std::error:
         directories,
         senders,
         sign_on,
+        witnesses,
         sources,
         metrics,
         key,

@@ -90,7 +90,15 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     ("store", Table(&[("folder", Text), ("queue", Integer)])),
-    ("log", Table(&[("origin", Text), ("publish_every", Text), ("publish_after", Integer)])),
+    (
+        "log",
+        Table(&[
+            ("origin", Text),
+            ("publish_every", Text),
+            ("publish_after", Integer),
+            ("witnesses", Tables(&[("url", Text), ("key", Text), ("allow_addresses", Texts)])),
+        ]),
+    ),
     (
         "triage",
         Table(&[

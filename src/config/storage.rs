@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::span::Span;
 
@@ -31,10 +32,25 @@ pub struct Log {
     pub publish_every: Span,
     /// Entries after which one is sent at once; 0 leaves it to `publish_every`.
     pub publish_after: u64,
+    /// Others who sign each published checkpoint once they were shown that the log only grew (C2SP tlog-witness).
+    pub witnesses: Vec<Witness>,
+}
+
+/// Somebody else who keeps an eye on the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its submission prefix: `add-checkpoint` is posted below it.
+    pub url: Url,
+    /// Its public key, `name+hash+base64` with the type of cosignatures; the name is how pages call it.
+    pub key: String,
+    /// Private addresses it may have, as networks; public ones are always allowed.
+    #[serde(default)]
+    pub allow_addresses: Vec<ipnet::IpNet>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { origin: "sluicegate.local/log".to_owned(), publish_every: Span::secs(3600), publish_after: 10_000 }
+        Self { origin: "sluicegate.local/log".to_owned(), publish_every: Span::secs(3600), publish_after: 10_000, witnesses: Vec::new() }
     }
 }

@@ -133,6 +133,7 @@ fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() 
 
     let mut default: Value = show(&Config::default()).parse::<toml::Table>().unwrap().into();
     file["mail"]["host"] = Value::String(String::new());
+    file["log"]["witnesses"] = Value::Array(Vec::new());
     file["console"]["by_hand"] = Value::Array(Vec::new());
     file["console"]["oidc"]["groups"] = Value::Array(Vec::new());
     file["console"]["oidc"]["client_secret"] = Value::String(secret::MASK.to_owned());

@@ -118,6 +118,10 @@ impl Checks {
             "log.origin",
             format!("is `{origin}`: expected a name without spaces or `+`, like `sluicegate.example.com/log`"),
         );
+        for (index, witness) in config.log.witnesses.iter().enumerate() {
+            self.url(format!("log.witnesses.{index}.url"), &witness.url);
+            self.require(witness.url.query().is_none(), format!("log.witnesses.{index}.url"), "has a query: a path is added to it");
+        }
     }
 
     fn gate(&mut self, config: &Config) {

@@ -227,10 +227,21 @@ pub enum Event {
     EndpointEnabled {
         destination: String,
     },
-    /// The signed checkpoint of the log's first `size` entries was sent to who listens.
+    /// The signed checkpoint of the log's first `size` entries was sent to who listens, and witnesses are asked to sign it.
     CheckpointPublished {
         size: u64,
         root: Digest,
+    },
+    /// A witness was shown that the log only grew to its first `size` entries, and signed that.
+    CheckpointCosigned {
+        size: u64,
+        root: Digest,
+        /// The name of its key.
+        witness: String,
+        /// Its line of the signed note.
+        line: String,
+        /// By its clock.
+        signed_at: Timestamp,
     },
     PreApprovalMade {
         pre_approval: PreApprovalId,
@@ -446,6 +457,7 @@ impl Event {
             Self::EndpointDisabled { .. } => "endpoint_disabled",
             Self::EndpointEnabled { .. } => "endpoint_enabled",
             Self::CheckpointPublished { .. } => "checkpoint_published",
+            Self::CheckpointCosigned { .. } => "checkpoint_cosigned",
             Self::PreApprovalMade { .. } => "pre_approval_made",
             Self::PreApprovalRevoked { .. } => "pre_approval_revoked",
             Self::PreApprovalVoided { .. } => "pre_approval_voided",

@@ -36,7 +36,12 @@ impl Checkpoint {
     /// # Errors
     /// None for a signer with a proper name.
     pub fn sign(size: u64, root: &Hash, signer: &Signer) -> Result<String, CheckpointError> {
-        Ok(signer.sign(&format!("{}\n{size}\n{}\n", signer.name(), STANDARD.encode(root)))?)
+        Ok(signer.sign(&Self::text(signer.name(), size, root))?)
+    }
+
+    /// What is signed.
+    pub fn text(origin: &str, size: u64, root: &Hash) -> String {
+        format!("{origin}\n{size}\n{}\n", STANDARD.encode(root))
     }
 
     /// The checkpoint in a signed note.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError},
-    hash::{self, Hash},
+    hash,
     note::Verifier,
     tree::Frontier,
 };
@@ -166,6 +166,18 @@ impl<R: BufRead> Lines<R> {
 /// # Errors
 /// The first thing that is wrong, with the line or the entry it is wrong in.
 pub fn verify_export(reader: impl BufRead, verifier: &Verifier) -> Result<Report, ExportError> {
+    verify_export_seeing(reader, verifier, |_, _| ())
+}
+
+/// As [`verify_export`]; `see` gets each entry's bytes and the tree up to it and with it, before the whole is known to hold.
+///
+/// # Errors
+/// As [`verify_export`].
+pub fn verify_export_seeing(
+    reader: impl BufRead,
+    verifier: &Verifier,
+    mut see: impl FnMut(&[u8], &Frontier),
+) -> Result<Report, ExportError> {
     let mut lines = Lines { from: reader, number: 0, line: Vec::new() };
     header(lines.next()?.unwrap_or_default(), verifier)?;
     let mut frontier = Frontier::default();
@@ -176,7 +188,11 @@ pub fn verify_export(reader: impl BufRead, verifier: &Verifier) -> Result<Report
         let parsed = serde_json::from_slice::<Line>(bytes);
         let number = lines.number;
         match parsed.map_err(|why| ExportError::Line { line: number, why: why.to_string() })? {
-            Line::Entry(entry) => drop(frontier.append(leaf_of(&entry, number, frontier.size())?)),
+            Line::Entry(entry) => {
+                let bytes = bytes_of(&entry, number, frontier.size())?;
+                frontier.append(hash::leaf(&bytes));
+                see(&bytes, &frontier);
+            }
             Line::Checkpoint(line) => break Checkpoint::open(&line.checkpoint, verifier)?,
         }
     };
@@ -216,7 +232,7 @@ fn header(bytes: &[u8], verifier: &Verifier) -> Result<(), ExportError> {
     Ok(())
 }
 
-fn leaf_of(entry: &EntryLine, line: u64, expected: u64) -> Result<Hash, ExportError> {
+fn bytes_of(entry: &EntryLine, line: u64, expected: u64) -> Result<Vec<u8>, ExportError> {
     if entry.index != expected {
         return Err(ExportError::OutOfOrder { line, found: entry.index, expected });
     }
@@ -226,8 +242,7 @@ fn leaf_of(entry: &EntryLine, line: u64, expected: u64) -> Result<Hash, ExportEr
         (None, Some(encoded)) => STANDARD.decode(encoded).map_err(|_| unreadable("`base64` is not base64"))?,
         _ => return Err(unreadable("expected one of `entry` and `base64`")),
     };
-    let leaf = hash::leaf(&bytes);
-    if entry.leaf == hex::encode(leaf) { Ok(leaf) } else { Err(ExportError::ChangedEntry { index: expected }) }
+    if entry.leaf == hex::encode(hash::leaf(&bytes)) { Ok(bytes) } else { Err(ExportError::ChangedEntry { index: expected }) }
 }
 
 #[cfg(test)]

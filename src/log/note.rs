@@ -1,7 +1,7 @@
 //! Signed notes (C2SP signed-note) with Ed25519: a text, and lines that say who signed it.
 //!
 //! Keys come in as bytes or text; none is made here. Lines of signers that nobody asked about are kept and
-//! not judged, so that witnesses can add theirs.
+//! not judged, so that witnesses can add theirs (C2SP tlog-cosignature), which say when they saw it.
 
 use std::{fmt, str::FromStr};
 
@@ -9,8 +9,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
-/// The signature type byte of plain Ed25519.
-const ED25519: u8 = 1;
+/// What a key signs, as its type byte says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// The text.
+    Note = 1,
+    /// The text and the second in which the witness saw it.
+    Cosignature = 4,
+}
+
 /// More signature lines than any log and its witnesses make.
 const MOST_SIGNATURES: usize = 100;
 
@@ -29,8 +37,8 @@ pub enum NoteError {
     BadSignature(String),
 }
 
-fn key_hash(name: &str, public: &[u8; 32]) -> [u8; 4] {
-    let digest = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public).finalize();
+fn key_hash(name: &str, kind: Kind, public: &[u8; 32]) -> [u8; 4] {
+    let digest = Sha256::new().chain_update(name).chain_update([b'\n', kind as u8]).chain_update(public).finalize();
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
@@ -45,6 +53,7 @@ fn checked_name(name: &str) -> Result<&str, NoteError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifier {
     name: String,
+    kind: Kind,
     key: VerifyingKey,
 }
 
@@ -53,8 +62,13 @@ impl Verifier {
         &self.name
     }
 
+    /// A witness's key: its signatures say when.
+    pub fn is_witness(&self) -> bool {
+        self.kind == Kind::Cosignature
+    }
+
     fn hash(&self) -> [u8; 4] {
-        key_hash(&self.name, self.key.as_bytes())
+        key_hash(&self.name, self.kind, self.key.as_bytes())
     }
 
     /// The text of a note that this key signed.
@@ -62,6 +76,24 @@ impl Verifier {
     /// # Errors
     /// It is no note, has no signature of this key, or the signature does not fit.
     pub fn open<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
+        self.signed(note).map(|(text, _)| text)
+    }
+
+    /// The text of a note that this witness cosigned, its signature line with the line break, and the second since 1970 in
+    /// which it did.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and a key that is no witness's.
+    pub fn cosigned<'a>(&self, note: &'a str) -> Result<(&'a str, String, u64), NoteError> {
+        let (text, signature) = self.signed(note)?;
+        let second = signature.first_chunk::<8>().filter(|_| self.is_witness()).map(|second| u64::from_be_bytes(*second));
+        let second = second.ok_or_else(|| NoteError::NotSigned(self.name.clone()))?;
+        let line = STANDARD.encode([self.hash().as_slice(), &signature].concat());
+        Ok((text, format!("\u{2014} {} {line}\n", self.name), second))
+    }
+
+    /// The text, and the bytes of this key's signature after the hash.
+    fn signed<'a>(&self, note: &'a str) -> Result<(&'a str, Vec<u8>), NoteError> {
         let border = note.rfind("\n\n").ok_or(NoteError::Malformed("it has no empty line before its signatures"))?;
         let (text, lines) = (&note[..=border], &note[border + 2..]);
         let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed("it does not end with a line break"))?;
@@ -77,26 +109,36 @@ impl Verifier {
             let Some((hash, signature)) = bytes.split_first_chunk::<4>() else {
                 return Err(NoteError::Malformed("a signature is shorter than its key hash"));
             };
-            if name != self.name || *hash != self.hash() {
-                continue;
+            if name == self.name && *hash == self.hash() {
+                return self.check(text, signature).map(|()| (text, signature.to_vec()));
             }
-            let bad = || NoteError::BadSignature(self.name.clone());
-            let signature = Signature::from_slice(signature).map_err(|_| bad())?;
-            return self.key.verify_strict(text.as_bytes(), &signature).map(|()| text).map_err(|_| bad());
         }
         Err(NoteError::NotSigned(self.name.clone()))
+    }
+
+    fn check(&self, text: &str, signature: &[u8]) -> Result<(), NoteError> {
+        let bad = || NoteError::BadSignature(self.name.clone());
+        let (message, signature) = match self.kind {
+            Kind::Note => (text.to_owned(), signature),
+            Kind::Cosignature => {
+                let (second, signature) = signature.split_first_chunk::<8>().ok_or_else(bad)?;
+                (format!("cosignature/v1\ntime {}\n{text}", u64::from_be_bytes(*second)), signature)
+            }
+        };
+        let signature = Signature::from_slice(signature).map_err(|_| bad())?;
+        self.key.verify_strict(message.as_bytes(), &signature).map_err(|_| bad())
     }
 }
 
 impl fmt::Display for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
+        let key = [&[self.kind as u8], self.key.as_bytes().as_slice()].concat();
         write!(f, "{}+{}+{}", self.name, hex::encode(self.hash()), STANDARD.encode(key))
     }
 }
 
-/// The 32 bytes after the algorithm byte of `NAME+HASH+KEY`, with name and hash.
-fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<(&'a str, [u8; 4], [u8; 32]), NoteError> {
+/// Name, hash, kind and the 32 bytes after the type byte of `NAME+HASH+KEY`.
+fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<(&'a str, [u8; 4], Kind, [u8; 32]), NoteError> {
     // A signer's text is a secret, so no message repeats it.
     let shown = if what == "signing" { "PRIVATE+KEY+…".to_owned() } else { text.chars().take(200).collect() };
     let refuse = |why| NoteError::BadKey { what, text: shown.clone(), why };
@@ -108,13 +150,13 @@ fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<(&'a str, [u8; 4],
     let mut id = [0; 4];
     hex::decode_to_slice(hash, &mut id).map_err(|_| refuse("its hash is not 8 hex digits"))?;
     let key = STANDARD.decode(key).map_err(|_| refuse("its key is not base64"))?;
-    match key.split_first() {
-        Some((&ED25519, key)) => {
-            let key = key.try_into().map_err(|_| refuse("its key is not 32 bytes long"))?;
-            Ok((checked_name(name)?, id, key))
-        }
-        _ => Err(refuse("it is not an Ed25519 key")),
-    }
+    let (kind, key) = match key.split_first() {
+        Some((1, key)) => (Kind::Note, key),
+        Some((4, key)) => (Kind::Cosignature, key),
+        _ => return Err(refuse("it is not an Ed25519 key")),
+    };
+    let key = key.try_into().map_err(|_| refuse("its key is not 32 bytes long"))?;
+    Ok((checked_name(name)?, id, kind, key))
 }
 
 impl FromStr for Verifier {
@@ -123,9 +165,9 @@ impl FromStr for Verifier {
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let text = text.trim();
         let refuse = |why| NoteError::BadKey { what: "verifier", text: text.chars().take(200).collect(), why };
-        let (name, hash, key) = key_parts("verifier", text)?;
+        let (name, hash, kind, key) = key_parts("verifier", text)?;
         let key = VerifyingKey::from_bytes(&key).map_err(|_| refuse("its key is not a point of the curve"))?;
-        let verifier = Self { name: name.to_owned(), key };
+        let verifier = Self { name: name.to_owned(), kind, key };
         if verifier.hash() == hash { Ok(verifier) } else { Err(refuse("its hash does not fit its name and key")) }
     }
 }
@@ -157,12 +199,12 @@ impl Signer {
     }
 
     pub fn verifier(&self) -> Verifier {
-        Verifier { name: self.name.clone(), key: self.key.verifying_key() }
+        Verifier { name: self.name.clone(), kind: Kind::Note, key: self.key.verifying_key() }
     }
 
     /// The key as text, `PRIVATE+KEY+name+hash+key`: for the key file and nothing else.
     pub fn secret_text(&self) -> String {
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
+        let key = [&[Kind::Note as u8], self.key.as_bytes().as_slice()].concat();
         format!("PRIVATE+KEY+{}+{}+{}", self.name, hex::encode(self.verifier().hash()), STANDARD.encode(key))
     }
 
@@ -186,7 +228,10 @@ impl FromStr for Signer {
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let refuse = |why| NoteError::BadKey { what: "signing", text: "PRIVATE+KEY+…".to_owned(), why };
         let rest = text.trim().strip_prefix("PRIVATE+KEY+").ok_or_else(|| refuse("it does not begin with `PRIVATE+KEY+`"))?;
-        let (name, hash, seed) = key_parts("signing", rest)?;
+        let (name, hash, kind, seed) = key_parts("signing", rest)?;
+        if kind != Kind::Note {
+            return Err(refuse("it is a witness's key, which signs no log"));
+        }
         let signer = Self::from_seed(name, &seed)?;
         if signer.verifier().hash() == hash { Ok(signer) } else { Err(refuse("its hash does not fit its name and key")) }
     }

@@ -39,4 +39,5 @@ mod tell;
 pub mod vectors;
 pub mod voids;
 pub mod wait;
+pub mod witnesses;
 pub mod workers;

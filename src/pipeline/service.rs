@@ -18,6 +18,7 @@ use super::{
     similar::Similar,
     single_sign_on::SingleSignOn,
     storms::Storms,
+    witnesses::Witnesses,
     workers::{digest::SeenTo, publish::Uneventful},
 };
 use crate::{
@@ -63,6 +64,7 @@ pub struct Service {
     pub senders: Arc<Senders>,
     /// `None`: people sign in with local accounts.
     pub sign_on: Option<SingleSignOn>,
+    pub witnesses: Witnesses,
     pub sender: Sender,
     /// By name, as in the webhook's URL.
     pub sources: BTreeMap<String, Source>,
@@ -112,6 +114,7 @@ pub struct Parts {
     pub directories: Arc<Directories>,
     pub senders: Arc<Senders>,
     pub sign_on: Option<SingleSignOn>,
+    pub witnesses: Witnesses,
     pub sources: BTreeMap<String, Source>,
     pub metrics: Arc<Metrics>,
     pub key: Signer,
@@ -119,7 +122,7 @@ pub struct Parts {
 
 impl Service {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, ambient, config, decider, connectors, directories, senders, sign_on, sources, metrics, key } = parts;
+        let Parts { store, ambient, config, decider, connectors, directories, senders, sign_on, witnesses, sources, metrics, key } = parts;
         let loads = Loads::started(ambient.now(), &metrics);
         Self {
             engine: Engine::new(store.clone(), ambient.clone(), connectors.clone()),
@@ -131,6 +134,7 @@ impl Service {
             directories,
             senders,
             sign_on,
+            witnesses,
             sources,
             metrics,
             key,

@@ -79,6 +79,8 @@ metrics! {
     connector_breaker: IntGaugeVec = "sluicegate_connector_breaker_state" ["connector"];
     /// Harmless requests to connectors that are probed, by outcome: `ok` or `failed`.
     connector_probes: IntCounterVec = "sluicegate_connector_probes_total" ["connector", "outcome"];
+    /// Requests to witnesses of the log, by outcome: `cosigned` or `failed`.
+    witness_requests: IntCounterVec = "sluicegate_witness_requests_total" ["witness", "outcome"];
     /// Outgoing messages delivered.
     outbox_deliveries: IntCounterVec = "sluicegate_outbox_deliveries_total" ["destination"];
     /// Sends of outgoing messages begun.

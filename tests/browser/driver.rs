@@ -74,6 +74,11 @@ pub struct Browser {
 
 impl Browser {
     pub async fn open(demo: &Demo) -> Self {
+        Self::at(demo.url.clone()).await
+    }
+
+    /// Over the service at this address.
+    pub async fn at(base: String) -> Self {
         let flags =
             ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--window-size=1280,900"];
         let mut wanted = serde_json::Map::new();
@@ -82,7 +87,7 @@ impl Browser {
         let (driver, address) = Driver::start();
         let connector = hyper_util::client::legacy::connect::HttpConnector::new();
         let client = ClientBuilder::new(connector).capabilities(wanted).connect(&address).await.expect("a browser opens");
-        Self { client, _driver: driver, base: demo.url.clone() }
+        Self { client, _driver: driver, base }
     }
 
     /// Opens a browser and signs in.

@@ -37,16 +37,16 @@ async fn a_correction_that_contradicts_a_sure_model_waits_for_another_approver_w
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_compares_a_model_with_the_one_in_force_and_the_promotion_says_what_it_is() {
+async fn an_operator_sees_how_good_the_model_in_force_is_and_that_it_cannot_replace_itself() {
     let demo = Demo::start();
     let browser = Browser::signed_in(&demo, SECOND).await;
     browser.go("/models").await;
     browser.says("Calibration").await;
     browser.see("svg.chart circle.bar").await;
     browser.go("/models/version/service-desk").await;
-    browser.says("loses on no label more than chance gives").await;
-    browser.click("button.primary").await;
-    browser.says("is in force already, in this very version").await;
+    browser.says("Nothing can take its own place").await;
+    browser.says("Both answer every text alike").await;
+    assert_eq!(browser.script("return document.querySelectorAll('form[action$=promote]').length", vec![]).await, 0);
     browser.go("/models/drift").await;
     browser.says("too few to say").await;
     browser.close().await;

@@ -49,4 +49,5 @@ mod way_storms;
 mod way_switches;
 mod way_trust;
 mod way_whole;
+mod way_witness;
 mod way_world;

@@ -5,7 +5,7 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use serde_json::Value;
@@ -13,7 +13,9 @@ use serde_json::Value;
 /// Where `./test` puts what it fetches.
 fn fetched() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    for part in ["node_modules/standardwebhooks", "node_modules/oidc-provider", "python/standardwebhooks", "python/aiosmtpd"] {
+    for part in
+        ["node_modules/standardwebhooks", "node_modules/oidc-provider", "python/standardwebhooks", "python/aiosmtpd", "python/aics_witness"]
+    {
         assert!(folder.join(part).exists(), "`{}` is missing: run `./test peers`, which fetches it", folder.join(part).display());
     }
     folder
@@ -86,6 +88,49 @@ impl SmtpServer {
 }
 
 impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A real witness of transparency logs, until it is dropped.
+pub struct Witness {
+    pub url: String,
+    /// Its public key.
+    pub key: String,
+    child: Child,
+    /// What it says must go somewhere.
+    _says: BufReader<ChildStderr>,
+}
+
+impl Witness {
+    /// Keeps its state in `folder`, and knows the log with this name and key.
+    pub fn start(folder: &Path, origin: &str, log: &str) -> Self {
+        let command = |arguments: &[&str]| {
+            let mut command = Command::new("python3");
+            command.args(["-m", "aics_witness"]).args(arguments);
+            command.env("PYTHONPATH", fetched().join("python")).env("AICS_WITNESS_CONFIG", folder.join("witness.json"));
+            command
+        };
+        let made = command(&["init", "--name", "witness.test/w1"]).output().expect("python3 is installed, as `./test` does");
+        let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        assert!(made.status.success() && key.starts_with("witness.test/w1+"), "{key}\n{}", String::from_utf8_lossy(&made.stderr));
+        assert!(command(&["add-log", "--origin", origin, "--vkey", log]).output().unwrap().status.success());
+        let mut child = command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut says, mut line) = (BufReader::new(child.stderr.take().unwrap()), String::new());
+        let url = loop {
+            line.clear();
+            assert!(says.read_line(&mut line).unwrap() > 0, "the witness ended before it listened");
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        Self { url, key, child, _says: says }
+    }
+}
+
+impl Drop for Witness {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

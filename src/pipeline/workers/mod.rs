@@ -2,6 +2,7 @@
 //!
 //! A worker that finds nothing waits for its bell or the poll interval. A failing store makes it wait, never stop.
 
+pub mod cosign;
 pub mod deliver;
 pub mod digest;
 pub mod execute;

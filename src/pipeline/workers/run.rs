@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{deliver, digest, execute, expire, probe, publish, similar, triage};
+use super::{cosign, deliver, digest, execute, expire, probe, publish, similar, triage};
 use crate::pipeline::{
     announce::announce,
     error::Result,
@@ -44,6 +44,7 @@ pub fn start(service: &Arc<Service>) -> Workers {
     }
     workers.tasks.spawn(deliver::run(Arc::clone(service), stopped.clone(), settings.poll.get().max(SHORTEST_POLL)));
     workers.spawn(service, &stopped, "publish", |bells| &bells.clock, |service| async move { publish::step(&service).await });
+    workers.spawn(service, &stopped, "cosign", |bells| &bells.clock, |service| async move { cosign::step(&service).await });
     workers.spawn(service, &stopped, "digest", |bells| &bells.clock, |service| async move { digest::step(&service).await });
     workers.spawn(service, &stopped, "expire", |bells| &bells.clock, |service| async move { expire::step(&service).await });
     workers.spawn(service, &stopped, "similar", |bells| &bells.clock, |service| async move { similar::step(&service).await });

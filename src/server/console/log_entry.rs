@@ -13,6 +13,7 @@ use super::{
     page,
     trouble::Trouble,
     visitor::Visitor,
+    words,
 };
 use crate::{
     domain::{
@@ -20,6 +21,7 @@ use crate::{
         principal::Role::{Approver, Auditor, Operator},
     },
     log::{checkpoint::Checkpoint, hash, proof::Plan},
+    pipeline::witnesses::{by_size, cosigned},
     server::{api, app::App, auth::Caller, parameters::Id, problem::Problem},
     store::{
         interface::{EntryFilter, Page},
@@ -91,6 +93,18 @@ struct Published {
     line: Line,
     size: u64,
     root: String,
+    /// Signed by the log and by each witness that did.
+    note: String,
+    seen_by: Vec<String>,
+}
+
+/// One of the configuration's witnesses.
+struct Seeing {
+    name: String,
+    /// The size that it signed last, and when.
+    last: Option<(u64, String)>,
+    /// Why it did not sign when it was asked last, and when that was.
+    failed: Option<(String, String)>,
 }
 
 /// The proof that the log at one size is the beginning of the log at another.
@@ -106,6 +120,7 @@ struct CheckpointsPage {
     frame: Frame,
     now: Signed,
     published: Vec<Published>,
+    witnesses: Vec<Seeing>,
     old: String,
     grown: Option<Grown>,
     verify: &'static str,
@@ -116,11 +131,27 @@ pub async fn checkpoints(State(app): State<App>, visitor: Visitor) -> Result<Res
     let store = &app.service.store;
     let filter = EntryFilter { event: Some("checkpoint_published".to_owned()), ..EntryFilter::default() };
     let found = store.entries(&visitor.principal().tenant, &filter, Page { before: None, limit: 50 }).await?;
+    let signed = by_size(cosigned(&**store, &visitor.principal().tenant).await?);
     let published = found.iter().filter_map(|logged| match &logged.entry.event {
-        Event::CheckpointPublished { size, root } => Some(Published { line: Line::of(logged), size: *size, root: root.to_string() }),
+        Event::CheckpointPublished { size, root } => {
+            let seen = signed.get(size).map(Vec::as_slice).unwrap_or_default();
+            let mut note = Checkpoint::sign(*size, root.as_bytes(), &app.service.key).ok()?;
+            seen.iter().for_each(|seen| note.extend([seen.line.as_str(), "\n"]));
+            let seen_by = seen.iter().map(|seen| seen.witness.clone()).collect();
+            Some(Published { line: Line::of(logged), size: *size, root: root.to_string(), note, seen_by })
+        }
         _ => None,
     });
-    let (published, size) = (published.collect(), store.log_size().await?);
+    let witnesses = app.service.witnesses.iter().map(|witness| {
+        let name = witness.key.name();
+        let last = signed.values().rev().flatten().find(|seen| seen.witness == name);
+        Seeing {
+            name: name.to_owned(),
+            last: last.map(|seen| (seen.size, words::minute(seen.signed_at))),
+            failed: witness.failed().map(|failed| (failed.why, words::minute(failed.at))),
+        }
+    });
+    let (published, witnesses, size) = (published.collect(), witnesses.collect(), store.log_size().await?);
     let old = query(&visitor, "old").unwrap_or_default().trim().to_owned();
     let grown = match old.as_str() {
         "" => None,
@@ -133,7 +164,8 @@ pub async fn checkpoints(State(app): State<App>, visitor: Visitor) -> Result<Res
             Some(Grown { old: Signed::of(&app, old).await?, new: Signed::of(&app, size).await?, hashes })
         }
     };
-    page::page(&CheckpointsPage { frame, now: Signed::of(&app, size).await?, published, old, grown, verify: &assets().verify.path })
+    let now = Signed::of(&app, size).await?;
+    page::page(&CheckpointsPage { frame, now, published, witnesses, old, grown, verify: &assets().verify.path })
 }
 
 /// The whole log for `sluicegate log verify`, as the API gives it.

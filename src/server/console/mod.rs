@@ -9,6 +9,7 @@
 mod account;
 mod assets;
 mod automation;
+mod bound;
 mod corrections;
 mod drift;
 mod form;

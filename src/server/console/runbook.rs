@@ -6,6 +6,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 
 use super::{
+    bound,
     form::Form,
     frame::Frame,
     log::Line,
@@ -28,6 +29,7 @@ use crate::{
         runbook::{Runbook, StepKind},
         time::Timestamp,
     },
+    gate::facts::PerMillion,
     pipeline::actions::pre_approve::{self, NewPreApproval},
     server::{app::App, parameters::Id, problem::Problem},
     store::interface::{EntryFilter, Page},
@@ -105,6 +107,7 @@ struct RunbookPage {
     triggers: Vec<String>,
     body: String,
     approvals: Vec<Approved>,
+    bound: Option<String>,
     history: Vec<Line>,
     findings: Vec<String>,
     may_pre_approve: bool,
@@ -122,6 +125,8 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<RunbookId
     let records = app.service.store.pre_approvals(tenant, Some(&id)).await?;
     let filter = EntryFilter { runbook: Some(id.clone()), ..EntryFilter::default() };
     let entries = app.service.store.entries(tenant, &filter, Page { before: None, limit: 60 }).await?;
+    let moved = bound::points(&*app.service.store, tenant, &id, &runbook.digest).await?;
+    let gate = &app.service.config.gate;
     let of = |rollback: bool| runbook.steps.iter().filter(move |step| (step.kind == StepKind::Rollback) == rollback).map(step);
     let findings = decider.library().warnings().iter().filter(|finding| finding.file.contains(id.as_str()));
     let may_pre_approve = frame.may(Approver)
@@ -137,6 +142,7 @@ pub async fn show(State(app): State<App>, visitor: Visitor, Id(id): Id<RunbookId
         triggers: triggers(&runbook),
         body: markdown::to_html(&runbook.body),
         approvals: records.iter().rev().map(|record| Approved::of(record, Some(&runbook.digest), frame.now)).collect(),
+        bound: bound::draw(&moved, PerMillion::configured(gate.error_confidence).unwrap_or(PerMillion::ONE), gate.error_limit),
         history: entries.iter().filter(|logged| !matches!(logged.entry.event.tag(), "step_recorded")).map(Line::of).collect(),
         findings: findings.map(|finding| format!("line {}: {}", finding.line, finding.message)).collect(),
         sources: sources(&app, tenant),

@@ -79,6 +79,9 @@ pub fn sentence(entry: &Entry) -> String {
         }
         Event::EndpointEnabled { destination } => format!("enabled {destination}"),
         Event::CheckpointPublished { size, .. } => format!("published a checkpoint over {}", counted(*size, "entry", "entries")),
+        Event::CheckpointCosigned { size, witness, .. } => {
+            format!("{witness} witnessed that the log only grew to {}", counted(*size, "entry", "entries"))
+        }
         Event::PreApprovalMade { runbook, mode, expires_at, .. } => {
             format!("pre-approved {runbook} for {} until {}", mode.as_str(), words::minute(*expires_at))
         }
@@ -158,6 +161,7 @@ pub const EVENTS: &[&str] = &[
     "authorization_requested",
     "authorization_withdrawn",
     "cancellation_requested",
+    "checkpoint_cosigned",
     "checkpoint_published",
     "dead_letter_replayed",
     "delivery_dead_lettered",
