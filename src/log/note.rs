@@ -137,8 +137,16 @@ impl fmt::Display for Verifier {
     }
 }
 
-/// Name, hash, kind and the 32 bytes after the type byte of `NAME+HASH+KEY`.
-fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<(&'a str, [u8; 4], Kind, [u8; 32]), NoteError> {
+/// `NAME+HASH+KEY`, taken apart.
+struct KeyParts<'a> {
+    name: &'a str,
+    hash: [u8; 4],
+    kind: Kind,
+    /// After the type byte.
+    key: [u8; 32],
+}
+
+fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<KeyParts<'a>, NoteError> {
     // A signer's text is a secret, so no message repeats it.
     let shown = if what == "signing" { "PRIVATE+KEY+…".to_owned() } else { text.chars().take(200).collect() };
     let refuse = |why| NoteError::BadKey { what, text: shown.clone(), why };
@@ -156,7 +164,7 @@ fn key_parts<'a>(what: &'static str, text: &'a str) -> Result<(&'a str, [u8; 4],
         _ => return Err(refuse("it is not an Ed25519 key")),
     };
     let key = key.try_into().map_err(|_| refuse("its key is not 32 bytes long"))?;
-    Ok((checked_name(name)?, id, kind, key))
+    Ok(KeyParts { name: checked_name(name)?, hash: id, kind, key })
 }
 
 impl FromStr for Verifier {
@@ -165,7 +173,7 @@ impl FromStr for Verifier {
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let text = text.trim();
         let refuse = |why| NoteError::BadKey { what: "verifier", text: text.chars().take(200).collect(), why };
-        let (name, hash, kind, key) = key_parts("verifier", text)?;
+        let KeyParts { name, hash, kind, key } = key_parts("verifier", text)?;
         let key = VerifyingKey::from_bytes(&key).map_err(|_| refuse("its key is not a point of the curve"))?;
         let verifier = Self { name: name.to_owned(), kind, key };
         if verifier.hash() == hash { Ok(verifier) } else { Err(refuse("its hash does not fit its name and key")) }
@@ -228,7 +236,7 @@ impl FromStr for Signer {
     fn from_str(text: &str) -> Result<Self, NoteError> {
         let refuse = |why| NoteError::BadKey { what: "signing", text: "PRIVATE+KEY+…".to_owned(), why };
         let rest = text.trim().strip_prefix("PRIVATE+KEY+").ok_or_else(|| refuse("it does not begin with `PRIVATE+KEY+`"))?;
-        let (name, hash, kind, seed) = key_parts("signing", rest)?;
+        let KeyParts { name, hash, kind, key: seed } = key_parts("signing", rest)?;
         if kind != Kind::Note {
             return Err(refuse("it is a witness's key, which signs no log"));
         }

@@ -73,10 +73,10 @@ fn moved(mut outcomes: Vec<Outcome>, known: u64, wrong: u64) -> Vec<Point> {
     points
 }
 
-const WIDTH: f64 = 520.0;
+const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 44.0;
-const RIGHT: f64 = 512.0;
+const RIGHT: f64 = 392.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 160.0;
 
@@ -123,7 +123,7 @@ pub fn draw(points: &[Point], confidence: PerMillion, limit: f64) -> Option<Stri
     }
     let _ = write!(svg, "<path class=\"line\" d=\"{path}\"/>");
     for (anchor, place, point) in [("start", LEFT, first), ("end", RIGHT, last)] {
-        let text = format!("{} of {}", words::minute(point.at), words::counted(point.decisions, "outcome", "outcomes"));
+        let text = format!("{}, {}", words::minute(point.at), words::counted(point.decisions, "outcome", "outcomes"));
         let _ = write!(svg, "<text class=\"faint\" x=\"{place}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>", BOTTOM + 20.0);
         if points.len() == 1 {
             break;

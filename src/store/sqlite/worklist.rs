@@ -29,8 +29,10 @@ use crate::{
 
 const DAY: i64 = 86_400_000;
 
+type Target = fn(&ResponseTargets) -> Duration;
+
 /// The lanes of the queue, as the migration that made them names them, and which response target counts in each.
-const LANES: [(&str, fn(&ResponseTargets) -> Duration); 6] = [
+const LANES: [(&str, Target); 6] = [
     ("hold", |_| Duration::ZERO),
     ("approval", |_| Duration::ZERO),
     ("P1", |targets| targets.p1),
