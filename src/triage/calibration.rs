@@ -1,4 +1,4 @@
-//! Honest probabilities: one temperature a head, and thresholds that keep a promised accuracy.
+//! Honest probabilities: a temperature and a confidence map a head, and thresholds that keep a promised accuracy.
 //!
 //! All of it is measured on out-of-fold predictions, never on rows a model was trained on.
 
@@ -58,6 +58,75 @@ pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
         }
     }
     2.0 / (low + high)
+}
+
+/// What the best label's probability is made of the one that the temperature gave it: `σ(slope · logit + shift)` (Platt 1999).
+///
+/// A temperature is one number for all labels of all texts, and is drawn by what is far from deciding; this one is about
+/// the one question that a reader has, whether the best label is right.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Confidence {
+    pub(super) slope: f64,
+    pub(super) shift: f64,
+}
+
+impl Confidence {
+    /// Leaves what the temperature gave.
+    pub(super) const AS_IS: Self = Self { slope: 1.0, shift: 0.0 };
+    /// As many answers as this say nothing against [`Self::AS_IS`].
+    const PRIOR: f64 = 10.0;
+    /// More would turn a hint into a certainty, less would make all answers alike.
+    const SLOPES: (f64, f64) = (0.2, 5.0);
+
+    /// The map under which `outcomes` are most likely, by Newton's steps on a convex loss.
+    pub(super) fn fit(outcomes: &[Outcome]) -> Self {
+        let mut map = Self::AS_IS;
+        for _ in 0..50 {
+            let (slope_off, shift_off) = (Self::PRIOR * (map.slope - 1.0), Self::PRIOR * map.shift);
+            let (mut first, mut second) = ((-slope_off, -shift_off), (Self::PRIOR, 0.0, Self::PRIOR));
+            for outcome in outcomes {
+                let logit = logit(outcome.probability);
+                let said = sigmoid(map.slope * logit + map.shift);
+                let (off, weight) = (f64::from(u8::from(outcome.correct)) - said, said * (1.0 - said));
+                first = (first.0 + off * logit, first.1 + off);
+                second = (second.0 + weight * logit * logit, second.1 + weight * logit, second.2 + weight);
+            }
+            let determinant = second.0 * second.2 - second.1 * second.1;
+            let step = ((second.2 * first.0 - second.1 * first.1) / determinant, (second.0 * first.1 - second.1 * first.0) / determinant);
+            map = Self { slope: (map.slope + step.0).clamp(Self::SLOPES.0, Self::SLOPES.1), shift: map.shift + step.1 };
+            if step.0.abs() + step.1.abs() < 1e-9 {
+                break;
+            }
+        }
+        map
+    }
+
+    /// Gives the best of `shares` its probability and the others the rest, each its part of it. The best stays the best, and
+    /// the sum 1.
+    pub(super) fn apply(self, shares: &mut [f64]) {
+        let best = (0..shares.len()).reduce(|best, label| if shares[label] > shares[best] { label } else { best });
+        let Some(best) = best else { return };
+        let others = || shares.iter().enumerate().filter(|(label, _)| *label != best).map(|(_, share)| *share);
+        // Summed: of a best one near 1 the difference to 1 is mostly rounding.
+        let (sure, rest, second) = (shares[best], others().sum::<f64>(), others().fold(0.0, f64::max));
+        if rest < 1e-12 {
+            return;
+        }
+        // Where the others would overtake it: no answer changes by saying how sure it is.
+        let least = second / (rest + second);
+        let honest = sigmoid(self.slope * logit(sure) + self.shift).max(least);
+        shares.iter_mut().for_each(|share| *share *= (1.0 - honest) / rest);
+        shares[best] = honest;
+    }
+}
+
+fn logit(probability: f64) -> f64 {
+    let inside = probability.clamp(1e-9, 1.0 - 1e-9);
+    libm::log(inside / (1.0 - inside))
+}
+
+fn sigmoid(value: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-value))
 }
 
 /// How many equal bins the probabilities `0..=1` are counted in.
@@ -151,6 +220,46 @@ mod tests {
         let mut shares = vec![8.0, 0.0];
         softmax(&mut shares, warm);
         assert!((shares[0] - 0.75).abs() < 0.01, "{shares:?} at {warm}");
+    }
+
+    #[test]
+    fn a_confidence_map_makes_outcomes_honest_and_changes_no_answer() {
+        // Four of ten are right where it claims a fifth, seven where it claims nine tenths.
+        let outcome = |probability, right: usize, n: usize| Outcome { probability, correct: n % 10 < right };
+        let outcomes: Vec<_> = (0..4000).map(|n| if n % 20 < 10 { outcome(0.2, 4, n) } else { outcome(0.9, 7, n) }).collect();
+        let map = Confidence::fit(&outcomes);
+        for claimed in [0.2, 0.9] {
+            let mut shares = vec![claimed, (1.0 - claimed) * 0.6, (1.0 - claimed) * 0.4];
+            shares.rotate_left(1);
+            map.apply(&mut shares);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shares:?}");
+        }
+        let said = |claimed: f64| sigmoid(map.slope * logit(claimed) + map.shift);
+        assert!((said(0.2) - 0.4).abs() < 0.01 && (said(0.9) - 0.7).abs() < 0.01, "{map:?}");
+        // Few outcomes say little, even where all of them are against what was claimed.
+        let few = Confidence::fit(&outcomes[..4]);
+        assert!(few.slope.mul_add(logit(0.2), few.shift) < logit(0.4) && few.slope.mul_add(logit(0.9), few.shift) > logit(0.8), "{few:?}");
+        assert_eq!(Confidence::fit(&[]), Confidence::AS_IS);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_best_label_stays_the_best_whatever_the_map(
+            logits in proptest::collection::vec(-20.0f64..20.0, 1..9), slope in 0.2f64..5.0, shift in -5.0f64..5.0,
+        ) {
+            let mut shares = logits;
+            softmax(&mut shares, 1.0);
+            let order = |shares: &[f64]| {
+                let mut order: Vec<usize> = (0..shares.len()).collect();
+                order.sort_by(|a, b| shares[*b].total_cmp(&shares[*a]).then(a.cmp(b)));
+                order
+            };
+            let before = shares.clone();
+            Confidence { slope, shift }.apply(&mut shares);
+            let best = order(&before)[0];
+            proptest::prop_assert!(shares.iter().all(|share| *share <= shares[best] + 1e-12), "{before:?} became {shares:?}");
+            proptest::prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9 && shares.iter().all(|share| (0.0..=1.0).contains(share)));
+        }
     }
 
     #[test]

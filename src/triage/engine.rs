@@ -313,8 +313,7 @@ mod tests {
             let sum: f64 = triage.model.contributions(head, &text, &features, class).iter().map(|part| part.weight).sum();
             assert!((sum - score).abs() < 1e-4, "{}: {sum} is not {score}", head.labels[class]);
         }
-        let mut shares = scores;
-        super::super::calibration::softmax(&mut shares, 1.0);
+        let shares = head.probabilities(scores);
         let said = classify(&triage, &report);
         assert!((shares.iter().copied().fold(0.0, f64::max) - said.category.probability()).abs() < 1e-12);
     }

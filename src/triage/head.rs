@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::{
     TriageError,
-    calibration::{self, Bin, Coverage, Outcome},
+    calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
     logistic::{LogisticParams, Mix},
     parallel,
@@ -61,6 +61,7 @@ pub(super) struct Head {
     pub(super) svm: LinearSvm,
     pub(super) mix: Mix,
     pub(super) temperature: f64,
+    pub(super) confidence: Confidence,
     pub(super) threshold: f64,
 }
 
@@ -173,12 +174,15 @@ impl Head {
         let mix = mix.ok_or_else(|| TriageError::Training("stage 2 has no fold".to_owned()))?;
 
         let temperature = calibration::temperature(&logits);
-        let predictions: Vec<(usize, f64)> = logits.iter().map(|(logits, _)| best(logits, temperature)).collect();
-        let outcomes: Vec<Outcome> = predictions
-            .iter()
-            .zip(targets)
-            .map(|((label, probability), truth)| Outcome { probability: *probability, correct: label == truth })
-            .collect();
+        let outcomes = |confidence: Confidence| -> (Vec<(usize, f64)>, Vec<Outcome>) {
+            let predictions: Vec<(usize, f64)> = logits.iter().map(|(logits, _)| best(logits, temperature, confidence)).collect();
+            let outcome =
+                |((label, probability), truth): (&(usize, f64), &usize)| Outcome { probability: *probability, correct: label == truth };
+            let outcomes = predictions.iter().zip(targets).map(outcome).collect();
+            (predictions, outcomes)
+        };
+        let confidence = Confidence::fit(&outcomes(Confidence::AS_IS).1);
+        let (predictions, outcomes) = outcomes(confidence);
         let coverage: Vec<Coverage> = [0.90, 0.95, 0.98].map(|promised| calibration::threshold(&outcomes, promised)).into();
         let predicted: Vec<usize> = predictions.iter().map(|(label, _)| *label).collect();
         let metrics = HeadMetrics {
@@ -192,7 +196,7 @@ impl Head {
             confusion: confusion(&labels, &predicted, targets),
         };
         let threshold = calibration::threshold(&outcomes, options.promised).threshold;
-        Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, threshold }, metrics))
+        Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, confidence, threshold }, metrics))
     }
 
     /// Each class's score: logits over the temperature.
@@ -203,6 +207,13 @@ impl Head {
         let mut logits = self.mix.logits(inputs);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);
         logits
+    }
+
+    /// The calibrated probability of every label, of its scores.
+    pub(super) fn probabilities(&self, mut scores: Vec<f64>) -> Vec<f64> {
+        calibration::softmax(&mut scores, 1.0);
+        self.confidence.apply(&mut scores);
+        scores
     }
 
     /// What each feature adds to the score of `class`; the parts sum to it.
@@ -335,7 +346,7 @@ fn choose(
             let rows: Vec<_> = hold.iter().map(logits).collect();
             let temperature = calibration::temperature(&rows);
             let (predicted, truth): (Vec<usize>, Vec<usize>) =
-                rows.iter().map(|(logits, truth)| (best(logits, temperature).0, *truth)).unzip();
+                rows.iter().map(|(logits, truth)| (best(logits, temperature, Confidence::AS_IS).0, *truth)).unzip();
             let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
             let accuracy = right as f64 / rows.len().max(1) as f64;
             let f1 = super::measure::macro_f1(&predicted, &truth, classes);
@@ -358,8 +369,9 @@ fn choose(
     attempt(options.leans.iter().flat_map(|lean| [(alpha, *lean), (alpha * 3.0, *lean)]).collect())
 }
 
-fn best(logits: &[f64], temperature: f64) -> (usize, f64) {
+fn best(logits: &[f64], temperature: f64, confidence: Confidence) -> (usize, f64) {
     let mut shares = logits.to_vec();
     calibration::softmax(&mut shares, temperature);
+    confidence.apply(&mut shares);
     shares.iter().copied().enumerate().fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best })
 }

@@ -5,7 +5,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    calibration,
     head::{Head, Part},
     neighbours::Neighbours,
     signals::SignalSet,
@@ -100,9 +99,7 @@ impl Model {
 
     /// The calibrated probability of every label of `head`, in the order of its labels.
     pub(super) fn probabilities(head: &Head, features: &Features) -> Vec<f64> {
-        let mut scores = head.scores(&features.row.entries, &features.dense);
-        calibration::softmax(&mut scores, 1.0);
-        scores
+        head.probabilities(head.scores(&features.row.entries, &features.dense))
     }
 
     /// The head's answer with its reasons.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TargetReport, TriageError,
+    calibration::Confidence,
     head::{Head, HeadMetrics},
     logistic::Mix,
     model::Model,
@@ -28,7 +29,7 @@ use crate::{
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
 };
 
-pub(super) const FORM: u32 = 4;
+pub(super) const FORM: u32 = 5;
 /// Bytes and excerpts of some texts that the model learned from; not there without an embedding.
 const VECTORS: &str = "examples.vectors";
 const KEPT: &str = "examples.kept";
@@ -75,6 +76,7 @@ pub struct EmbeddingManifest {
 pub struct HeadManifest {
     pub labels: Vec<String>,
     pub temperature: f64,
+    pub(super) confidence: Confidence,
     pub threshold: f64,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
@@ -267,6 +269,7 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
                 bias: tensors.take(&format!("{target}.mix_bias"), Dtype::F64, &[classes], f64::from_le_bytes)?,
             },
             temperature: head.temperature,
+            confidence: head.confidence,
             threshold: head.threshold,
         });
     }

@@ -155,8 +155,14 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         let dense = dense.select(ndarray::Axis(0), &chosen);
         let head_options = HeadOptions { promised: options.promised, seed: options.seed, ..HeadOptions::default() };
         let (head, metrics) = Head::fit(&target, labels, rows.select(&chosen), &dense, &truth, &head_options, progress)?;
-        let entry =
-            HeadManifest { labels: head.labels.clone(), temperature: head.temperature, threshold: head.threshold, metrics, dev: None };
+        let entry = HeadManifest {
+            labels: head.labels.clone(),
+            temperature: head.temperature,
+            confidence: head.confidence,
+            threshold: head.threshold,
+            metrics,
+            dev: None,
+        };
         manifests.insert(target, entry);
         heads.push(head);
     }
@@ -239,7 +245,7 @@ fn card(manifest: &Manifest, examples: usize) -> String {
         out,
         "# Model `{}`\n\nWritten by `{} train`, seed {}. Licence: {}.\n\nTwo linear stages for each target: one-vs-rest support vector machines over {} word and character \
          n-grams with frozen TF-IDF, then a multinomial logistic regression over their out-of-fold scores, the embedding and {} structured features. \
-         Probabilities are calibrated with one temperature a target.\n\n## Data\n\n{examples} labelled texts:\n\n",
+         Probabilities are calibrated with a temperature and a confidence map a target.\n\n## Data\n\n{examples} labelled texts:\n\n",
         manifest.name,
         manifest.engine,
         manifest.seed,
