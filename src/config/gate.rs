@@ -63,10 +63,8 @@ impl Default for Gate {
 pub struct Pipeline {
     /// Tickets claimed at once.
     pub batch: usize,
-    /// How long claimed work is hidden from other workers.
+    /// How long claimed work is hidden from other workers. A run that is still carried out is not taken up again when it ends.
     pub lease: Span,
-    /// The same for executions: longer than any runbook takes, its verify step's waiting included.
-    pub execution_lease: Span,
     /// Executions at the same time.
     pub executions: usize,
     /// How often idle workers look for work that nobody announced.
@@ -75,6 +73,6 @@ pub struct Pipeline {
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { batch: 64, lease: Span::secs(60), execution_lease: Span::secs(7200), executions: 16, poll: Span::secs(1) }
+        Self { batch: 64, lease: Span::secs(60), executions: 16, poll: Span::secs(1) }
     }
 }

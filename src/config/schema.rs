@@ -144,7 +144,7 @@ pub(super) const ROOT: &[(&str, Node)] = &[
         ]),
     ),
     ("requesters", Table(&[("file", Text), ("directory", Text), ("rate_limit", Integer)])),
-    ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("execution_lease", Text), ("executions", Integer), ("poll", Text)])),
+    ("pipeline", Table(&[("batch", Integer), ("lease", Text), ("executions", Integer), ("poll", Text)])),
     (
         "console",
         Table(&[

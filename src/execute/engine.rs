@@ -37,6 +37,17 @@ use crate::{
 
 mod steps;
 
+/// Why the next step is not called now.
+#[derive(Debug)]
+pub enum Stop {
+    /// It may not be, with the reason for people. Before any change the run ends `Refused`; after one, rollbacks begin,
+    /// and each of them is asked for in turn; a rollback that is stopped ends the run.
+    Refused(String),
+    /// The store could not say. The run stays where it is, and the next claim asks again: a store that failed for a moment
+    /// is no reason to take a change back.
+    Unknown(StoreError),
+}
+
 /// What must hold around a run; the pipeline knows.
 #[async_trait]
 pub trait Surroundings: Send + Sync {
@@ -48,9 +59,8 @@ pub trait Surroundings: Send + Sync {
     /// allowed a moment before.
     ///
     /// # Errors
-    /// Stop, with the reason for people. Before any change the run ends `Refused`; after one, rollbacks begin,
-    /// and each of them is asked for in turn; a rollback that is stopped ends the run `Failed`.
-    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, String>;
+    /// [`Stop`].
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, Stop>;
 
     /// What else must be committed together with the final state of the execution (ticket move, messages, entries).
     ///
@@ -82,6 +92,8 @@ impl Default for Pace {
 const LONGEST_DOUBLING: u32 = 2;
 /// Tries to commit the end of a run when something around it changed meanwhile.
 const CLOSING_TRIES: usize = 5;
+/// Tries to commit what happened while the store has too much to do.
+const OVERLOADED_TRIES: u32 = 60;
 /// Longest reason kept with a step; answers may be long.
 const LONGEST_DETAIL: usize = 500;
 
@@ -159,7 +171,8 @@ impl Engine {
                     }
                     let rests_on = match self.may_call(&execution, runbook, step, &elapsed, surroundings).await {
                         Ok(rests_on) => rests_on,
-                        Err(reason) => {
+                        Err(Stop::Unknown(error)) => return Err(error.into()),
+                        Err(Stop::Refused(reason)) => {
                             let reason = Some(format!("stopped before step `{}`: {reason}", step.id));
                             execution = if execution.state == ExecutionState::Running && plan::has_changed_something(runbook, &execution) {
                                 self.move_to(execution, ExecutionState::RollingBack, reason).await?
@@ -171,7 +184,8 @@ impl Engine {
                         }
                     };
                     if execution.state == ExecutionState::Pending {
-                        execution = self.move_to(execution, ExecutionState::Running, None).await?;
+                        let (to, reason) = plan::beginning(&execution);
+                        execution = self.move_to(execution, to, reason).await?;
                     }
                     let ready = made_ready(&ready, step)?;
                     let prepared = match ready.builds_on_others {
@@ -256,23 +270,23 @@ impl Engine {
         step: &Step,
         elapsed: &Elapsed,
         surroundings: &dyn Surroundings,
-    ) -> Result<Vec<Condition>, String> {
+    ) -> Result<Vec<Condition>, Stop> {
         if step.kind == StepKind::Verify {
             return Ok(Vec::new());
         }
         if step.kind != StepKind::Rollback {
             if let Some(cancel) = &execution.cancel {
                 let reason = cancel.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-                return Err(format!("`{}` cancelled the run{reason}", cancel.by));
+                return Err(Stop::Refused(format!("`{}` cancelled the run{reason}", cancel.by)));
             }
             if elapsed.so_far() >= runbook.time_limit {
-                return Err(format!("the run has taken all of its {} s", runbook.time_limit.as_secs()));
+                return Err(Stop::Refused(format!("the run has taken all of its {} s", runbook.time_limit.as_secs())));
             }
         }
         let rests_on = surroundings.may_proceed(execution, step).await?;
         // A rollback is tried even on a failing connector: leaving the change in place is worse.
         if step.kind != StepKind::Rollback && !self.connectors.lets_through(&step.connector, self.ambient.now()) {
-            return Err(format!("connector `{}` failed several times in a row and rests", step.connector));
+            return Err(Stop::Refused(format!("connector `{}` failed several times in a row and rests", step.connector)));
         }
         Ok(rests_on)
     }
@@ -306,10 +320,16 @@ impl Engine {
 
     /// Commits `execution` one revision up, with the event that says what happened to it and what goes with it.
     ///
-    /// A cancellation that came meanwhile is taken up: it says nothing of what happened, and stops what comes next.
+    /// A cancellation that came meanwhile is taken up: it says nothing of what happened, and stops what comes next. A store
+    /// that has too much to do wrote nothing and is asked again: what a call came to is known here and nowhere else.
     async fn store(&self, execution: &mut Execution, event: &Event, with: &Change) -> Result<(), ExecuteError> {
+        let mut overloaded = 0;
         loop {
             match self.commit(execution, event, with).await {
+                Err(ExecuteError::Store(StoreError::Overloaded { .. })) if overloaded < OVERLOADED_TRIES => {
+                    overloaded += 1;
+                    tokio::time::sleep(self.pace.retry).await;
+                }
                 Err(ExecuteError::TakenOver(id)) => {
                     execution.cancel = Some(self.cancelled(execution).await?.ok_or(ExecuteError::TakenOver(id))?);
                     execution.revision += 1;
@@ -358,6 +378,7 @@ fn made_ready<'a>(ready: &'a BTreeMap<StepId, Ready>, step: &Step) -> Result<&'a
 fn stopped(runbook: &Runbook, execution: &Execution) -> ExecutionState {
     let changed = plan::has_changed_something(runbook, execution);
     match execution.state {
+        ExecutionState::RollingBack if plan::some_rollback_is_unknown(runbook, execution) => ExecutionState::InDoubt,
         ExecutionState::RollingBack => ExecutionState::Failed,
         ExecutionState::Running if changed && execution.unfinished_step().is_some() => ExecutionState::InDoubt,
         ExecutionState::Running if changed => ExecutionState::Failed,

@@ -37,6 +37,8 @@ mod crashes;
 mod faults;
 #[path = "engine_tests/outputs.rs"]
 mod outputs;
+#[path = "engine_tests/stops.rs"]
+mod stops;
 
 /// What the server does with calls to a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +46,8 @@ enum Behaviour {
     Answer(u16),
     /// Takes effect, and the connection is cut without an answer.
     EffectThenCut,
+    /// So at the first call, and this status at each later one.
+    CutOnceThen(u16),
     /// 200 from the n-th call on, 503 before.
     From(usize),
     Hang,
@@ -108,7 +112,8 @@ async fn serve(State(world): State<Arc<World>>, _method: Method, uri: Uri, heade
         Behaviour::Lie => r#"{"ok": "yes", "really": true}"#.into_response(),
         Behaviour::Hang => std::future::pending().await,
         // A panic in a handler makes the server drop the connection without an answer.
-        Behaviour::EffectThenCut => panic!("cut on purpose"),
+        Behaviour::CutOnceThen(status) if world.count(&path) > 1 => StatusCode::from_u16(status).unwrap().into_response(),
+        Behaviour::EffectThenCut | Behaviour::CutOnceThen(_) => panic!("cut on purpose"),
     }
 }
 
@@ -193,7 +198,7 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, String> {
+    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, Stop> {
         Ok(Vec::new())
     }
 
@@ -207,8 +212,8 @@ struct StopsBefore(&'static [&'static str]);
 
 #[async_trait]
 impl Surroundings for StopsBefore {
-    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
-        if self.0.contains(&next.id.as_str()) { Err("the kill switch is on".to_owned()) } else { Ok(Vec::new()) }
+    async fn may_proceed(&self, _execution: &Execution, next: &Step) -> Result<Vec<Condition>, Stop> {
+        if self.0.contains(&next.id.as_str()) { Err(Stop::Refused("the kill switch is on".to_owned())) } else { Ok(Vec::new()) }
     }
 
     async fn closing(&self, _execution: &Execution) -> Result<Change, StoreError> {
@@ -222,11 +227,11 @@ struct StaleYes(Mutex<Vec<String>>);
 
 #[async_trait]
 impl Surroundings for StaleYes {
-    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, String> {
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> Result<Vec<Condition>, Stop> {
         let mut asked = self.0.lock().unwrap();
         asked.push(next.id.to_string());
         if asked.len() > 1 {
-            return Err("the kill switch is on".to_owned());
+            return Err(Stop::Refused("the kill switch is on".to_owned()));
         }
         Ok(vec![Condition::ModesRevision { tenant: execution.tenant.clone(), revision: 7 }])
     }

@@ -12,5 +12,5 @@ pub mod expectation;
 pub mod plan;
 
 pub use connectors::{Connectors, RequestPreview};
-pub use engine::{Engine, Surroundings};
+pub use engine::{Engine, Stop, Surroundings};
 pub use error::ExecuteError;

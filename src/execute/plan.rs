@@ -98,9 +98,35 @@ fn failure(step: &Step, run: &StepRun) -> String {
 pub fn next<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
     match (&execution.undoes, execution.state) {
         (_, ExecutionState::RollingBack) => next_rollback(runbook, execution),
-        (Some(undo), _) => Next::Move { to: ExecutionState::RollingBack, reason: Some(format!("takes back run `{}`", undo.of)) },
+        // Asked for while it is still pending: what is stopped here took nothing back and can be asked for once more.
+        (Some(_), _) => match next_rollback(runbook, execution) {
+            call @ Next::Call { .. } => call,
+            _ => {
+                let (to, reason) = beginning(execution);
+                Next::Move { to, reason }
+            }
+        },
         (None, _) => next_forward(runbook, execution),
     }
+}
+
+/// The state in which a pending execution makes its first call, and why.
+pub fn beginning(execution: &Execution) -> (ExecutionState, Option<String>) {
+    match &execution.undoes {
+        Some(undo) => (ExecutionState::RollingBack, Some(format!("takes back run `{}`", undo.of))),
+        None => (ExecutionState::Running, None),
+    }
+}
+
+/// True when nobody knows what became of some call of a rollback, and no later call of it worked.
+pub fn some_rollback_is_unknown(runbook: &Runbook, execution: &Execution) -> bool {
+    steps(runbook, StepKind::Rollback).any(|undo| is_unknown(execution, undo))
+}
+
+fn is_unknown(execution: &Execution, undo: &Step) -> bool {
+    let mut runs = execution.steps.iter().filter(|run| run.step == undo.id).map(|run| run.outcome);
+    runs.clone().all(|outcome| outcome != StepOutcome::Succeeded)
+        && runs.any(|outcome| matches!(outcome, StepOutcome::Started | StepOutcome::Accepted))
 }
 
 fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
@@ -186,7 +212,7 @@ fn next_rollback<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
             // Earlier changes may be what this one stands on: undoing them now could do harm.
             StepOutcome::Failed => {
                 return Next::Move {
-                    to: Failed,
+                    to: if is_unknown(execution, undo) { InDoubt } else { Failed },
                     reason: Some(format!("step `{}` could not be undone: {}", change.id, failure(undo, run))),
                 };
             }

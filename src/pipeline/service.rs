@@ -1,8 +1,8 @@
 //! What every action and worker holds: the store, the deciding rooms, time, and bells to wake workers.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use tokio::sync::{Notify, Semaphore};
@@ -80,6 +80,8 @@ pub struct Service {
     pub loads: Loads,
     pub similar: Similar,
     pub storms: Storms,
+    /// Runs that this process carries out.
+    pub(super) running: Mutex<BTreeSet<ExecutionId>>,
     /// One comparison of models at a time.
     pub(super) comparing: Semaphore,
     decider: RwLock<Arc<Decider>>,
@@ -145,6 +147,7 @@ impl Service {
             loads,
             similar: Similar::default(),
             storms: Storms::default(),
+            running: Mutex::default(),
             comparing: Semaphore::new(1),
             decider: RwLock::new(Arc::new(decider)),
         }

@@ -29,7 +29,7 @@ use crate::{
         time::Timestamp,
         untrusted::Untrusted,
     },
-    execute::{Connectors, Engine, Surroundings},
+    execute::{Connectors, Engine, Stop, Surroundings},
     runbook::{Known, Library, Query, parse},
     store::{
         change::{Change, Expectation, Write},
@@ -158,7 +158,7 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _: &Execution, _: &Step) -> Result<Vec<Expectation>, String> {
+    async fn may_proceed(&self, _: &Execution, _: &Step) -> Result<Vec<Expectation>, Stop> {
         Ok(Vec::new())
     }
 

@@ -34,6 +34,7 @@ pub(super) struct HeadOptions {
     pub(super) leans: &'static [f32],
     /// Of stage 1, for the scores that stage 2 learns from: the more, the more they are like those of all texts.
     pub(super) held: usize,
+    /// Everywhere else, and there too where there are [`MANY`] texts.
     pub(super) folds: usize,
     pub(super) promised: f64,
     pub(super) seed: u64,
@@ -124,7 +125,8 @@ impl Head {
         }
         let params = SvmParams { cost: 1.0, epochs: options.epochs, tolerance: 0.05, classes, seed: options.seed };
         let params = SvmParams { cost: choose_cost(&rows, targets, &params, options, target, progress), ..params };
-        let fold_of = seed::stratified_folds(targets, classes, options.held, options.seed);
+        let held = if targets.len() < MANY { options.held } else { options.folds };
+        let fold_of = seed::stratified_folds(targets, classes, held, options.seed);
         let rows_where =
             |fold_of: &[usize], fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
         progress(Progress::Stage(&format!("{target}: stage 1, all texts")));
@@ -134,9 +136,9 @@ impl Head {
         let inputs = classes + dense.ncols();
         let mut stage2 = Array2::<f32>::zeros((targets.len(), inputs));
         stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..)).assign(dense);
-        progress(Progress::Stage(&format!("{target}: stage 1, {} folds", options.held)));
+        progress(Progress::Stage(&format!("{target}: stage 1, {held} folds")));
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
-        let held: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(options.held, |fold| {
+        let scores: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(held, |fold| {
             let (learn, hold) = rows_where(&fold_of, fold);
             let svm = refit.solve(&rows, targets, &learn, Some(&whole)).svm;
             let score = |row: usize| {
@@ -146,7 +148,7 @@ impl Head {
             };
             hold.into_iter().map(score).collect()
         });
-        for (row, scores) in held.into_iter().flatten() {
+        for (row, scores) in scores.into_iter().flatten() {
             stage2.row_mut(row).iter_mut().zip(scores).for_each(|(out, score)| *out = score);
         }
         drop(rows);
@@ -252,6 +254,8 @@ pub(super) fn class_metrics(labels: &[String], predicted: &[usize], truth: &[usi
 
 /// A log loss up to this many times the least one is as good.
 const AS_GOOD: f64 = 1.02;
+/// Of so many texts a fifth less teaches all but the same.
+const MANY: usize = 20_000;
 /// Passes over the rows for a fold, which goes on from the solution for all rows.
 const REFIT_EPOCHS: usize = 8;
 /// Steps of stage 2 at most.

@@ -538,7 +538,7 @@ async fn of_two_workers_on_one_run_in_any_order_one_sends_the_change_and_one_end
         let stop = json!({"method": "post", "path": "/hosts/*/stop"});
         let engine::Engine::Http(allow) = &mut config.connectors[0].engine else { panic!("the arena's connector is `http`") };
         allow.push(serde_json::from_value(stop).unwrap());
-        config.pipeline.execution_lease = sluicegate::config::span::Span::secs(0);
+        config.pipeline.lease = sluicegate::config::span::Span::secs(0);
     })
     .await;
     let (mut explored, mut taken_over, mut ends) = (Explored::default(), 0, BTreeMap::new());

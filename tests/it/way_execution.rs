@@ -120,6 +120,29 @@ async fn a_run_cancelled_in_the_middle_of_a_call_hears_the_answer_begins_nothing
 }
 
 #[tokio::test]
+async fn a_run_that_outlives_its_lease_is_not_carried_out_a_second_time() {
+    let world = World::with(|config| config.pipeline.lease = sluicegate::config::span::Span::secs(0)).await;
+    let olu = world.person("olu", &[Approver]).await;
+    let ticket = world.tell(&does_not_print("1", "prn-00007")).await;
+    workers::triage::step(world.service()).await.unwrap();
+    let proposal = world.proposal(ticket).await;
+    approve(world.service(), &olu, proposal.id, seen(&proposal)).await.unwrap();
+    let (arrived, go_on) = world.automation.hold("POST /hosts/");
+    let service = std::sync::Arc::clone(world.service());
+    let running = tokio::spawn(async move { workers::execute::step(&service, 1).await });
+    within("the call", arrived).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(workers::execute::step(world.service(), 16).await.unwrap(), 1, "its lease is over, so it is given out again");
+    }
+    assert_eq!(world.automation.changes().len(), 1);
+    go_on.send(()).unwrap();
+    within("the run", running).await.unwrap().unwrap();
+    let run = world.runs(ticket).await.remove(0);
+    assert_eq!((run.state, run.steps.len(), world.automation.changes().len()), (ExecutionState::Succeeded, 3, 1));
+    world.audit().await;
+}
+
+#[tokio::test]
 async fn what_worked_is_taken_back_once_by_whoever_may_however_many_ask() {
     let world = World::new().await;
     let olu = world.person("olu", &[Approver]).await;

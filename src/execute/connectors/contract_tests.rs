@@ -33,7 +33,7 @@ use crate::{
         time::Timestamp,
     },
     execute::{
-        engine::{Engine, Pace, Surroundings},
+        engine::{Engine, Pace, Stop, Surroundings},
         error::ExecuteError,
     },
     store::{
@@ -230,7 +230,7 @@ struct Free;
 
 #[async_trait]
 impl Surroundings for Free {
-    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, String> {
+    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, Stop> {
         Ok(Vec::new())
     }
 

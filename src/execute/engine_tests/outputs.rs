@@ -109,7 +109,7 @@ struct Jumping(Arc<Turned>, Mutex<bool>);
 
 #[async_trait]
 impl Surroundings for Jumping {
-    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, String> {
+    async fn may_proceed(&self, _execution: &Execution, _next: &Step) -> Result<Vec<Condition>, Stop> {
         let mut back = self.1.lock().unwrap();
         match *back {
             true => self.0.back(Duration::from_secs(3600)),

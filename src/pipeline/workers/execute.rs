@@ -1,7 +1,8 @@
 //! Allowed runs are carried out: the gate is asked again before each step, and the end moves the ticket.
+// INVARIANT: a run is carried out once at a time in a process, however long it takes, and one process holds the store.
 // INVARIANT: a run whose runbook changed since it was allowed makes no further call.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use tokio::task::JoinSet;
@@ -9,10 +10,11 @@ use tokio::task::JoinSet;
 use crate::{
     domain::{
         execution::{Execution, ExecutionState},
+        id::ExecutionId,
         principal::Actor,
         runbook::{Step, StepKind},
     },
-    execute::{ExecuteError, Surroundings},
+    execute::{ExecuteError, Stop, Surroundings},
     gate::{self, Basis, facts::Phase},
     pipeline::{
         circumstances,
@@ -35,17 +37,18 @@ use crate::{
 /// The store would not give work. A failure of one run is logged; its lease lets it come again.
 pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
     let settings = &service.config.pipeline;
-    let runs = service.store.claim_executions(service.ambient.now(), settings.execution_lease.get(), limit).await?;
+    let runs = service.store.claim_executions(service.ambient.now(), settings.lease.get(), limit).await?;
     let claimed = runs.len();
     let mut tasks = JoinSet::new();
     for run in runs {
         let service = Arc::clone(service);
         tasks.spawn(async move {
             let id = run.id;
+            // Its lease ended while it runs; it is hidden for another one.
+            let Some(_running) = Running::begin(&service, id) else { return Ok(()) };
             match carry_out(&service, run).await {
                 Ok(()) | Err(ActionError::Changed(_)) => Ok(()),
-                // The store's fault and not the run's: this worker has let go of it, so nothing is gained by
-                // hiding it for a whole lease, which is as long as the longest run.
+                // The store's fault and not the run's: nothing is gained by hiding it for a whole lease.
                 Err(ActionError::Store(error @ (StoreError::Unavailable(_) | StoreError::Overloaded { .. }))) => {
                     if let Err(why) = service.store.release_execution(id).await {
                         tracing::warn!(execution = %id, %why, "the run is looked at again when its lease ends");
@@ -69,6 +72,25 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
     }
     // An error makes the worker pause before it takes the same run again.
     failed.map_or(Ok(claimed), Err)
+}
+
+/// A run's place among those that this process carries out, left when this is dropped.
+struct Running<'a> {
+    service: &'a Service,
+    id: ExecutionId,
+}
+
+impl<'a> Running<'a> {
+    /// `None` where it is carried out already.
+    fn begin(service: &'a Service, id: ExecutionId) -> Option<Self> {
+        service.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id).then_some(Self { service, id })
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.service.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 async fn carry_out(service: &Arc<Service>, run: Execution) -> Result<()> {
@@ -158,9 +180,13 @@ fn allowed(permission: gate::Permission, execution: &Execution) -> std::result::
 
 #[async_trait]
 impl Surroundings for InService<'_> {
-    async fn may_proceed(&self, execution: &Execution, next: &Step) -> std::result::Result<Vec<Expectation>, String> {
-        // Not knowing is a no.
-        self.permission(execution, next).await.unwrap_or_else(|error| Err(format!("the gate could not be asked: {error}")))
+    async fn may_proceed(&self, execution: &Execution, next: &Step) -> std::result::Result<Vec<Expectation>, Stop> {
+        match self.permission(execution, next).await {
+            Ok(permission) => permission.map_err(Stop::Refused),
+            Err(ActionError::Store(error)) => Err(Stop::Unknown(error)),
+            // Not knowing is a no.
+            Err(error) => Err(Stop::Refused(format!("the gate could not be asked: {error}"))),
+        }
     }
 
     async fn closing(&self, execution: &Execution) -> std::result::Result<Change, StoreError> {
