@@ -83,7 +83,8 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     /// `None` where it is carried out already.
     fn begin(service: &'a Service, id: ExecutionId) -> Option<Self> {
-        service.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id).then_some(Self { service, id })
+        let first = service.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        first.then(|| Self { service, id })
     }
 }
 
