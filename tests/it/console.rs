@@ -225,10 +225,14 @@ async fn a_session_ends_when_it_is_idle_and_when_its_time_is_over_and_live_pages
     app.ambient.turn(idle - Duration::from_secs(1));
     assert_eq!(visitor.get("/account").await.status, StatusCode::OK, "used in time");
     app.ambient.turn(idle - Duration::from_secs(1));
-    let by_itself = visitor.client.get(visitor.url("/account")).header(header::COOKIE, &visitor.cookie).header("x-sluicegate-live", "1");
-    assert_eq!(by_itself.header(header::ACCEPT, "text/html").send().await.unwrap().status(), StatusCode::OK);
+    let by_itself = async |visitor: &Visitor| {
+        let request = visitor.client.get(visitor.url("/account")).header(header::COOKIE, &visitor.cookie).header("x-sluicegate-live", "1");
+        request.header(header::ACCEPT, "text/html").send().await.unwrap().status()
+    };
+    assert_eq!(by_itself(&visitor).await, StatusCode::OK);
     app.ambient.turn(Duration::from_secs(2));
     assert_eq!(visitor.get("/account").await.status, StatusCode::SEE_OTHER, "what the page does by itself is no use of it");
+    assert_eq!(by_itself(&visitor).await, StatusCode::UNAUTHORIZED, "and it is told so, not given the form to sign in for an answer");
 
     let mut visitor = Visitor::signed_in(&app, &name).await;
     let mut left = longest;

@@ -197,7 +197,8 @@ fn csrf_of(cookie: &str) -> String {
 
 fn sign_in_first(request: &Request) -> Response {
     let headers = request.headers();
-    if request.method() != Method::GET || !accepts(headers, "text/html") {
+    // What a page asks for by itself is told so, and not led away: the page would take the form to sign in for its own next state.
+    if request.method() != Method::GET || headers.contains_key(BY_ITSELF) || !accepts(headers, "text/html") {
         return Trouble(Problem::Unauthenticated).bare();
     }
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok()).unwrap_or_default();
