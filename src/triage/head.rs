@@ -258,6 +258,8 @@ const AS_GOOD: f64 = 1.02;
 const MANY: usize = 20_000;
 /// Passes over the rows for a fold, which goes on from the solution for all rows.
 const REFIT_EPOCHS: usize = 8;
+/// Texts that the L2 weight is chosen on, at most: it is a weight against all of them, and of more the same one is best.
+const TRIAL_SAMPLE: usize = 12_000;
 /// Steps of stage 2 at most.
 const STEPS: usize = 200;
 /// And while the L2 weight is chosen: the order of the losses shows early.
@@ -337,10 +339,16 @@ fn choose(
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
+    let mut learn = learn.clone();
+    if learn.len() > TRIAL_SAMPLE {
+        seed::Shuffle::new(options.seed ^ 0x7a1).shuffle(&mut learn);
+        learn.truncate(TRIAL_SAMPLE);
+        learn.sort_unstable();
+    }
     let alone: Vec<(Vec<f64>, usize)> =
         learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
     let full = (1.0 / calibration::temperature(&alone)) as f32;
-    let data = part(stage2, targets, learn);
+    let data = part(stage2, targets, &learn);
     let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();
     let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
         let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
