@@ -197,7 +197,14 @@ impl Engine {
                         Err(why) => self.cannot_begin(execution, step, attempt, ready, &why).await?,
                         Ok(prepared) => match self.begin(&execution, step, attempt, &prepared, rests_on).await {
                             Ok(begun) => {
-                                self.perform(begun, step, &prepared, &ready.expectation, self.patience(runbook, step, &elapsed)).await?
+                                self.perform(
+                                    begun,
+                                    step,
+                                    &prepared,
+                                    &ready.expectation,
+                                    self.patience(runbook, step, &elapsed, Duration::ZERO),
+                                )
+                                .await?
                             }
                             // Something that the yes rested on changed, or a person cancelled; nothing was sent.
                             Err(ExecuteError::Store(StoreError::Conflict(_))) => execution,
@@ -215,7 +222,9 @@ impl Engine {
                         false => ready.prepared.clone(),
                         true => self.connectors.prepare(step, &plan::values(runbook, &execution))?,
                     };
-                    let patience = self.patience(runbook, step, &elapsed);
+                    // After a crash only what is left of it.
+                    let spent = execution.steps.last().map_or(Duration::ZERO, |run| self.ambient.now().since(run.started_at));
+                    let patience = self.patience(runbook, step, &elapsed, spent);
                     self.follow(execution, step, &prepared, &ready.expectation, patience).await?
                 }
                 Next::Move { to, reason } if to.is_final() => {
@@ -251,13 +260,14 @@ impl Engine {
             .collect()
     }
 
-    /// How long a verify may poll, or a job may take, in what is left of the run's time.
-    fn patience(&self, runbook: &Runbook, step: &Step, elapsed: &Elapsed) -> Duration {
+    /// How long a verify may poll, or a job that has taken `spent` may still take, in what is left of the run's time.
+    fn patience(&self, runbook: &Runbook, step: &Step, elapsed: &Elapsed, spent: Duration) -> Duration {
         let own = match step.kind {
             StepKind::Verify | StepKind::Precheck => step.within,
             StepKind::Change | StepKind::Rollback if step.within.is_zero() => self.pace.job,
             StepKind::Change | StepKind::Rollback => step.within,
         };
+        let own = own.saturating_sub(spent);
         // A rollback is tried however long the run took.
         if step.kind == StepKind::Rollback { own } else { own.min(runbook.time_limit.saturating_sub(elapsed.so_far())) }
     }

@@ -554,12 +554,21 @@ async fn a_crash_at_any_commit_ends_in_the_truth_and_never_in_a_second_call() {
 
 #[tokio::test]
 async fn a_connector_that_keeps_failing_rests_and_says_so() {
+    let health = |bench: &Bench| *bench.engine.connectors.health(bench.engine.ambient.now()).values().next().unwrap();
+    // An answer that what was asked for is not there is one; not to be let in, or to be told off, is none.
+    for (status, fails) in [(404, false), (401, true), (403, true), (429, true), (500, true)] {
+        let bench = Bench::new().await;
+        bench.world.set("look", Behaviour::Answer(status));
+        for _ in 0..crate::execute::breaker::THRESHOLD {
+            bench.run(&runbook(false)).await;
+        }
+        assert_eq!(health(&bench) == crate::execute::connectors::Health::Failing, fails, "{status}");
+    }
     let bench = Bench::new().await;
     bench.world.set("look", Behaviour::Answer(503));
     for _ in 0..crate::execute::breaker::THRESHOLD {
         bench.run(&runbook(false)).await;
     }
-    let health = |bench: &Bench| *bench.engine.connectors.health(bench.engine.ambient.now()).values().next().unwrap();
     assert_eq!(health(&bench), crate::execute::connectors::Health::Failing);
     let before = bench.world.paths().len();
     assert_eq!(bench.run(&runbook(false)).await.state, ExecutionState::Refused);

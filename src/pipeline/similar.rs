@@ -209,16 +209,19 @@ impl Similar {
 
     async fn told(&self, service: &Service, tenant: &TenantId, near: Vec<(f64, TicketId)>, most: usize) -> Result<Vec<SimilarTicket>> {
         let mut found: Vec<(Digest, f64, Ticket, usize)> = Vec::new();
-        // At most so many: a storm of equal ones must not make this read hundreds.
-        for (similarity, id) in near.into_iter().take(8 * most) {
-            // Opened again since it got its vector.
-            let Some(ticket) = service.store.ticket(tenant, id).await?.filter(|ticket| ticket.state == TicketState::Resolved) else {
-                continue;
-            };
-            let shape = shape::of(&ticket.report);
-            match found.iter_mut().find(|(known, ..)| *known == shape) {
-                Some((_, _, _, alike)) => *alike += 1,
-                None => found.push((shape, similarity, ticket, 0)),
+        // At most so many: a storm of equal ones must not make this read hundreds. As many at once as are wanted.
+        let near: Vec<_> = near.into_iter().take(8 * most).collect();
+        for some in near.chunks(most.max(1)) {
+            let read = some.iter().map(|(_, id)| service.store.ticket(tenant, *id));
+            for ((similarity, _), ticket) in some.iter().zip(futures_util::future::try_join_all(read).await?) {
+                // Opened again since it got its vector.
+                let Some(ticket) = ticket.filter(|ticket| ticket.state == TicketState::Resolved) else { continue };
+                let (shape, room) = (shape::of(&ticket.report), found.len() < most);
+                match found.iter_mut().find(|(known, ..)| *known == shape) {
+                    Some((_, _, _, alike)) => *alike += 1,
+                    None if room => found.push((shape, *similarity, ticket, 0)),
+                    None => {}
+                }
             }
             if found.len() == most {
                 break;

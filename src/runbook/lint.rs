@@ -207,16 +207,25 @@ impl Check<'_> {
         }
     }
 
-    /// A step may use what a step that has run before it gave: prechecks run first, then changes, then verify steps; a
-    /// rollback runs after any of them.
+    /// A step may use what a step that has run before it gave: prechecks run first, then changes, then verify steps. A
+    /// rollback runs where a later change failed or a verify step did, so that nothing after the change it takes back need
+    /// have run.
     fn output(&mut self, user: &Step, giver: &StepId, output: &OutputName) {
         let sheet = self.sheet;
         let at = sheet.places.steps.get(&user.id).copied().unwrap_or_default();
         let steps = &sheet.runbook.steps;
         let place = |id: &StepId| steps.iter().position(|step| &step.id == id).map(|index| (steps[index].kind, index));
+        let takes_back = |step: &Step| step.rollback.as_ref() == Some(&user.id);
         let runs_before = match (place(giver), place(&user.id)) {
-            (Some(before), Some(after)) => before < after && before.0 != StepKind::Rollback,
-            _ => false,
+            (Some((StepKind::Change, given)), Some((StepKind::Rollback, _))) => {
+                steps.iter().position(takes_back).is_some_and(|change| given <= change)
+            }
+            (Some((kind, _)), Some((StepKind::Rollback, _))) => kind == StepKind::Precheck,
+            (before, after) => before.is_some() && before < after,
+        };
+        let order = match user.kind {
+            StepKind::Rollback => "a rollback may use what prechecks, the change it takes back and earlier ones give",
+            _ => "prechecks run first, then changes, then verify steps, in the order written",
         };
         let declared = sheet.runbook.step(giver).is_some_and(|step| step.outputs.contains_key(output));
         let hole = format!("{{{{{giver}.{output}}}}}");
@@ -230,7 +239,7 @@ impl Check<'_> {
             );
         } else if !runs_before {
             let message = format!("step `{}` uses `{hole}`, and `{giver}` does not run before it", user.id);
-            self.error(at, Rule::UndeclaredOutput, message, "prechecks run first, then changes, then verify steps, in the order written");
+            self.error(at, Rule::UndeclaredOutput, message, order);
         }
     }
 

@@ -220,6 +220,15 @@ fn lint_refuses_an_output_that_no_earlier_step_gives() {
     refuses(&steps(gives, "{{act.node}}"), Rule::UndeclaredOutput, (9, 5), "which no step gives");
     let before = "irreversible: true\nsteps:\n  - {id: act, kind: change, use: automation.post, with: {path: '/x/{{v.n}}'}}\n  - {id: v, kind: verify, use: automation.get, with: {path: /x}, outputs: {n: {value: body.n, type: uuid}}}";
     refuses(before, Rule::UndeclaredOutput, (8, 5), "prechecks run first");
+    // Two changes; the rollback of the first may not build on what the second gives, nor on a verify step.
+    let undo = |uses: &str| {
+        format!(
+            "steps:\n  - {{id: a, kind: change, use: automation.post, with: {{path: /a}}, rollback: ua, outputs: {{n: {{value: body.n, type: uuid}}}}}}\n  - {{id: b, kind: change, use: automation.post, with: {{path: /b}}, rollback: ub, outputs: {{n: {{value: body.n, type: uuid}}}}}}\n  - {{id: v, kind: verify, use: automation.get, with: {{path: /x}}, expect: 'status == 200', outputs: {{n: {{value: body.n, type: uuid}}}}}}\n  - {{id: ua, kind: rollback, use: automation.post, with: {{path: '/u/{uses}'}}}}\n  - {{id: ub, kind: rollback, use: automation.post, with: {{path: '/u/{{{{a.n}}}}/{{{{b.n}}}}'}}}}\n"
+        )
+    };
+    accepts(&undo("{{a.n}}"));
+    refuses(&undo("{{b.n}}"), Rule::UndeclaredOutput, (10, 5), "a rollback may use what");
+    refuses(&undo("{{v.n}}"), Rule::UndeclaredOutput, (10, 5), "a rollback may use what");
     for (odd, rule) in [
         (", outputs: {node: {value: 'bdy.node', type: uuid}}", Rule::BadExpectation),
         (", outputs: {node: {value: body.node, type: integer}}", Rule::BadValue),

@@ -87,6 +87,12 @@ struct Member {
     probed: Mutex<Option<(Timestamp, Probed)>>,
 }
 
+/// Whether an answer shows a connector that does its work. One that does not let us in, or has had enough of us, does not, as
+/// one that failed; that something is not there, or cannot be done, is an answer.
+fn works(answer: &Answer) -> bool {
+    answer.status < 500 && !matches!(answer.status, 401 | 403 | 407 | 429)
+}
+
 /// What the mutexes hold is plain data: a panic elsewhere leaves nothing half-done in it.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -243,7 +249,7 @@ impl Connectors {
         };
         let result = member.endpoint.send_call(call, (!step.timeout.is_zero()).then_some(step.timeout)).await;
         match &result {
-            Ok(answer) if answer.status < 500 => locked(&member.breaker).succeeded(),
+            Ok(answer) if works(answer) => locked(&member.breaker).succeeded(),
             _ => locked(&member.breaker).failed(now()),
         }
         result.map(|answer| launch.read(job, answer))
@@ -271,7 +277,7 @@ impl Connectors {
         }
         let result = member.endpoint.send(request).await;
         match &result {
-            Ok(answer) if answer.status < 500 => locked(&member.breaker).succeeded(),
+            Ok(answer) if works(answer) => locked(&member.breaker).succeeded(),
             // A verify step polls a system that is coming back up; that it is not there yet says nothing of the connector.
             _ if step.kind == StepKind::Verify => {}
             _ => locked(&member.breaker).failed(now()),

@@ -105,3 +105,19 @@ async fn a_rollback_that_may_have_worked_is_in_doubt_however_the_run_ends() {
         bench.check_log().await;
     }
 }
+
+#[tokio::test]
+async fn the_time_of_a_job_is_counted_once_after_a_crash() {
+    let bench = Bench::new().await;
+    let mut runbook = runbook(false);
+    runbook.time_limit = Duration::from_secs(100);
+    let job = Step { within: Duration::from_secs(90), ..runbook.steps[1].clone() };
+    let elapsed = |before| Elapsed { before: Duration::from_secs(before), since: Instant::now() };
+    let patience =
+        |before, spent| bench.engine.patience(&runbook, &job, &elapsed(before), Duration::from_secs(spent)).as_secs_f64().round();
+    assert_eq!(patience(0, 0), 90.0);
+    // Forty seconds of the run were the job's: it has what is left of its own time, and no more than the run has.
+    assert_eq!(patience(40, 40), 50.0);
+    assert_eq!(patience(80, 40), 20.0);
+    assert_eq!(patience(120, 90), 0.0);
+}

@@ -120,7 +120,12 @@ async fn to_its_end(service: &Arc<Service>, run: Execution) -> Result<()> {
 /// The version that was allowed is gone. Where only prechecks looked, nothing happened; else a person must look.
 async fn abandon(service: &Service, run: Execution) -> Result<()> {
     let looked_only = run.steps.iter().all(|step| step.kind == StepKind::Precheck);
-    let to = if looked_only && run.state != ExecutionState::RollingBack { ExecutionState::Refused } else { ExecutionState::InDoubt };
+    let to = match run.state {
+        ExecutionState::RollingBack => ExecutionState::InDoubt,
+        _ if !looked_only => ExecutionState::InDoubt,
+        _ if run.cancel.is_some() => ExecutionState::Cancelled,
+        _ => ExecutionState::Refused,
+    };
     let why = "the runbook version that was allowed is no longer in force";
     closing::end(service, run, to, why.to_owned(), &Actor::Engine).await.map(|_| ())
 }
