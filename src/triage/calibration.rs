@@ -49,19 +49,12 @@ pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
     let loss = |inverse: f64| log_loss(rows, 1.0 / inverse);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.05, 20.0);
-    let inner = |low: f64, high: f64| (high - golden * (high - low), low + golden * (high - low));
-    let (mut left, mut right) = inner(low, high);
-    let (mut left_loss, mut right_loss) = (loss(left), loss(right));
-    // To a hundred-thousandth. One of the two inner points is the next interval's too.
-    for _ in 0..30 {
-        if left_loss < right_loss {
-            (high, right, right_loss) = (right, left, left_loss);
-            left = inner(low, high).0;
-            left_loss = loss(left);
+    for _ in 0..40 {
+        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
+        if loss(left) < loss(right) {
+            high = right;
         } else {
-            (low, left, left_loss) = (left, right, right_loss);
-            right = inner(low, high).1;
-            right_loss = loss(right);
+            low = left;
         }
     }
     2.0 / (low + high)
