@@ -43,8 +43,8 @@ pub enum Stop {
     /// It may not be, with the reason for people. Before any change the run ends `Refused`; after one, rollbacks begin,
     /// and each of them is asked for in turn; a rollback that is stopped ends the run.
     Refused(String),
-    /// The store could not say. The run stays where it is, and the next claim asks again: a store that failed for a moment
-    /// is no reason to take a change back.
+    /// The store could not say just now. The run stays where it is, and the next claim asks again: a store that failed for a
+    /// moment is no reason to take a change back.
     Unknown(StoreError),
 }
 

@@ -60,6 +60,13 @@ pub enum StoreError {
     Unreadable { what: &'static str, id: String, why: String },
 }
 
+impl StoreError {
+    /// True when asking again later may help: it is about the moment and not about what was asked.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Overloaded { .. })
+    }
+}
+
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// One page of a list, newest first.

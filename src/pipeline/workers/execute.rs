@@ -49,7 +49,7 @@ pub async fn step(service: &Arc<Service>, limit: usize) -> Result<usize> {
             match carry_out(&service, run).await {
                 Ok(()) | Err(ActionError::Changed(_)) => Ok(()),
                 // The store's fault and not the run's: nothing is gained by hiding it for a whole lease.
-                Err(ActionError::Store(error @ (StoreError::Unavailable(_) | StoreError::Overloaded { .. }))) => {
+                Err(ActionError::Store(error)) if error.passes() => {
                     if let Err(why) = service.store.release_execution(id).await {
                         tracing::warn!(execution = %id, %why, "the run is looked at again when its lease ends");
                     }
@@ -189,8 +189,8 @@ impl Surroundings for InService<'_> {
     async fn may_proceed(&self, execution: &Execution, next: &Step) -> std::result::Result<Vec<Expectation>, Stop> {
         match self.permission(execution, next).await {
             Ok(permission) => permission.map_err(Stop::Refused),
-            Err(ActionError::Store(error)) => Err(Stop::Unknown(error)),
-            // Not knowing is a no.
+            Err(ActionError::Store(error)) if error.passes() => Err(Stop::Unknown(error)),
+            // Not knowing is a no, where asking again would not help.
             Err(error) => Err(Stop::Refused(format!("the gate could not be asked: {error}"))),
         }
     }
