@@ -124,9 +124,8 @@ pub fn some_rollback_is_unknown(runbook: &Runbook, execution: &Execution) -> boo
 }
 
 fn is_unknown(execution: &Execution, undo: &Step) -> bool {
-    let mut runs = execution.steps.iter().filter(|run| run.step == undo.id).map(|run| run.outcome);
-    runs.clone().all(|outcome| outcome != StepOutcome::Succeeded)
-        && runs.any(|outcome| matches!(outcome, StepOutcome::Started | StepOutcome::Accepted))
+    let was = |wanted: &[StepOutcome]| execution.steps.iter().any(|run| run.step == undo.id && wanted.contains(&run.outcome));
+    was(&[StepOutcome::Started, StepOutcome::Accepted]) && !was(&[StepOutcome::Succeeded])
 }
 
 fn next_forward<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
@@ -206,13 +205,13 @@ fn next_rollback<'a>(runbook: &'a Runbook, execution: &Execution) -> Next<'a> {
                 return Next::Call { step: undo, attempt: run.attempt + 1 };
             }
             StepOutcome::Accepted if run.finished_at.is_none() => return Next::Follow { step: undo },
-            StepOutcome::Started | StepOutcome::Accepted => {
+            _ if is_unknown(execution, undo) => {
                 return Next::Move { to: InDoubt, reason: Some(format!("the outcome of rollback `{}` is not known", undo.id)) };
             }
             // Earlier changes may be what this one stands on: undoing them now could do harm.
-            StepOutcome::Failed => {
+            _ => {
                 return Next::Move {
-                    to: if is_unknown(execution, undo) { InDoubt } else { Failed },
+                    to: Failed,
                     reason: Some(format!("step `{}` could not be undone: {}", change.id, failure(undo, run))),
                 };
             }

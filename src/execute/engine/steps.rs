@@ -148,7 +148,8 @@ impl Engine {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let detail = Some(format!("job `{}` did not end in its time", job.as_str()));
+                let took = execution.steps.last().map_or(Duration::ZERO, |run| self.ambient.now().since(run.started_at));
+                let detail = Some(format!("job `{}` did not end in {} s", job.as_str(), took.as_secs()));
                 let unknown = Outcome { outcome: StepOutcome::Accepted, status: None, detail, job: Some(job), outputs: BTreeMap::new() };
                 return self.end(execution, prepared, unknown).await;
             }
