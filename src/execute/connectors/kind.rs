@@ -59,10 +59,11 @@ fn is_json(answer: &Answer) -> Result<(), String> {
         .map_err(|_| format!("answered {} with something that is not JSON: is `base_url` the API's?", answer.status))
 }
 
-/// For targets that have nothing harmless to ask for: that somebody answers, and not with a refusal of who we are.
+/// For what is no question about the target itself: that somebody answers, and neither refuses who we are nor has had enough of
+/// us. That something is not there, or cannot be done, is an answer.
 pub(super) fn is_there(answer: &Answer) -> Result<(), String> {
     match answer.status {
-        401 | 403 | 500.. => knows_us(answer),
+        401 | 403 | 407 | 429 | 500.. => knows_us(answer),
         _ => Ok(()),
     }
 }

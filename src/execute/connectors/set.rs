@@ -17,7 +17,7 @@ use super::{
     http::Http,
     jenkins::Jenkins,
     job::Progress,
-    kind::{Kind, Probe},
+    kind::{Kind, Probe, is_there},
     kubernetes::Kubernetes,
     prepared::{Prepared, RequestPreview, Then},
     rundeck::Rundeck,
@@ -85,12 +85,6 @@ struct Member {
     probe_every: Duration,
     breaker: Mutex<Breaker>,
     probed: Mutex<Option<(Timestamp, Probed)>>,
-}
-
-/// Whether an answer shows a connector that does its work. One that does not let us in, or has had enough of us, does not, as
-/// one that failed; that something is not there, or cannot be done, is an answer.
-fn works(answer: &Answer) -> bool {
-    answer.status < 500 && !matches!(answer.status, 401 | 403 | 407 | 429)
 }
 
 /// What the mutexes hold is plain data: a panic elsewhere leaves nothing half-done in it.
@@ -249,7 +243,7 @@ impl Connectors {
         };
         let result = member.endpoint.send_call(call, (!step.timeout.is_zero()).then_some(step.timeout)).await;
         match &result {
-            Ok(answer) if works(answer) => locked(&member.breaker).succeeded(),
+            Ok(answer) if is_there(answer).is_ok() => locked(&member.breaker).succeeded(),
             _ => locked(&member.breaker).failed(now()),
         }
         result.map(|answer| launch.read(job, answer))
@@ -277,7 +271,7 @@ impl Connectors {
         }
         let result = member.endpoint.send(request).await;
         match &result {
-            Ok(answer) if works(answer) => locked(&member.breaker).succeeded(),
+            Ok(answer) if is_there(answer).is_ok() => locked(&member.breaker).succeeded(),
             // A verify step polls a system that is coming back up; that it is not there yet says nothing of the connector.
             _ if step.kind == StepKind::Verify => {}
             _ => locked(&member.breaker).failed(now()),
