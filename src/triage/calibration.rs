@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::measure::highest;
+
 /// One out-of-fold prediction: was the best label right, and how sure was the head.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outcome {
@@ -104,11 +106,10 @@ impl Confidence {
     /// Gives the best of `shares` its probability and the others the rest, each its part of it. The best stays the best, and
     /// the sum 1.
     pub(super) fn apply(self, shares: &mut [f64]) {
-        let best = (0..shares.len()).reduce(|best, label| if shares[label] > shares[best] { label } else { best });
-        let Some(best) = best else { return };
+        let (best, sure) = highest(shares.iter().copied());
         let others = || shares.iter().enumerate().filter(|(label, _)| *label != best).map(|(_, share)| *share);
         // Summed: of a best one near 1 the difference to 1 is mostly rounding.
-        let (sure, rest, second) = (shares[best], others().sum::<f64>(), others().fold(0.0, f64::max));
+        let (rest, second) = (others().sum::<f64>(), others().fold(0.0, f64::max));
         if rest < 1e-12 {
             return;
         }

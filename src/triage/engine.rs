@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     TriageError,
     catalogue::{Catalogue, Category},
+    measure::highest,
     model::Model,
     registry::{self, Manifest},
     signals::SignalSet,
@@ -78,13 +79,7 @@ impl Triage {
     /// The likeliest label of every target, given or not.
     pub(super) fn best(&self, text: &CleanTicket) -> BTreeMap<&str, &str> {
         let features = self.model.features(text, &self.signals.hits(text));
-        let best = |head| {
-            Model::probabilities(head, &features)
-                .into_iter()
-                .enumerate()
-                .fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best })
-                .0
-        };
+        let best = |head| highest(Model::probabilities(head, &features)).0;
         self.model.heads.iter().map(|head| (head.target.as_str(), head.labels[best(head)].as_str())).collect()
     }
 

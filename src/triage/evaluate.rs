@@ -142,8 +142,7 @@ pub fn evaluate(
 }
 
 fn answer(labels: &[String], probabilities: &[f64], foreign: bool, truth: &str) -> Answer {
-    let best = |best: (usize, f64), (label, share): (usize, f64)| if share > best.1 { (label, share) } else { best };
-    let (label, probability) = probabilities.iter().copied().enumerate().fold((0, f64::MIN), best);
+    let (label, probability) = measure::highest(probabilities.iter().copied());
     (label, if foreign { 0.0 } else { probability }, labels.iter().position(|known| known == truth))
 }
 

@@ -15,6 +15,7 @@ use super::{
     calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
     logistic::{LogisticParams, Mix},
+    measure::{highest, macro_f1},
     parallel,
     progress::Progress,
     seed,
@@ -190,7 +191,7 @@ impl Head {
         let metrics = HeadMetrics {
             examples: targets.len(),
             accuracy: outcomes.iter().filter(|outcome| outcome.correct).count() as f64 / outcomes.len() as f64,
-            macro_f1: super::measure::macro_f1(&predicted, targets, classes),
+            macro_f1: macro_f1(&predicted, targets, classes),
             ece: calibration::expected_calibration_error(&outcomes),
             coverage,
             bins: calibration::bins(&outcomes),
@@ -269,6 +270,14 @@ fn part(stage2: &Array2<f32>, targets: &[usize], rows: &[usize]) -> DatasetBase<
     DatasetBase::new(stage2.select(Axis(0), rows), Array1::from_iter(rows.iter().map(|row| targets[*row])))
 }
 
+/// At most `most` of the rows, drawn by `seed`, in order.
+fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
+    seed::Shuffle::new(seed).shuffle(&mut rows);
+    rows.truncate(most);
+    rows.sort_unstable();
+    rows
+}
+
 /// Texts that C is chosen on, at most: of more it is the same.
 const SAMPLE: usize = 6_000;
 
@@ -284,10 +293,7 @@ fn choose_cost(
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> f32 {
-    let mut sample: Vec<usize> = (0..targets.len()).collect();
-    seed::Shuffle::new(options.seed ^ 0xc057).shuffle(&mut sample);
-    sample.truncate(SAMPLE);
-    sample.sort_unstable();
+    let sample = some_of((0..targets.len()).collect(), SAMPLE, options.seed ^ 0xc057);
     let truth: Vec<usize> = sample.iter().map(|row| targets[*row]).collect();
     let rows = rows.select(&sample);
     let fold_of = seed::stratified_folds(&truth, params.classes, options.folds, options.seed ^ 0xc057);
@@ -303,11 +309,7 @@ fn choose_cost(
             let mut scores = vec![0.0; params.classes];
             for row in hold {
                 svm.scores_into(rows.row(row), &mut scores);
-                let best = scores
-                    .iter()
-                    .enumerate()
-                    .fold((0, f32::MIN), |best, (label, score)| if *score > best.1 { (label, *score) } else { best });
-                answers.push((row, best.0));
+                answers.push((row, highest(scores.iter().copied().map(f64::from)).0));
             }
         }
         answers.sort_unstable();
@@ -318,7 +320,7 @@ fn choose_cost(
         let predicted: Vec<usize> = answers.into_iter().map(|(_, label)| label).collect();
         let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
         let accuracy = right as f64 / truth.len().max(1) as f64;
-        let f1 = super::measure::macro_f1(&predicted, &truth, params.classes);
+        let f1 = macro_f1(&predicted, &truth, params.classes);
         progress(Progress::Stage(&format!("{target}: C {cost}: accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
         tried.push((*cost, accuracy));
     }
@@ -339,12 +341,7 @@ fn choose(
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
-    let mut learn = learn.clone();
-    if learn.len() > TRIAL_SAMPLE {
-        seed::Shuffle::new(options.seed ^ 0x7a1).shuffle(&mut learn);
-        learn.truncate(TRIAL_SAMPLE);
-        learn.sort_unstable();
-    }
+    let learn = some_of(learn.clone(), TRIAL_SAMPLE, options.seed ^ 0x7a1);
     let alone: Vec<(Vec<f64>, usize)> =
         learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
     let full = (1.0 / calibration::temperature(&alone)) as f32;
@@ -361,7 +358,7 @@ fn choose(
                 rows.iter().map(|(logits, truth)| (best(logits, temperature, Confidence::AS_IS).0, *truth)).unzip();
             let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
             let accuracy = right as f64 / rows.len().max(1) as f64;
-            let f1 = super::measure::macro_f1(&predicted, &truth, classes);
+            let f1 = macro_f1(&predicted, &truth, classes);
             Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, accuracy, f1))
         });
         for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
@@ -385,5 +382,5 @@ fn best(logits: &[f64], temperature: f64, confidence: Confidence) -> (usize, f64
     let mut shares = logits.to_vec();
     calibration::softmax(&mut shares, temperature);
     confidence.apply(&mut shares);
-    shares.iter().copied().enumerate().fold((0, f64::MIN), |best, (label, share)| if share > best.1 { (label, share) } else { best })
+    highest(shares)
 }

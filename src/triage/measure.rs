@@ -1,5 +1,10 @@
 //! Figures of merit over predicted and true labels.
 
+/// The place of the highest of `values`, the first of equals, and its value.
+pub(super) fn highest(values: impl IntoIterator<Item = f64>) -> (usize, f64) {
+    values.into_iter().enumerate().fold((0, f64::MIN), |best, (place, value)| if value > best.1 { (place, value) } else { best })
+}
+
 /// The mean of F1 over classes that occur in the truth or the prediction (scikit-learn's `macro`).
 pub(super) fn macro_f1(predicted: &[usize], truth: &[usize], classes: usize) -> f64 {
     let mut counts = vec![(0usize, 0usize, 0usize); classes];
