@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     domain::{
         digest::Digest,
-        execution::StepOutcome,
+        execution::{StepOutcome, Undo},
         id::{ExecutionId, RecommendationId, TicketId},
         name::TenantId,
         priority::Risk,
@@ -174,6 +174,20 @@ impl Bench {
 
     async fn run(&self, runbook: &Runbook) -> Execution {
         self.engine.run(self.stored(runbook).await, runbook, &Free).await.unwrap()
+    }
+
+    /// The run, not begun, that takes back what `done` did.
+    async fn undo(&self, done: &Execution) -> Execution {
+        let undo = Execution {
+            id: ExecutionId::new(done.created_at, 9),
+            state: ExecutionState::Pending,
+            steps: Vec::new(),
+            revision: 1,
+            undoes: Some(Undo { of: done.id, holds_ticket: false, log: done.steps.clone() }),
+            ..done.clone()
+        };
+        self.store.put(Write::Execution(Box::new(undo.clone()))).await;
+        undo
     }
 
     async fn current(&self) -> Execution {

@@ -1,7 +1,7 @@
 //! What a step gives to later ones, how long a run may take, and clocks that jump.
 
 use super::*;
-use crate::domain::{execution::Undo, runbook::Output, runbook::ParameterType, template::Value};
+use crate::domain::{runbook::Output, runbook::ParameterType, template::Value};
 
 /// As [`runbook`], where `one` gives a number that `two` and its own rollback use, and `look` gives a text.
 fn giving() -> Runbook {
@@ -144,16 +144,7 @@ async fn an_undo_runs_the_rollbacks_of_what_was_done_in_reverse_with_what_was_gi
     let runbook = giving();
     let done = bench.run(&runbook).await;
     assert_eq!(done.state, ExecutionState::Succeeded);
-    let at = done.created_at;
-    let undo = Execution {
-        id: ExecutionId::new(at, 9),
-        state: ExecutionState::Pending,
-        steps: Vec::new(),
-        revision: 1,
-        undoes: Some(Undo { of: done.id, holds_ticket: false, log: done.steps.clone() }),
-        ..done.clone()
-    };
-    bench.store.put(Write::Execution(Box::new(undo.clone()))).await;
+    let undo = bench.undo(&done).await;
     let before = bench.world.paths().len();
     let ended = bench.engine.run(undo.clone(), &runbook, &Free).await.unwrap();
     assert_eq!(ended.state, ExecutionState::RolledBack);

@@ -1,10 +1,7 @@
 //! Runs that are stopped, and runs whose store does not answer for a moment.
 
 use super::*;
-use crate::{
-    domain::execution::Undo,
-    store::faulty::{Fault, Faulty},
-};
+use crate::store::faulty::{Fault, Faulty};
 
 /// Answers the nth question before one step, counted from 1, in a way of its own, and every other one with yes.
 struct At {
@@ -75,17 +72,8 @@ async fn an_undo_that_is_stopped_before_its_first_rollback_took_nothing_back_and
     let bench = Bench::new().await;
     let runbook = runbook(false);
     let done = bench.run(&runbook).await;
-    let undo = Execution {
-        id: ExecutionId::new(done.created_at, 9),
-        state: ExecutionState::Pending,
-        steps: Vec::new(),
-        revision: 1,
-        undoes: Some(Undo { of: done.id, holds_ticket: false, log: done.steps.clone() }),
-        ..done.clone()
-    };
-    bench.store.put(Write::Execution(Box::new(undo.clone()))).await;
     let before = bench.world.paths().len();
-    let ended = bench.engine.run(undo, &runbook, &At::new("undo-two", 1, refused)).await.unwrap();
+    let ended = bench.engine.run(bench.undo(&done).await, &runbook, &At::new("undo-two", 1, refused)).await.unwrap();
     assert_eq!((ended.state, ended.steps.len()), (ExecutionState::Refused, 0));
     assert_eq!(bench.world.paths().len(), before);
 }
