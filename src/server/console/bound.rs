@@ -74,7 +74,7 @@ fn moved(mut outcomes: Vec<Outcome>, known: u64, wrong: u64) -> Vec<Point> {
 }
 
 const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 190.0;
+const HEIGHT: f64 = 196.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 392.0;
 const TOP: f64 = 12.0;
@@ -123,8 +123,10 @@ pub fn draw(points: &[Point], confidence: PerMillion, limit: f64) -> Option<Stri
     }
     let _ = write!(svg, "<path class=\"line\" d=\"{path}\"/>");
     for (anchor, place, point) in [("start", LEFT, first), ("end", RIGHT, last)] {
-        let text = format!("{}, {}", words::minute(point.at), words::counted(point.decisions, "outcome", "outcomes"));
-        let _ = write!(svg, "<text class=\"faint\" x=\"{place}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>", BOTTOM + 20.0);
+        // Below one another: beside one another there is no room for two.
+        for (text, below) in [(words::counted(point.decisions, "outcome", "outcomes"), 16.0), (words::minute(point.at), 30.0)] {
+            let _ = write!(svg, "<text class=\"faint\" x=\"{place}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text}</text>", BOTTOM + below);
+        }
         if points.len() == 1 {
             break;
         }
