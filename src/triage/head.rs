@@ -157,7 +157,7 @@ impl Head {
 
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
-        let second = choose(&stage2, targets, &rows_where(&fold_of, 0), classes, options, target, progress)?;
+        let second = choose(&stage2, targets, &fold_of, classes, options, target, progress)?;
         progress(Progress::Stage(&format!("{target}: stage 2, {} folds and all texts", options.folds)));
         let fitted = parallel::map(options.folds + 1, |fold| {
             let (learn, hold) = rows_where(&fold_of, fold);
@@ -261,6 +261,8 @@ const MANY: usize = 20_000;
 const REFIT_EPOCHS: usize = 8;
 /// Texts that the L2 weight is chosen on, at most: it is a weight against all of them, and of more the same one is best.
 const TRIAL_SAMPLE: usize = 12_000;
+/// Held-out texts that the L2 weight is judged by, where there are so many: by fewer, chance chooses.
+const JUDGES: usize = 5_000;
 /// Steps of stage 2 at most.
 const STEPS: usize = 200;
 /// And while the L2 weight is chosen: the order of the losses shows early.
@@ -328,41 +330,53 @@ fn choose_cost(
     tried.into_iter().find(|(_, accuracy)| *accuracy + NEAR >= best).map_or(1.0, |(cost, _)| cost)
 }
 
-/// The L2 weight and the lean on stage 1 that do best on one fold, each at its best temperature.
+/// The L2 weight and the lean on stage 1 that do best on folds, as many as hold [`JUDGES`] texts, all at their best temperature.
 ///
 /// Best is the highest mean of accuracy and macro-F1 among those whose log loss is as good as the least: log loss alone
-/// gives up rare classes for a little certainty about the frequent ones. One fold, because stage 2 is the costly one and the loss is flat around its minimum.
+/// gives up rare classes for a little certainty about the frequent ones. No more folds than that, because stage 2 is the costly one.
 fn choose(
     stage2: &Array2<f32>,
     targets: &[usize],
-    (learn, hold): &(Vec<usize>, Vec<usize>),
+    fold_of: &[usize],
     classes: usize,
     options: &HeadOptions,
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
-    let learn = some_of(learn.clone(), TRIAL_SAMPLE, options.seed ^ 0x7a1);
-    let alone: Vec<(Vec<f64>, usize)> =
-        learn.iter().map(|row| (stage2.row(*row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[*row])).collect();
+    let alone: Vec<(Vec<f64>, usize)> = some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1)
+        .into_iter()
+        .map(|row| (stage2.row(row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[row]))
+        .collect();
     let full = (1.0 / calibration::temperature(&alone)) as f32;
-    let data = part(stage2, targets, &learn);
+    let folds = (JUDGES * options.folds).div_ceil(targets.len().max(1)).min(options.folds);
+    let parts: Vec<_> = (0..folds)
+        .map(|fold| {
+            let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != fold);
+            (part(stage2, targets, &some_of(learn, TRIAL_SAMPLE, options.seed ^ 0x7a1)), hold)
+        })
+        .collect();
     let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();
     let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
         let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
-        let measured = parallel::map(tried.len(), |at| {
-            let mix = params(tried[at]).fit(&data)?;
+        let mut answers = parallel::map(tried.len() * folds, |at| {
+            let (data, hold) = &parts[at % folds];
+            let mix = params(tried[at / folds]).fit(data)?;
             let logits = |row: &usize| (mix.logits(stage2.row(*row).iter().map(|value| f64::from(*value))), targets[*row]);
-            let rows: Vec<_> = hold.iter().map(logits).collect();
+            Ok::<Vec<_>, TriageError>(hold.iter().map(logits).collect())
+        })
+        .into_iter();
+        for (alpha, lean) in tried {
+            let mut rows = Vec::new();
+            for answer in answers.by_ref().take(folds) {
+                rows.extend(answer?);
+            }
             let temperature = calibration::temperature(&rows);
             let (predicted, truth): (Vec<usize>, Vec<usize>) =
                 rows.iter().map(|(logits, truth)| (best(logits, temperature, Confidence::AS_IS).0, *truth)).unzip();
             let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
             let accuracy = right as f64 / rows.len().max(1) as f64;
             let f1 = macro_f1(&predicted, &truth, classes);
-            Ok::<_, TriageError>((calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64, accuracy, f1))
-        });
-        for ((alpha, lean), measured) in tried.into_iter().zip(measured) {
-            let (loss, accuracy, f1) = measured?;
+            let loss = calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64;
             progress(Progress::Stage(&format!(
                 "{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"
             )));
