@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::PathBuf};
 
 use super::progress::Bar;
-use crate::triage::{EvaluateOptions, TriageError, evaluate};
+use crate::triage::{EvaluateOptions, TriageError, error_by_chance, evaluate};
 
 /// Measure a triage model.
 #[derive(Debug, clap::Args)]
@@ -51,13 +51,16 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         return Ok(());
     }
     for (target, figures) in &report.targets {
+        let by_chance = error_by_chance(&figures.bins);
         let _ = writeln!(
             out,
-            "{target}: n {}, accuracy {:.1} %, macro-F1 {:.1} %, calibration error {:.1} %",
+            "{target}: n {}, accuracy {:.1} %, macro-F1 {:.1} %, calibration error {:.1} % (true claims: {:.1} % by chance, seldom above {:.1} %)",
             figures.n,
             figures.accuracy * 100.0,
             figures.macro_f1 * 100.0,
-            figures.ece * 100.0
+            figures.ece * 100.0,
+            by_chance.mean * 100.0,
+            by_chance.high * 100.0
         );
         for c in [figures.coverage_at_90, figures.coverage_at_95, figures.coverage_at_98] {
             let _ = writeln!(

@@ -166,6 +166,32 @@ pub(super) fn expected_calibration_error(outcomes: &[Outcome]) -> f64 {
     if outcomes.is_empty() { 0.0 } else { gap / outcomes.len() as f64 }
 }
 
+/// The calibration error that answers with exactly the claimed probabilities have by chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ByChance {
+    pub mean: f64,
+    /// One such set of answers in twenty has a larger one, about.
+    pub high: f64,
+}
+
+/// What chance alone makes of [`expected_calibration_error`] where every claim is true: few answers miss honest claims by more.
+///
+/// A bin's answers are taken to be as sure as their mean. How far a binomial count lies from its mean, on average, is De
+/// Moivre's formula (Diaconis and Zabell 1991); the sum over the bins is near enough to normal.
+pub fn error_by_chance(bins: &[Bin]) -> ByChance {
+    let all = bins.iter().map(|bin| bin.answers).sum::<usize>().max(1) as f64;
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for bin in bins.iter().filter(|bin| bin.claimed > 0.0 && bin.claimed < 1.0) {
+        let (count, share) = (bin.answers as f64, bin.claimed);
+        let above = (count * share).floor() + 1.0;
+        let ways = libm::lgamma(count + 1.0) - libm::lgamma(above + 1.0) - libm::lgamma(count - above + 1.0);
+        let off = 2.0 * above * libm::exp(ways + above * libm::log(share) + (count - above + 1.0) * libm::log(1.0 - share));
+        mean += off;
+        variance += count * share * (1.0 - share) - off * off;
+    }
+    ByChance { mean: mean / all, high: (mean + 1.645 * variance.max(0.0).sqrt()) / all }
+}
+
 /// The lower end of Wilson's score interval for `right` of `all`, one-sided at 95 %.
 fn lower_bound(right: usize, all: usize) -> f64 {
     const Z: f64 = 1.644_853_626_951_472;
@@ -270,6 +296,27 @@ mod tests {
         assert!(expected_calibration_error(&honest) < 1e-9);
         let boastful: Vec<_> = (0..100).map(|n| outcome(0.99, n % 5 != 0)).collect();
         assert!((expected_calibration_error(&boastful) - 0.19).abs() < 1e-9);
+    }
+
+    #[test]
+    fn chance_alone_gives_the_calibration_error_that_drawn_answers_have() {
+        let claims: Vec<f64> = (0..600).map(|n| 0.3 + 0.69 * f64::from(n) / 600.0).collect();
+        let mut draw = crate::triage::seed::Shuffle::new(7);
+        let mut errors: Vec<f64> = (0..2_000)
+            .map(|_| {
+                let drawn = |probability: &f64| Outcome { probability: *probability, correct: draw.share() < *probability };
+                expected_calibration_error(&claims.iter().map(drawn).collect::<Vec<_>>())
+            })
+            .collect();
+        let (drawn, high) = (errors.iter().sum::<f64>() / 2_000.0, super::super::measure::quantile(&mut errors, 0.95));
+        let outcomes: Vec<_> = claims.iter().map(|claim| Outcome { probability: *claim, correct: true }).collect();
+        let by_chance = error_by_chance(&bins(&outcomes));
+        assert!((by_chance.mean / drawn - 1.0).abs() < 0.03, "{by_chance:?}, drawn {drawn}");
+        assert!((by_chance.high / high - 1.0).abs() < 0.05, "{by_chance:?}, drawn {high}");
+        assert_eq!(error_by_chance(&[]), ByChance { mean: 0.0, high: 0.0 });
+        // Sure or impossible claims leave nothing to chance, and neither does a bin of one certain answer.
+        assert_eq!(error_by_chance(&[Bin { answers: 9, claimed: 1.0, right: 9 }]).mean, 0.0);
+        assert!(error_by_chance(&[Bin { answers: 1, claimed: 0.5, right: 1 }]).mean <= 0.5 + 1e-12);
     }
 
     #[test]

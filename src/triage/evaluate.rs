@@ -16,8 +16,17 @@ use super::{
     signals::SignalSet,
 };
 
-/// The best label, its probability (0 when the text is foreign), and the true label when the model has it.
-type Answer = (usize, f64, Option<usize>);
+/// What a head says of one text.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    /// The best label.
+    label: usize,
+    probability: f64,
+    /// The text is out of the domain: the head abstains, however sure it is.
+    foreign: bool,
+    /// `None`: the model has no such label.
+    truth: Option<usize>,
+}
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -143,7 +152,7 @@ pub fn evaluate(
 
 fn answer(labels: &[String], probabilities: &[f64], foreign: bool, truth: &str) -> Answer {
     let (label, probability) = measure::highest(probabilities.iter().copied());
-    (label, if foreign { 0.0 } else { probability }, labels.iter().position(|known| known == truth))
+    Answer { label, probability, foreign, truth: labels.iter().position(|known| known == truth) }
 }
 
 /// The figures of one head of a model in the making on texts it did not learn from; none has a label: nothing.
@@ -182,10 +191,10 @@ pub(super) fn confusion(labels: &[String], predicted: &[usize], truth: &[usize])
 
 /// A truth that the model has no label for counts as wrong, as a class of its own.
 fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetReport {
-    let outcomes: Vec<Outcome> =
-        answers.iter().map(|(label, probability, truth)| Outcome { probability: *probability, correct: Some(*label) == *truth }).collect();
-    let predicted: Vec<usize> = answers.iter().map(|(label, _, _)| *label).collect();
-    let truth: Vec<usize> = answers.iter().map(|(_, _, truth)| truth.unwrap_or(labels.len())).collect();
+    let outcome = |answer: &Answer| Outcome { probability: answer.probability, correct: Some(answer.label) == answer.truth };
+    let outcomes: Vec<Outcome> = answers.iter().map(outcome).collect();
+    let predicted: Vec<usize> = answers.iter().map(|answer| answer.label).collect();
+    let truth: Vec<usize> = answers.iter().map(|answer| answer.truth.unwrap_or(labels.len())).collect();
     let mut by_label = vec![(0usize, 0usize); labels.len() + 1];
     for (outcome, truth) in outcomes.iter().zip(&truth) {
         by_label[*truth].1 += 1;
@@ -199,9 +208,15 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         .collect();
     worst.sort_by(|a, b| (a.1 * b.2).cmp(&(b.1 * a.2)).then_with(|| b.2.cmp(&a.2)).then_with(|| a.0.cmp(&b.0)));
     worst.truncate(10);
+    // No threshold is low enough for a text that the head abstains on.
+    let answered: Vec<Outcome> = answers
+        .iter()
+        .zip(&outcomes)
+        .map(|(answer, outcome)| Outcome { probability: if answer.foreign { -1.0 } else { outcome.probability }, ..*outcome })
+        .collect();
     let reached = |promised: f64| {
         let picked = picked.iter().copied().find(|coverage| (coverage.promised - promised).abs() < 1e-9);
-        calibration::reached(&outcomes, picked.unwrap_or(Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 }))
+        calibration::reached(&answered, picked.unwrap_or(Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 }))
     };
     TargetReport {
         n: answers.len(),

@@ -128,8 +128,6 @@ impl Head {
         let params = SvmParams { cost: choose_cost(&rows, targets, &params, options, target, progress), ..params };
         let held = if targets.len() < MANY { options.held } else { options.folds };
         let fold_of = seed::stratified_folds(targets, classes, held, options.seed);
-        let rows_where =
-            |fold_of: &[usize], fold: usize| -> (Vec<usize>, Vec<usize>) { (0..targets.len()).partition(|row| fold_of[*row] != fold) };
         progress(Progress::Stage(&format!("{target}: stage 1, all texts")));
         let all: Vec<usize> = (0..targets.len()).collect();
         let whole = params.solve(&rows, targets, &all, None);
@@ -140,7 +138,7 @@ impl Head {
         progress(Progress::Stage(&format!("{target}: stage 1, {held} folds")));
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
         let scores: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(held, |fold| {
-            let (learn, hold) = rows_where(&fold_of, fold);
+            let (learn, hold) = split(&fold_of, fold);
             let svm = refit.solve(&rows, targets, &learn, Some(&whole)).svm;
             let score = |row: usize| {
                 let mut scores = vec![0.0; classes];
@@ -160,7 +158,7 @@ impl Head {
         let second = choose(&stage2, targets, &fold_of, classes, options, target, progress)?;
         progress(Progress::Stage(&format!("{target}: stage 2, {} folds and all texts", options.folds)));
         let fitted = parallel::map(options.folds + 1, |fold| {
-            let (learn, hold) = rows_where(&fold_of, fold);
+            let (learn, hold) = split(&fold_of, fold);
             let mix = second.fit(&part(&stage2, targets, &learn))?;
             let logits: Vec<_> =
                 hold.into_iter().map(|row| (row, mix.logits(stage2.row(row).iter().map(|value| f64::from(*value))))).collect();
@@ -272,6 +270,11 @@ fn part(stage2: &Array2<f32>, targets: &[usize], rows: &[usize]) -> DatasetBase<
     DatasetBase::new(stage2.select(Axis(0), rows), Array1::from_iter(rows.iter().map(|row| targets[*row])))
 }
 
+/// The rows to learn from and the rows of `fold`, which are held out.
+fn split(fold_of: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..fold_of.len()).partition(|row| fold_of[*row] != fold)
+}
+
 /// At most `most` of the rows, drawn by `seed`, in order.
 fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
     seed::Shuffle::new(seed).shuffle(&mut rows);
@@ -306,7 +309,7 @@ fn choose_cost(
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
         let mut answers = Vec::with_capacity(truth.len());
         for fold in 0..options.folds {
-            let (learn, hold): (Vec<usize>, Vec<usize>) = (0..truth.len()).partition(|row| fold_of[*row] != fold);
+            let (learn, hold) = split(&fold_of, fold);
             let svm = refit.solve(&rows, &truth, &learn, Some(&whole)).svm;
             let mut scores = vec![0.0; params.classes];
             for row in hold {
@@ -351,7 +354,7 @@ fn choose(
     let folds = (JUDGES * options.folds).div_ceil(targets.len().max(1)).min(options.folds);
     let parts: Vec<_> = (0..folds)
         .map(|fold| {
-            let (learn, hold): (Vec<usize>, Vec<usize>) = (0..targets.len()).partition(|row| fold_of[*row] != fold);
+            let (learn, hold) = split(fold_of, fold);
             (part(stage2, targets, &some_of(learn, TRIAL_SAMPLE, options.seed ^ 0x7a1)), hold)
         })
         .collect();
@@ -365,18 +368,22 @@ fn choose(
             Ok::<Vec<_>, TriageError>(hold.iter().map(logits).collect())
         })
         .into_iter();
-        for (alpha, lean) in tried {
-            let mut rows = Vec::new();
+        let mut rows: Vec<Vec<(Vec<f64>, usize)>> = vec![Vec::new(); tried.len()];
+        for rows in &mut rows {
             for answer in answers.by_ref().take(folds) {
                 rows.extend(answer?);
             }
-            let temperature = calibration::temperature(&rows);
+        }
+        let measured = parallel::map(tried.len(), |at| {
+            let rows = &rows[at];
+            let temperature = calibration::temperature(rows);
             let (predicted, truth): (Vec<usize>, Vec<usize>) =
                 rows.iter().map(|(logits, truth)| (best(logits, temperature, Confidence::AS_IS).0, *truth)).unzip();
             let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
-            let accuracy = right as f64 / rows.len().max(1) as f64;
-            let f1 = macro_f1(&predicted, &truth, classes);
-            let loss = calibration::log_loss(&rows, temperature) / rows.len().max(1) as f64;
+            let count = rows.len().max(1) as f64;
+            (calibration::log_loss(rows, temperature) / count, right as f64 / count, macro_f1(&predicted, &truth, classes))
+        });
+        for ((alpha, lean), (loss, accuracy, f1)) in tried.into_iter().zip(measured) {
             progress(Progress::Stage(&format!(
                 "{target}: L2 weight {alpha}, lean {lean}: log loss {loss:.4}, accuracy {accuracy:.4}, macro-F1 {f1:.4}"
             )));

@@ -31,7 +31,7 @@ mod svm;
 mod train;
 mod vectorizer;
 
-pub use calibration::{Bin, Coverage};
+pub use calibration::{Bin, ByChance, Coverage, error_by_chance};
 pub use catalogue::{Catalogue, Category};
 pub use engine::Triage;
 pub use error::TriageError;

@@ -18,6 +18,12 @@ impl Shuffle {
         mixed ^ (mixed >> 31)
     }
 
+    /// The next number from 0 to below 1.
+    #[cfg(test)]
+    pub(super) fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// Fisher-Yates; the bias of taking a 64-bit remainder is far below what a fold could feel.
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
