@@ -15,7 +15,7 @@ use super::{
     calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
     logistic::{LogisticParams, Mix},
-    measure::{highest, macro_f1},
+    measure::{accuracy, highest, macro_f1},
     parallel,
     progress::Progress,
     seed,
@@ -323,8 +323,7 @@ fn choose_cost(
     let mut tried: Vec<(f32, f64)> = Vec::new();
     for (cost, answers) in options.costs.iter().zip(predicted) {
         let predicted: Vec<usize> = answers.into_iter().map(|(_, label)| label).collect();
-        let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
-        let accuracy = right as f64 / truth.len().max(1) as f64;
+        let accuracy = accuracy(&predicted, &truth);
         let f1 = macro_f1(&predicted, &truth, params.classes);
         progress(Progress::Stage(&format!("{target}: C {cost}: accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
         tried.push((*cost, accuracy));
@@ -379,9 +378,8 @@ fn choose(
             let temperature = calibration::temperature(rows);
             let (predicted, truth): (Vec<usize>, Vec<usize>) =
                 rows.iter().map(|(logits, truth)| (best(logits, temperature, Confidence::AS_IS).0, *truth)).unzip();
-            let right = predicted.iter().zip(&truth).filter(|(predicted, truth)| predicted == truth).count();
-            let count = rows.len().max(1) as f64;
-            (calibration::log_loss(rows, temperature) / count, right as f64 / count, macro_f1(&predicted, &truth, classes))
+            let loss = calibration::log_loss(rows, temperature) / rows.len().max(1) as f64;
+            (loss, accuracy(&predicted, &truth), macro_f1(&predicted, &truth, classes))
         });
         for ((alpha, lean), (loss, accuracy, f1)) in tried.into_iter().zip(measured) {
             progress(Progress::Stage(&format!(

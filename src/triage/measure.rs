@@ -5,6 +5,12 @@ pub(super) fn highest(values: impl IntoIterator<Item = f64>) -> (usize, f64) {
     values.into_iter().enumerate().fold((0, f64::MIN), |best, (place, value)| if value > best.1 { (place, value) } else { best })
 }
 
+/// The share of answers that are right; 0 of none.
+pub(super) fn accuracy(predicted: &[usize], truth: &[usize]) -> f64 {
+    let right = predicted.iter().zip(truth).filter(|(predicted, truth)| predicted == truth).count();
+    right as f64 / truth.len().max(1) as f64
+}
+
 /// The mean of F1 over classes that occur in the truth or the prediction (scikit-learn's `macro`).
 pub(super) fn macro_f1(predicted: &[usize], truth: &[usize], classes: usize) -> f64 {
     let mut counts = vec![(0usize, 0usize, 0usize); classes];
