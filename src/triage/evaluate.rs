@@ -246,4 +246,17 @@ mod tests {
         assert_eq!(table.labels, ["a", "b", "c"]);
         assert_eq!(table.counts, [[1, 2, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]);
     }
+
+    #[test]
+    fn a_foreign_text_counts_in_the_calibration_error_as_it_was_claimed_and_is_never_answered() {
+        let labels: Vec<String> = ["a", "b"].map(str::to_owned).into();
+        // Nine in ten right at 90 %, half of the texts foreign.
+        let answers: Vec<Answer> =
+            (0..100).map(|n| Answer { label: usize::from(n % 10 == 0), probability: 0.9, foreign: n % 20 < 10, truth: Some(0) }).collect();
+        let picked = [Coverage { promised: 0.9, threshold: 0.5, coverage: 1.0, accuracy: 0.9 }];
+        let report = report(&labels, &picked, &answers);
+        assert!(report.ece < 1e-9, "{}", report.ece);
+        assert!((report.coverage_at_90.coverage - 0.5).abs() < 1e-12 && (report.coverage_at_90.accuracy - 0.9).abs() < 1e-12);
+        assert!((report.accuracy - 0.9).abs() < 1e-12);
+    }
 }
