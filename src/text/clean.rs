@@ -114,13 +114,22 @@ pub fn clean_ticket(report: &Report) -> CleanTicket {
 /// Cleans a title and a body that stand outside a report, as training examples do.
 pub fn clean_fields(title: &str, body: &str, body_is_html: bool) -> CleanTicket {
     let mut flags = BTreeSet::new();
-    let title = clean(Field::Title, title, false, MOST_TITLE, &mut flags);
-    let body = clean(Field::Body, body, body_is_html || html::looks_like_html(body), MOST_BODY, &mut flags);
+    let title = clean(Field::Title, title, false, MOST_TITLE, &mut flags, |glyphs, _| glyphs);
+    let forwarded = mail::is_forwarded(title.text());
+    let body_is_html = body_is_html || html::looks_like_html(body);
+    let body = clean(Field::Body, body, body_is_html, MOST_BODY, &mut flags, |glyphs, flags| mail::cut(glyphs, forwarded, flags));
     let language = language::guess(&[title.text(), body.text()]);
     CleanTicket { title, body, flags, language }
 }
 
-fn clean(field: Field, original: &str, is_html: bool, most: usize, flags: &mut BTreeSet<Flag>) -> Cleaned {
+fn clean(
+    field: Field,
+    original: &str,
+    is_html: bool,
+    most: usize,
+    flags: &mut BTreeSet<Flag>,
+    cut: impl FnOnce(Vec<Glyph>, &mut BTreeSet<Flag>) -> Vec<Glyph>,
+) -> Cleaned {
     let original = bounded(original, flags);
     let mut glyphs = if is_html { html::visible_text(original, flags) } else { glyph::plain(original) };
     let removed = glyph::remove_invisible(&mut glyphs);
@@ -130,11 +139,7 @@ fn clean(field: Field, original: &str, is_html: bool, most: usize, flags: &mut B
     if removed.bidi {
         flags.insert(Flag::BidiControls);
     }
-    let mut glyphs = glyph::compose(&glyphs);
-    if field == Field::Body {
-        glyphs = mail::cut(glyphs, flags);
-    }
-    let mut glyphs = glyph::fold_whitespace(&glyphs);
+    let mut glyphs = glyph::fold_whitespace(&cut(glyph::compose(&glyphs), flags));
     if glyphs.len() > most {
         glyphs.truncate(most);
         while glyphs.last().is_some_and(|last: &Glyph| last.ch.is_whitespace()) {

@@ -1,7 +1,7 @@
 //! Cuts from a body what its writer did not write for this ticket: quoted mail, signatures, disclaimers.
 //!
-//! Cuts whole lines only, and never everything: a body that would be empty after a cut is kept as it is,
-//! because a forwarded mail is all its sender has to say.
+//! Cuts whole lines only, and never everything. Quoted mail under an answer was said before and goes; a mail that is passed on is
+//! the ticket itself and stays: when nothing but a label stands above it, when it is introduced as forwarded, or when the title says so.
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use super::{clean::Flag, glyph::Glyph};
 static QUOTE_INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^\s*(
-            -{2,}\s*(original\s+message|forwarded\s+message|urspr.ngliche\s+nachricht|message\s+d.origine|mensaje\s+original|weitergeleitete\s+nachricht)\s*-{2,}
+            -{2,}\s*(original\s+message|urspr.ngliche\s+nachricht|message\s+d.origine|mensaje\s+original)\s*-{2,}
             | _{20,}
             | on\s.{4,120}\swrote\s*:
             | am\s.{4,120}\sschrieb\b.{0,120}:
@@ -25,6 +25,20 @@ static QUOTE_INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
         )\s*$",
     )
 });
+/// The line above a mail that is passed on.
+static FORWARD_INTRODUCTION: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?ix)^\s*(
+            -{2,}\s*(forwarded\s+(message|by\b.{0,120})|weitergeleitete\s+nachricht|message\s+transf.r.|mensaje\s+reenviado|messaggio\s+inoltrato|doorgestuurd\s+bericht)\s*-{2,}
+            | begin\s+forwarded\s+message\s*:
+            | anfang\s+der\s+weitergeleiteten\s+(e-?mail|nachricht)\s*:
+            | d.but\s+du\s+message\s+(transf.r.|r.exp.di.)\s*:
+        )\s*$",
+    )
+});
+/// What mail programs put before the subject of a mail that is passed on, after what a gateway put before that.
+static FORWARD_SUBJECT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\s*(\[[^\]]{0,40}\]\s*)*(fwd?|wg|tr|rv|enc|vb|vl|pd|ilt|doorst)\s*:"));
 /// First line of an Outlook header block; it takes a second header line to be one.
 static HEADER_FROM: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^\s*\*?(from|von|de|da|van)\*?\s*:\s*\S"));
 static HEADER_SENT: LazyLock<Regex> =
@@ -70,11 +84,16 @@ struct Line {
     cut: bool,
 }
 
-/// `glyphs` without quoted mail, signatures and disclaimers; says in `flags` what went.
-pub(super) fn cut(glyphs: Vec<Glyph>, flags: &mut BTreeSet<Flag>) -> Vec<Glyph> {
+/// Whether a title is that of a mail that somebody passed on.
+pub(super) fn is_forwarded(title: &str) -> bool {
+    FORWARD_SUBJECT.is_match(title)
+}
+
+/// `glyphs` without quoted mail, signatures and disclaimers; says in `flags` what went. A forwarded mail keeps what it quotes.
+pub(super) fn cut(glyphs: Vec<Glyph>, forwarded: bool, flags: &mut BTreeSet<Flag>) -> Vec<Glyph> {
     let mut lines = lines(&glyphs);
     for (step, flag) in [
-        (cut_quotes as fn(&mut [Line], &[Glyph]), Flag::QuotedTextCut),
+        (if forwarded { |_: &mut [Line], _: &[Glyph]| {} } else { cut_quotes }, Flag::QuotedTextCut),
         (cut_disclaimers, Flag::DisclaimerCut),
         (cut_signature, Flag::SignatureCut),
     ] {
@@ -110,19 +129,25 @@ fn lines(glyphs: &[Glyph]) -> Vec<Line> {
 }
 
 fn cut_quotes(lines: &mut [Line], glyphs: &[Glyph]) {
+    let header = |index: usize| {
+        HEADER_FROM.is_match(&lines[index].text)
+            && lines[index + 1..].iter().filter(|line| !line.text.trim().is_empty()).take(2).any(|line| HEADER_SENT.is_match(&line.text))
+    };
+    let introductions: Vec<usize> =
+        (0..lines.len()).filter(|index| QUOTE_INTRODUCTION.is_match(&lines[*index].text) || header(*index)).collect();
+    if let Some(forward) = lines.iter().position(|line| FORWARD_INTRODUCTION.is_match(&line.text))
+        && introductions.iter().all(|index| forward < *index)
+    {
+        return;
+    }
     for line in lines.iter_mut() {
         let range = &glyphs[line.glyphs.clone()];
         let quoted = !range.is_empty() && range.iter().all(|glyph| glyph.quoted || glyph.ch.is_whitespace());
         line.cut |= quoted || line.text.trim_start().starts_with('>');
     }
-    let header = |index: usize| {
-        HEADER_FROM.is_match(&lines[index].text)
-            && lines[index + 1..].iter().filter(|line| !line.text.trim().is_empty()).take(2).any(|line| HEADER_SENT.is_match(&line.text))
-    };
-    let written = |index: usize| lines[..index].iter().any(|line| !line.cut && !line.text.trim().is_empty());
-    // What stands above is the answer; without anything above, the quoted mail is the ticket.
-    let start = (0..lines.len()).find(|index| (QUOTE_INTRODUCTION.is_match(&lines[*index].text) || header(*index)) && written(*index));
-    if let Some(start) = start {
+    // What stands above is the answer; without more than a label above ("Email:"), the quoted mail is the ticket.
+    let answer = |line: &Line| !line.cut && !line.text.trim().is_empty() && !line.text.trim_end().ends_with(':');
+    if let Some(start) = introductions.into_iter().find(|index| lines[..*index].iter().any(answer)) {
         lines[start..].iter_mut().for_each(|line| line.cut = true);
     }
 }
@@ -156,7 +181,7 @@ mod tests {
 
     fn after(body: &str) -> (String, Vec<Flag>) {
         let mut flags = BTreeSet::new();
-        let text: String = cut(glyph::plain(body), &mut flags).iter().map(|glyph| glyph.ch).collect();
+        let text: String = cut(glyph::plain(body), false, &mut flags).iter().map(|glyph| glyph.ch).collect();
         (text.trim().to_owned(), flags.into_iter().collect())
     }
 
@@ -180,6 +205,43 @@ mod tests {
         let (text, flags) = after("From: monitoring@example.com\nSent: today\nSubject: disk full\n\n/var is at 99 %");
         assert!(text.contains("/var is at 99 %"));
         assert!(flags.is_empty());
+    }
+
+    #[test]
+    fn a_mail_that_is_passed_on_stays_under_what_is_written_above_it() {
+        let mail = "From: monitoring@example.com\nSent: today\nSubject: disk full\n\n/var is at 99 %";
+        for above in [
+            "Email:",
+            "---------- Forwarded message ---------",
+            "please look\n\n---------- Forwarded message ---------",
+            "please look\n\nBegin forwarded message:\n",
+            "bitte ansehen\n-------- Weitergeleitete Nachricht --------",
+        ] {
+            let (text, flags) = after(&format!("{above}\n{mail}\n> did you clean up?"));
+            assert!(text.contains("/var is at 99 %") && flags.iter().all(|flag| *flag == Flag::QuotedTextCut), "{above}: {text}");
+        }
+        let (text, _) = after(&format!("still full\n\nOn Monday, the desk wrote:\n---------- Forwarded message ---------\n{mail}"));
+        assert_eq!(text, "still full", "what an answer quotes was said before, forwarded or not");
+    }
+
+    #[test]
+    fn the_title_says_that_a_mail_was_passed_on() {
+        for title in ["FW: disk full", "fwd: disk full", "WG: Platte voll", "[EXTERNAL] Fwd : disk full", " [#17] [ext] TR: disque plein"] {
+            assert!(is_forwarded(title), "{title}");
+        }
+        for title in
+            ["Re: FW: disk full", "firewall: rule missing", "AW: WG: Platte voll", "fw rule missing", "", "printer fw: update fails"]
+        {
+            assert!(!is_forwarded(title), "{title}");
+        }
+    }
+
+    #[test]
+    fn an_answer_below_what_it_quotes_stays() {
+        assert_eq!(
+            after("On Monday, the desk wrote:\n> did you restart it?\nyes, still broken").0,
+            "On Monday, the desk wrote:\n\nyes, still broken"
+        );
     }
 
     #[test]
