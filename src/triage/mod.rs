@@ -29,6 +29,7 @@ pub mod similar;
 mod sparse;
 mod svm;
 mod train;
+mod tuning;
 mod vectorizer;
 
 pub use calibration::{Bin, ByChance, Coverage, error_by_chance};

@@ -68,7 +68,7 @@ pub(super) fn scaled(vector: &[f32]) -> impl Iterator<Item = f64> + '_ {
     vector.iter().map(|value| f64::from(*value) * EMBEDDING_SCALE)
 }
 
-const EMBEDDING_SCALE: f64 = 4.0;
+pub(super) const EMBEDDING_SCALE: f64 = 4.0;
 
 impl Model {
     /// How much the text belongs to the domain of `head`: the free energy of its scores (Liu et al. 2020).

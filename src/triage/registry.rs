@@ -26,15 +26,20 @@ use super::{
 };
 use crate::{
     domain::digest::Digest,
-    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind, Layers},
 };
 
-pub(super) const FORM: u32 = 5;
+/// The newest form that is read, that of a model with tuned layers.
+const FORM: u32 = 6;
+/// The form of a model without, as programs before the tuning write and read it.
+const UNTUNED: u32 = 5;
 /// Bytes and excerpts of some texts that the model learned from; not there without an embedding.
 const VECTORS: &str = "examples.vectors";
 const KEPT: &str = "examples.kept";
 const MANIFEST: &str = "manifest.json";
 const WEIGHTS: &str = "weights.safetensors";
+/// The tuned layers of the embedding, in the weights.
+const LAYERS: &str = "embedding.layers";
 pub(super) const CARD: &str = "MODEL_CARD.md";
 
 /// What a model is and where it came from.
@@ -69,7 +74,16 @@ pub struct Manifest {
 pub struct EmbeddingManifest {
     pub kind: EmbeddingKind,
     pub dimensions: usize,
+    /// Of its files, and of the layers it was tuned to.
     pub digest: Digest,
+    /// Its last layers are the model's own and stand in its weights.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tuned: bool,
+}
+
+/// The form of a model whose embedding is `tuned` or not.
+pub(super) const fn form(tuned: bool) -> u32 {
+    if tuned { FORM } else { UNTUNED }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,8 +103,8 @@ pub struct HeadManifest {
 const REMEMBERED: usize = 4_096;
 
 impl EmbeddingManifest {
-    fn open(&self, folder: &Path) -> Result<Arc<CachedEmbedder>, TriageError> {
-        let embedder = Embedder::load(folder, self.kind)?;
+    fn open(&self, folder: &Path, layers: Option<&Layers>) -> Result<Arc<CachedEmbedder>, TriageError> {
+        let embedder = layers.map_or_else(|| Embedder::load(folder, self.kind), |layers| Embedder::load_tuned(folder, layers))?;
         if embedder.digest() != self.digest || embedder.dimensions() != self.dimensions {
             return Err(TriageError::DigestMismatch { path: folder.to_owned(), expected: self.digest, actual: embedder.digest() });
         }
@@ -149,16 +163,22 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, Digest), TriageError> {
         form: u32,
     }
     let found = serde_json::from_slice::<Form>(&bytes).map_err(|error| form(error.to_string()))?.form;
-    if found != FORM {
+    if ![UNTUNED, FORM].contains(&found) {
         return Err(TriageError::FormVersion { path, found, known: FORM });
     }
     let manifest = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
     Ok((manifest, Digest::of(&bytes)))
 }
 
-/// Writes `model` into `folder`, which is replaced as a whole, with `papers` (name, text) beside it.
-pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, papers: &[(String, String)]) -> Result<Manifest, TriageError> {
-    let weights = weights(model)?;
+/// Writes `model` into `folder`, which is replaced as a whole, with the layers its embedding was tuned to and `papers` (name, text) beside it.
+pub(super) fn save(
+    folder: &Path,
+    model: &Model,
+    layers: Option<&Layers>,
+    mut manifest: Manifest,
+    papers: &[(String, String)],
+) -> Result<Manifest, TriageError> {
+    let weights = weights(model, layers)?;
     manifest.weights = Digest::of(&weights);
     let write_error = |path: &Path| {
         let path = path.to_owned();
@@ -198,7 +218,7 @@ pub(super) fn save(folder: &Path, model: &Model, mut manifest: Manifest, papers:
     Ok(manifest)
 }
 
-fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
+fn weights(model: &Model, layers: Option<&Layers>) -> Result<Vec<u8>, TriageError> {
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = vec![
         ("vocabulary.names".into(), Dtype::U64, vec![model.vectorizer.names.len()], bytes_of(&model.vectorizer.names, u64::to_le_bytes)),
         ("vocabulary.idf".into(), Dtype::F32, vec![model.vectorizer.idf.len()], bytes_of(&model.vectorizer.idf, f32::to_le_bytes)),
@@ -221,6 +241,9 @@ fn weights(model: &Model) -> Result<Vec<u8>, TriageError> {
         let rows = vec![model.neighbours.kept.len(), model.neighbours.dimensions];
         tensors.push((VECTORS.into(), Dtype::U8, rows, model.neighbours.vectors.clone()));
         tensors.push((KEPT.into(), Dtype::U8, vec![kept.len()], kept));
+    }
+    if let Some(layers) = layers {
+        tensors.push((LAYERS.into(), Dtype::F32, vec![layers.weights().len()], bytes_of(layers.weights(), f32::to_le_bytes)));
     }
     let views = tensors
         .iter()
@@ -251,7 +274,14 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
     if manifest.words > count || names.iter().collect::<std::collections::HashSet<_>>().len() != count {
         return Err(form("its vocabulary has a name twice, or fewer names than words".to_owned()));
     }
-    let embedding = manifest.embedding.as_ref().map(|wanted| wanted.open(embeddings)).transpose()?;
+    let embedding = match &manifest.embedding {
+        Some(wanted) if wanted.tuned => {
+            let layers = Layers::new(tensors.take(LAYERS, Dtype::F32, &[Layers::NUMBERS], f32::from_le_bytes)?);
+            Some(wanted.open(embeddings, layers.as_ref())?)
+        }
+        Some(wanted) => Some(wanted.open(embeddings, None)?),
+        None => None,
+    };
     let mut heads = Vec::new();
     for (target, head) in &manifest.heads {
         let classes = head.labels.len();
@@ -373,8 +403,8 @@ mod tests {
         manifest.unwrap();
         let path = out.join(MANIFEST);
         let good = fs::read_to_string(&path).unwrap();
-        for form in [FORM - 1, FORM + 1] {
-            fs::write(&path, good.replacen(&format!("\"form\": {FORM}"), &format!("\"form\": {form}"), 1)).unwrap();
+        for form in [UNTUNED - 1, FORM + 1] {
+            fs::write(&path, good.replacen(&format!("\"form\": {UNTUNED}"), &format!("\"form\": {form}"), 1)).unwrap();
             let message = refusal(&out);
             assert!(message.contains(&format!("form {form}")), "{message}");
         }

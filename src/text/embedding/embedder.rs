@@ -6,7 +6,14 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use rten::ThreadPool;
 
-use super::{EmbeddingError, manifest::Manifest, minilm::MiniLm, table::Table, wordpiece::WordPiece};
+use super::{
+    EmbeddingError,
+    layers::{Hidden, Layers},
+    manifest::Manifest,
+    minilm::MiniLm,
+    table::Table,
+    wordpiece::WordPiece,
+};
 use crate::domain::digest::Digest;
 
 /// Which embedding.
@@ -63,6 +70,15 @@ impl fmt::Debug for Embedder {
 impl Embedder {
     /// Loads from a folder with `manifest.json`, with one thread. Reads only the files of `kind`.
     pub fn load(folder: &Path, kind: EmbeddingKind) -> Result<Self, EmbeddingError> {
+        Self::open(folder, kind, None)
+    }
+
+    /// MiniLM with other last layers than those it ships with.
+    pub fn load_tuned(folder: &Path, layers: &Layers) -> Result<Self, EmbeddingError> {
+        Self::open(folder, EmbeddingKind::Minilm, Some(layers))
+    }
+
+    fn open(folder: &Path, kind: EmbeddingKind, tuned: Option<&Layers>) -> Result<Self, EmbeddingError> {
         let manifest = Manifest::load(folder)?;
         let entry = match kind {
             EmbeddingKind::Minilm => &manifest.minilm,
@@ -80,15 +96,18 @@ impl Embedder {
         let (bytes, weights_digest) = manifest.read(&entry.weights)?;
         let path = manifest.path(&entry.weights);
         let weights = match kind {
-            EmbeddingKind::Minilm => Weights::MiniLm(Box::new(MiniLm::load(path.clone(), bytes, entry.dimensions)?)),
+            EmbeddingKind::Minilm => Weights::MiniLm(Box::new(MiniLm::load(path.clone(), bytes, entry.dimensions, tuned)?)),
             EmbeddingKind::Static => Weights::Table(Table::load(path.clone(), &bytes, words.len(), entry.dimensions)?),
         };
+        let layers = tuned.map(|layers| Digest::of(&layers.weights().iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<u8>>()));
+        let files = [vocabulary_digest.as_bytes().as_slice(), weights_digest.as_bytes()];
+        let digest = Digest::of_parts(files.into_iter().chain(layers.as_ref().map(|layers| layers.as_bytes().as_slice())));
         let embedder = Self {
             kind,
             frame,
             weights,
             dimensions: entry.dimensions,
-            digest: Digest::of_parts([vocabulary_digest.as_bytes().as_slice(), weights_digest.as_bytes()]),
+            digest,
             max_tokens: manifest.max_tokens,
             pools: vec![Arc::new(ThreadPool::with_num_threads(1))],
             words,
@@ -127,36 +146,56 @@ impl Embedder {
         self.digest
     }
 
+    /// The layers of MiniLM that are tuned, as they ship in `folder`.
+    pub fn shipped_layers(folder: &Path) -> Result<Layers, EmbeddingError> {
+        let manifest = Manifest::load(folder)?;
+        let (bytes, _) = manifest.read(&manifest.minilm.weights)?;
+        let path = manifest.path(&manifest.minilm.weights);
+        MiniLm::layers(bytes).map_err(|reason| EmbeddingError::Unusable { path, reason })
+    }
+
     /// One vector a text, in the order of `texts`.
     pub fn embed(&self, texts: &[&str]) -> Vec<Vec<f32>> {
-        let tokens: Vec<Vec<u32>> = texts.iter().map(|text| self.tokens(text)).collect();
+        self.each(texts, self.max_tokens, |tokens, pool| self.vector(tokens, pool))
+    }
+
+    /// What the layers that are tuned take in, a text each, of its first `most` tokens. None of a kind without layers.
+    pub fn below(&self, texts: &[&str], most: usize) -> Vec<Hidden> {
+        let Weights::MiniLm(model) = &self.weights else { return Vec::new() };
+        let below = |tokens: &[u32], pool: &Arc<ThreadPool>| model.below(tokens, pool).expect("`prove` ran the longest text");
+        self.each(texts, most.min(self.max_tokens), below)
+    }
+
+    /// `work` of each text's tokens, at most `most`, on as many threads as there are pools.
+    fn each<T: Send>(&self, texts: &[&str], most: usize, work: impl Fn(&[u32], &Arc<ThreadPool>) -> T + Sync) -> Vec<T> {
+        let tokens: Vec<Vec<u32>> = texts.iter().map(|text| self.tokens(text, most)).collect();
         // Longest first, dealt in turn, so that the threads end at about the same time.
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|&at| (std::cmp::Reverse(tokens[at].len()), at));
-        let mut vectors = vec![Vec::new(); texts.len()];
         let turns = self.pools.len().min(texts.len()).max(1);
-        let turn = |turn: usize| -> Vec<(usize, Vec<f32>)> {
-            order.iter().skip(turn).step_by(turns).map(|&at| (at, self.vector(&tokens[at], &self.pools[turn]))).collect()
+        let turn = |turn: usize| -> Vec<(usize, T)> {
+            order.iter().skip(turn).step_by(turns).map(|&at| (at, work(&tokens[at], &self.pools[turn]))).collect()
         };
-        let done: Vec<(usize, Vec<f32>)> = if turns == 1 {
+        let mut done: Vec<(usize, T)> = if turns == 1 {
             turn(0)
         } else {
             std::thread::scope(|scope| {
+                let turn = &turn;
                 let threads: Vec<_> = (0..turns).map(|n| scope.spawn(move || turn(n))).collect();
-                threads.into_iter().flat_map(|thread| thread.join().expect("`vector` does not panic")).collect()
+                threads.into_iter().flat_map(|thread| thread.join().expect("no text makes the model panic")).collect()
             })
         };
-        done.into_iter().for_each(|(at, vector)| vectors[at] = vector);
-        vectors
+        done.sort_unstable_by_key(|(at, _)| *at);
+        done.into_iter().map(|(_, made)| made).collect()
     }
 
     pub fn embed_one(&self, text: &str) -> Vec<f32> {
-        self.vector(&self.tokens(text), &self.pools[0])
+        self.vector(&self.tokens(text, self.max_tokens), &self.pools[0])
     }
 
-    /// Framed as the model was trained, at most `max_tokens` of them.
-    fn tokens(&self, text: &str) -> Vec<u32> {
-        let mut ids = self.words.encode(text, self.max_tokens - 2);
+    /// Framed as the model was trained, at most `most` of them.
+    fn tokens(&self, text: &str, most: usize) -> Vec<u32> {
+        let mut ids = self.words.encode(text, most - 2);
         ids.insert(0, self.frame.0);
         ids.push(self.frame.1);
         ids

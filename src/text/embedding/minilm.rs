@@ -8,7 +8,11 @@ use std::{path::PathBuf, sync::Arc};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::{NdTensor, prelude::*};
 
-use super::EmbeddingError;
+use super::{
+    EmbeddingError,
+    graph::{self, Graph},
+    layers::{Hidden, Layers},
+};
 
 pub(super) struct MiniLm {
     model: Model,
@@ -19,8 +23,14 @@ pub(super) struct MiniLm {
 }
 
 impl MiniLm {
-    pub(super) fn load(path: PathBuf, bytes: Vec<u8>, dimensions: usize) -> Result<Self, EmbeddingError> {
+    pub(super) fn load(path: PathBuf, bytes: Vec<u8>, dimensions: usize, tuned: Option<&Layers>) -> Result<Self, EmbeddingError> {
         let unusable = |reason: String| EmbeddingError::Unusable { path: path.clone(), reason };
+        let mut bytes = bytes;
+        if let Some(layers) = tuned {
+            let mut graph = Graph::read(bytes).map_err(unusable)?;
+            graph.replace(layers).map_err(unusable)?;
+            bytes = graph.into_bytes();
+        }
         // Prepacked weights take about 10 MB more and were faster for single texts.
         let model = ModelOptions::with_all_ops().prepack_weights(true).load(bytes).map_err(|error| unusable(error.to_string()))?;
         let node = |name: &str| model.node_id(name).map_err(|error| unusable(format!("`{name}`: {error}")));
@@ -28,26 +38,42 @@ impl MiniLm {
         Ok(Self { model, ids, positions, hidden, dimensions })
     }
 
+    /// The last layers as they ship, in floats.
+    pub(super) fn layers(bytes: Vec<u8>) -> Result<Layers, String> {
+        Graph::read(bytes)?.layers()
+    }
+
     /// The vector of a framed sequence.
     pub(super) fn forward(&self, tokens: &[u32], pool: &Arc<ThreadPool>) -> Result<Vec<f32>, String> {
-        let length = tokens.len();
-        let to_i32 = |id: u32| i32::try_from(id).unwrap_or(i32::MAX);
-        let ids = NdTensor::from_data([1, length], tokens.iter().map(|&id| to_i32(id)).collect::<Vec<i32>>());
-        let positions = NdTensor::from_data([1, length], (0..length as u32).map(to_i32).collect::<Vec<i32>>());
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
-        let inputs = vec![(self.ids, ids.into()), (self.positions, positions.into())];
-        let [hidden]: [Value; 1] = self.model.run_n(inputs, [self.hidden], Some(options)).map_err(|error| error.to_string())?;
-        let hidden: NdTensor<f32, 3> = hidden.try_into().map_err(|error| format!("{error:?}"))?;
-        if hidden.shape() != [1, length, self.dimensions] {
-            return Err(format!("its output has the shape {:?}", hidden.shape()));
-        }
-        let hidden = hidden.into_data();
+        let hidden = self.run(tokens, self.hidden, pool)?;
         let mut mean = vec![0.0_f32; self.dimensions];
         for row in hidden.chunks_exact(self.dimensions) {
             mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
         unit(&mut mean);
         Ok(mean)
+    }
+
+    /// What the layers that are tuned take in of a framed sequence.
+    pub(super) fn below(&self, tokens: &[u32], pool: &Arc<ThreadPool>) -> Result<Hidden, String> {
+        let node = self.model.node_id(&graph::below()).map_err(|error| error.to_string())?;
+        self.run(tokens, node, pool).map(|states| Hidden::new(&states))
+    }
+
+    /// The numbers that `node` gives for each token.
+    fn run(&self, tokens: &[u32], node: NodeId, pool: &Arc<ThreadPool>) -> Result<Vec<f32>, String> {
+        let length = tokens.len();
+        let to_i32 = |id: u32| i32::try_from(id).unwrap_or(i32::MAX);
+        let ids = NdTensor::from_data([1, length], tokens.iter().map(|&id| to_i32(id)).collect::<Vec<i32>>());
+        let positions = NdTensor::from_data([1, length], (0..length as u32).map(to_i32).collect::<Vec<i32>>());
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
+        let inputs = vec![(self.ids, ids.into()), (self.positions, positions.into())];
+        let [states]: [Value; 1] = self.model.run_n(inputs, [node], Some(options)).map_err(|error| error.to_string())?;
+        let states: NdTensor<f32, 3> = states.try_into().map_err(|error| format!("{error:?}"))?;
+        if states.shape() != [1, length, self.dimensions] {
+            return Err(format!("its output has the shape {:?}", states.shape()));
+        }
+        Ok(states.into_data())
     }
 }
 

@@ -1,0 +1,340 @@
+//! Tunes the last layers of MiniLM to the labels of a training.
+//!
+//! As it ships, MiniLM knows general English; which words of a ticket tell two of an operator's labels apart it learns here. One network
+//! for all targets: a linear layer a target on the text's vector, cross-entropy, Adam (Kingma and Ba 2015). The scores that stage 2 learns
+//! from are of networks that did not see the text, and `train` keeps the tuned network only where the heads are better with it. INVARIANT: the result does not depend on the number of threads.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
+
+use super::{
+    TriageError,
+    logistic::Mix,
+    measure::highest,
+    model::EMBEDDING_SCALE,
+    parallel,
+    progress::Progress,
+    seed::{self, Shuffle},
+};
+use crate::text::embedding::{Hidden, Layers};
+
+/// Of fewer labelled texts there are too few steps to learn anything in.
+pub(super) const FEWEST: usize = 1_000;
+/// Of more texts the tuning takes hours; what it would gain was not measured.
+pub(super) const MOST: usize = 10_000;
+/// Of a text, for the tuning; the frame counts.
+pub(super) const TOKENS: usize = 96;
+const FOLDS: usize = 3;
+const EPOCHS: usize = 5;
+/// Texts a step.
+const BATCH: usize = 32;
+/// Parts of a batch whose slopes are added in order, so that the sum is the same on any number of threads.
+const SHARDS: usize = 2;
+/// The largest step of Adam, reached after a tenth of all steps and falling to nothing, for the layers and for what stands on them.
+const RATE: f32 = 2e-4;
+const HEAD_RATE: f32 = 5e-3;
+/// A batch's slope is made at most this long.
+const LONGEST_SLOPE: f32 = 1.0;
+/// How long a vector is before its target's layer.
+const REACH: f32 = 8.0;
+
+/// What is learned of one target.
+pub(super) struct Task {
+    pub(super) target: String,
+    pub(super) labels: Vec<String>,
+    /// The place in `labels` of each text's label, where it has one.
+    pub(super) truth: Vec<Option<usize>>,
+}
+
+impl Task {
+    /// The same of some of the texts.
+    pub(super) fn of(&self, rows: &[usize]) -> Self {
+        let truth = rows.iter().map(|row| self.truth[*row]).collect();
+        Self { target: self.target.clone(), labels: self.labels.clone(), truth }
+    }
+
+    fn classes(&self) -> usize {
+        self.labels.len()
+    }
+}
+
+/// A target's layer on the text's vector: a score a class.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scorer {
+    /// `WIDTH + 1` rows, the last one added to every score.
+    weights: Array2<f32>,
+}
+
+impl Scorer {
+    /// Of vectors of length one.
+    pub(super) fn scores(&self, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
+        scores(self.weights.view(), vectors)
+    }
+
+    /// The mix that is to the embedding what `mix` is to these scores, which stand in it after `first` other inputs.
+    pub(super) fn through(&self, mix: &Mix, first: usize) -> Mix {
+        let classes = mix.bias.len();
+        let through: Vec<&[f64]> = mix.weights[first * classes..].chunks_exact(classes).collect();
+        let mixed = |row: ArrayView1<'_, f32>, factor: f64| {
+            let mut out = vec![0.0; classes];
+            for (weight, through) in row.iter().zip(&through) {
+                out.iter_mut().zip(*through).for_each(|(out, through)| *out += f64::from(*weight) * factor * through);
+            }
+            out
+        };
+        let mut weights = mix.weights[..first * classes].to_vec();
+        let (rows, added) = self.weights.view().split_at(Axis(0), self.weights.nrows() - 1);
+        rows.rows().into_iter().for_each(|row| weights.extend(mixed(row, f64::from(REACH) / EMBEDDING_SCALE)));
+        let added = mixed(added.row(0), 1.0);
+        Mix { weights, bias: mix.bias.iter().zip(added).map(|(bias, added)| bias + added).collect() }
+    }
+}
+
+fn scores(weights: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
+    let (rows, bias) = weights.split_at(Axis(0), vectors.ncols());
+    let mut out = vectors.dot(&rows) * REACH;
+    out += &bias;
+    out
+}
+
+/// A tuned network, and for each task the scores of the texts it learned from by networks that did not.
+pub(super) struct Tuned {
+    pub(super) layers: Layers,
+    pub(super) scorers: Vec<Scorer>,
+    /// The texts that it learned from, and their scores.
+    rows: Vec<usize>,
+    held_out: Vec<Array2<f32>>,
+}
+
+impl Tuned {
+    /// The columns of `others` and after them the scores of the task `at`, of networks that did not learn from the text.
+    pub(super) fn beside(&self, at: usize, (others, vectors): (ArrayView2<'_, f32>, ArrayView2<'_, f32>)) -> Array2<f32> {
+        let mut scores = self.scorers[at].scores(vectors.mapv(|value| value / EMBEDDING_SCALE as f32).view());
+        for (row, held_out) in self.rows.iter().zip(self.held_out[at].rows()) {
+            scores.row_mut(*row).assign(&held_out);
+        }
+        concatenate(Axis(1), &[others.reborrow(), scores.view()]).expect("both have a row a text")
+    }
+}
+
+/// Tunes `shipped` to `tasks`; a row of `texts` for each row of their truth. `rows` names them among all texts.
+pub(super) fn tune(
+    shipped: &Layers,
+    texts: &[Hidden],
+    rows: Vec<usize>,
+    tasks: &[Task],
+    seed: u64,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Tuned, TriageError> {
+    let most = tasks.iter().max_by_key(|task| task.truth.iter().flatten().count());
+    let most = most.ok_or_else(|| TriageError::Training("there is no target to tune MiniLM to".to_owned()))?;
+    // Texts without the label are spread as evenly as a class of their own.
+    let strata: Vec<usize> = most.truth.iter().map(|class| class.unwrap_or(most.classes())).collect();
+    let fold_of = seed::stratified_folds(&strata, most.classes() + 1, FOLDS, seed ^ 0x7e4e);
+    let mut held_out: Vec<Array2<f32>> = tasks.iter().map(|task| Array2::zeros((texts.len(), task.classes()))).collect();
+    for fold in 0..FOLDS {
+        progress(Progress::Stage(&format!("tuning MiniLM without fold {} of {FOLDS}", fold + 1)));
+        let (learn, hold): (Vec<usize>, Vec<usize>) = (0..texts.len()).partition(|row| fold_of[*row] != fold);
+        let network = Network::learn(shipped, texts, tasks, &learn, seed, progress);
+        let parts: Vec<&[usize]> = hold.chunks(BATCH).collect();
+        let vectors =
+            parallel::map(parts.len(), |part| network.layers.vectors(&parts[part].iter().map(|row| &texts[*row]).collect::<Vec<_>>()));
+        for (part, vectors) in parts.iter().zip(vectors) {
+            for (scorer, out) in network.scorers.iter().zip(&mut held_out) {
+                let scores = scorer.scores(vectors.view());
+                part.iter().zip(scores.rows()).for_each(|(row, scores)| out.row_mut(*row).assign(&scores));
+            }
+        }
+        for (task, scores) in tasks.iter().zip(&held_out) {
+            let judged = hold.iter().filter_map(|row| Some((*row, task.truth[*row]?)));
+            let right = judged.clone().filter(|(row, truth)| highest(scores.row(*row).iter().copied().map(f64::from)).0 == *truth);
+            let share = right.count() as f64 / judged.count().max(1) as f64;
+            progress(Progress::Stage(&format!("{}: tuned MiniLM alone: accuracy {share:.4}", task.target)));
+        }
+    }
+    progress(Progress::Stage("tuning MiniLM to all texts"));
+    let all: Vec<usize> = (0..texts.len()).collect();
+    let Network { layers, scorers } = Network::learn(shipped, texts, tasks, &all, seed, progress);
+    Ok(Tuned { layers, scorers, rows, held_out })
+}
+
+struct Network {
+    layers: Layers,
+    scorers: Vec<Scorer>,
+}
+
+impl Network {
+    fn learn(
+        shipped: &Layers,
+        texts: &[Hidden],
+        tasks: &[Task],
+        rows: &[usize],
+        seed: u64,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Self {
+        let mut layers = shipped.clone();
+        let depth = shipped.weights().len();
+        // Layers and scorers have one slope and one Adam; the scorers' numbers stand behind the layers'.
+        let width = shipped.width() + 1;
+        let ends: Vec<usize> = tasks
+            .iter()
+            .scan(0, |end, task| {
+                *end += width * task.classes();
+                Some(*end)
+            })
+            .collect();
+        let mut heads = vec![0.0f32; ends.last().copied().unwrap_or(0)];
+        let view = |heads: &[f32], at: usize| -> Array2<f32> {
+            let part = &heads[ends[at] - width * tasks[at].classes()..ends[at]];
+            Array2::from_shape_vec((width, tasks[at].classes()), part.to_vec())
+                .expect("a scorer has a row for each number of a vector and one more")
+        };
+        let mut adam = Adam::new(depth + heads.len());
+        let steps = EPOCHS * rows.len().div_ceil(BATCH);
+        let mut order = rows.to_vec();
+        let mut shuffle = Shuffle::new(seed ^ 0xada3);
+        let mut step = 0;
+        for _ in 0..EPOCHS {
+            shuffle.shuffle(&mut order);
+            for batch in order.chunks(BATCH) {
+                let scorers: Vec<Array2<f32>> = (0..tasks.len()).map(|at| view(&heads, at)).collect();
+                let shard = batch.len().div_ceil(SHARDS);
+                let shards: Vec<&[usize]> = batch.chunks(shard).collect();
+                let slopes = parallel::map(shards.len(), |at| {
+                    let mut slope = vec![0.0f32; depth + heads.len()];
+                    let (deep, shallow) = slope.split_at_mut(depth);
+                    let texts: Vec<&Hidden> = shards[at].iter().map(|row| &texts[*row]).collect();
+                    let by_vectors = |vectors: &Array2<f32>| loss_slope(vectors, shards[at], tasks, &scorers, batch.len(), shallow);
+                    layers.add_slope(&texts, by_vectors, deep);
+                    slope
+                });
+                let mut slopes = slopes.into_iter();
+                let Some(mut slope) = slopes.next() else { continue };
+                slopes.for_each(|other| slope.iter_mut().zip(other).for_each(|(sum, slope)| *sum += slope));
+                let length = slope.iter().map(|slope| f64::from(*slope) * f64::from(*slope)).sum::<f64>().sqrt() as f32;
+                let shrink = (LONGEST_SLOPE / length.max(f32::MIN_POSITIVE)).min(1.0);
+                step += 1;
+                let pace = (step as f32 / (0.1 * steps as f32)).min(1.0) * (1.0 - (step - 1) as f32 / steps as f32);
+                slope.iter_mut().for_each(|slope| *slope *= shrink);
+                adam.walk(step, layers.weights_mut(), 0, &slope[..depth], pace * RATE);
+                adam.walk(step, &mut heads, depth, &slope[depth..], pace * HEAD_RATE);
+                progress(Progress::Part { done: step, of: steps });
+            }
+        }
+        let scorers = (0..tasks.len()).map(|at| Scorer { weights: view(&heads, at) }).collect();
+        Self { layers, scorers }
+    }
+}
+
+/// The slope of the mean cross-entropy at the vectors of `rows`; adds the scorers' to `slope`.
+fn loss_slope(
+    vectors: &Array2<f32>,
+    rows: &[usize],
+    tasks: &[Task],
+    scorers: &[Array2<f32>],
+    batch: usize,
+    slope: &mut [f32],
+) -> Array2<f32> {
+    let mut at_vectors = Array2::zeros(vectors.dim());
+    let mut first = 0;
+    for (task, weights) in tasks.iter().zip(scorers) {
+        let mut wrong = scores(weights.view(), vectors.view());
+        for (mut scores, row) in wrong.rows_mut().into_iter().zip(rows) {
+            let Some(truth) = task.truth[*row] else {
+                scores.fill(0.0);
+                continue;
+            };
+            let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            scores.mapv_inplace(|score| libm::expf(score - most));
+            scores /= scores.sum() * batch as f32;
+            scores[truth] -= 1.0 / batch as f32;
+        }
+        let by_weight = vectors.t().dot(&wrong) * REACH;
+        let by_bias = wrong.sum_axis(Axis(0));
+        slope[first..].iter_mut().zip(by_weight.iter().chain(&by_bias)).for_each(|(sum, slope)| *sum += slope);
+        first += weights.len();
+        let (rows, _) = weights.view().split_at(Axis(0), vectors.ncols());
+        at_vectors += &(wrong.dot(&rows.t()) * REACH);
+    }
+    at_vectors
+}
+
+/// The means of a slope and of its square, falling off with every step.
+struct Adam {
+    mean: Vec<f32>,
+    square: Vec<f32>,
+}
+
+impl Adam {
+    const KEEP: f32 = 0.9;
+    const KEEP_SQUARE: f32 = 0.999;
+    const LEAST: f32 = 1e-8;
+
+    fn new(numbers: usize) -> Self {
+        Self { mean: vec![0.0; numbers], square: vec![0.0; numbers] }
+    }
+
+    /// Moves `weights`, whose means begin at `first`, down `slope`. `step` counts from one.
+    fn walk(&mut self, step: usize, weights: &mut [f32], first: usize, slope: &[f32], rate: f32) {
+        let power = i32::try_from(step).unwrap_or(i32::MAX);
+        let (young, young_square) = (1.0 - Self::KEEP.powi(power), 1.0 - Self::KEEP_SQUARE.powi(power));
+        let means = self.mean[first..].iter_mut().zip(&mut self.square[first..]);
+        for ((weight, slope), (mean, square)) in weights.iter_mut().zip(slope).zip(means) {
+            *mean = Self::KEEP * *mean + (1.0 - Self::KEEP) * slope;
+            *square = Self::KEEP_SQUARE * *square + (1.0 - Self::KEEP_SQUARE) * slope * slope;
+            *weight -= rate * (*mean / young) / ((*square / young_square).sqrt() + Self::LEAST);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::text::embedding::{Embedder, EmbeddingKind};
+
+    /// Texts of two labels, and a second target that half of them lack.
+    fn tuned(seed: u64) -> (Tuned, Vec<Option<usize>>) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding");
+        let embedder = Embedder::load(&folder, EmbeddingKind::Minilm).unwrap();
+        let texts: Vec<String> = (0..24)
+            .map(|at| {
+                if at % 2 == 0 { format!("the printer on floor {at} is out of toner") } else { format!("vpn drops on laptop {at} at home") }
+            })
+            .collect();
+        let hidden = embedder.below(&texts.iter().map(String::as_str).collect::<Vec<_>>(), TOKENS);
+        let truth: Vec<Option<usize>> = (0..texts.len()).map(|at| Some(at % 2)).collect();
+        let labels = |count: usize| (0..count).map(|at| at.to_string()).collect();
+        let tasks = [
+            Task { target: "order".to_owned(), labels: labels(2), truth: truth.clone() },
+            Task { target: "half".to_owned(), labels: labels(3), truth: (0..texts.len()).map(|at| (at < 12).then_some(at % 3)).collect() },
+        ];
+        let layers = Embedder::shipped_layers(&folder).unwrap();
+        (tune(&layers, &hidden, (0..texts.len()).collect(), &tasks, seed, &mut |_| {}).unwrap(), truth)
+    }
+
+    #[test]
+    fn texts_that_were_held_out_are_told_apart_and_the_same_seed_tunes_the_same() {
+        let (first, truth) = tuned(7);
+        let right =
+            first.held_out[0].rows().into_iter().zip(&truth).filter(|(scores, truth)| usize::from(scores[1] > scores[0]) == truth.unwrap());
+        assert!(right.count() > 20, "{:?}", first.held_out[0]);
+        assert_eq!(first.held_out[1].dim(), (24, 3));
+        let (again, _) = tuned(7);
+        assert_eq!((first.layers, &first.scorers, &first.held_out), (again.layers, &again.scorers, &again.held_out));
+    }
+
+    #[test]
+    fn a_mix_through_the_scorer_gives_the_logits_that_the_mix_gives_of_its_scores() {
+        let scorer = Scorer { weights: Array2::from_shape_fn((5, 3), |(row, column)| (row as f32 - 1.5) * (column as f32 + 0.5)) };
+        let mix = Mix { weights: (0..18).map(|at| f64::from(at) / 7.0 - 1.0).collect(), bias: vec![0.5, -0.5, 0.25] };
+        let (vector, others) = (Array2::from_shape_vec((1, 4), vec![0.5, -0.5, 0.1, 0.7]).unwrap(), [2.0, -1.0, 0.5]);
+        let scores = scorer.scores(vector.view());
+        let direct = mix.logits(others.into_iter().chain(scores.iter().copied().map(f64::from)));
+        let scaled = crate::triage::model::scaled(vector.as_slice().unwrap());
+        let through = scorer.through(&mix, 3).logits(others.into_iter().chain(scaled));
+        for (direct, through) in direct.iter().zip(&through) {
+            assert!((direct - through).abs() < 1e-5, "{direct} {through}");
+        }
+    }
+}
