@@ -114,22 +114,14 @@ pub fn clean_ticket(report: &Report) -> CleanTicket {
 /// Cleans a title and a body that stand outside a report, as training examples do.
 pub fn clean_fields(title: &str, body: &str, body_is_html: bool) -> CleanTicket {
     let mut flags = BTreeSet::new();
-    let title = clean(Field::Title, title, false, MOST_TITLE, &mut flags, |glyphs, _| glyphs);
+    let title = clean(Field::Title, title, false, MOST_TITLE, false, &mut flags);
     let forwarded = mail::is_forwarded(title.text());
-    let body_is_html = body_is_html || html::looks_like_html(body);
-    let body = clean(Field::Body, body, body_is_html, MOST_BODY, &mut flags, |glyphs, flags| mail::cut(glyphs, forwarded, flags));
+    let body = clean(Field::Body, body, body_is_html || html::looks_like_html(body), MOST_BODY, forwarded, &mut flags);
     let language = language::guess(&[title.text(), body.text()]);
     CleanTicket { title, body, flags, language }
 }
 
-fn clean(
-    field: Field,
-    original: &str,
-    is_html: bool,
-    most: usize,
-    flags: &mut BTreeSet<Flag>,
-    cut: impl FnOnce(Vec<Glyph>, &mut BTreeSet<Flag>) -> Vec<Glyph>,
-) -> Cleaned {
+fn clean(field: Field, original: &str, is_html: bool, most: usize, forwarded: bool, flags: &mut BTreeSet<Flag>) -> Cleaned {
     let original = bounded(original, flags);
     let mut glyphs = if is_html { html::visible_text(original, flags) } else { glyph::plain(original) };
     let removed = glyph::remove_invisible(&mut glyphs);
@@ -139,7 +131,11 @@ fn clean(
     if removed.bidi {
         flags.insert(Flag::BidiControls);
     }
-    let mut glyphs = glyph::fold_whitespace(&cut(glyph::compose(&glyphs), flags));
+    let mut glyphs = glyph::compose(&glyphs);
+    if field == Field::Body {
+        glyphs = mail::cut(glyphs, forwarded, flags);
+    }
+    let mut glyphs = glyph::fold_whitespace(&glyphs);
     if glyphs.len() > most {
         glyphs.truncate(most);
         while glyphs.last().is_some_and(|last: &Glyph| last.ch.is_whitespace()) {
@@ -173,6 +169,14 @@ mod tests {
         let at = cleaned.text().find(word).unwrap();
         let span = cleaned.span(at..at + word.len());
         &original[span.start..span.end]
+    }
+
+    #[test]
+    fn the_title_of_a_mail_that_was_passed_on_keeps_what_its_body_quotes() {
+        let body = "please look\n\nFrom: monitoring@example.com\nSent: today\nSubject: disk full\n\n/var is at 99 %\n> seen";
+        let of = |title: &str| clean_fields(title, body, false);
+        assert!(of("FW: disk full").body.text().ends_with("/var is at 99 %\n> seen") && of("FW: disk full").flags.is_empty());
+        assert_eq!(of("Re: disk full").body.text(), "please look");
     }
 
     #[test]

@@ -92,11 +92,12 @@ pub(super) fn is_forwarded(title: &str) -> bool {
 /// `glyphs` without quoted mail, signatures and disclaimers; says in `flags` what went. A forwarded mail keeps what it quotes.
 pub(super) fn cut(glyphs: Vec<Glyph>, forwarded: bool, flags: &mut BTreeSet<Flag>) -> Vec<Glyph> {
     let mut lines = lines(&glyphs);
-    for (step, flag) in [
-        (if forwarded { |_: &mut [Line], _: &[Glyph]| {} } else { cut_quotes }, Flag::QuotedTextCut),
+    let steps = [
+        (cut_quotes as fn(&mut [Line], &[Glyph]), Flag::QuotedTextCut),
         (cut_disclaimers, Flag::DisclaimerCut),
         (cut_signature, Flag::SignatureCut),
-    ] {
+    ];
+    for (step, flag) in steps.into_iter().filter(|(_, flag)| !(forwarded && *flag == Flag::QuotedTextCut)) {
         let before: Vec<bool> = lines.iter().map(|line| line.cut).collect();
         step(&mut lines, &glyphs);
         if lines.iter().all(|line| line.cut || line.text.trim().is_empty()) {
