@@ -243,7 +243,7 @@ fn weights(model: &Model, layers: Option<&Layers>) -> Result<Vec<u8>, TriageErro
         tensors.push((KEPT.into(), Dtype::U8, vec![kept.len()], kept));
     }
     if let Some(layers) = layers {
-        tensors.push((LAYERS.into(), Dtype::F32, vec![layers.weights().len()], bytes_of(layers.weights(), f32::to_le_bytes)));
+        tensors.push((LAYERS.into(), Dtype::F32, vec![Layers::NUMBERS], layers.to_bytes()));
     }
     let views = tensors
         .iter()

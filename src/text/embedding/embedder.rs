@@ -99,7 +99,7 @@ impl Embedder {
             EmbeddingKind::Minilm => Weights::MiniLm(Box::new(MiniLm::load(path.clone(), bytes, entry.dimensions, tuned)?)),
             EmbeddingKind::Static => Weights::Table(Table::load(path.clone(), &bytes, words.len(), entry.dimensions)?),
         };
-        let layers = tuned.map(|layers| Digest::of(&layers.weights().iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<u8>>()));
+        let layers = tuned.map(|layers| Digest::of(&layers.to_bytes()));
         let files = [vocabulary_digest.as_bytes().as_slice(), weights_digest.as_bytes()];
         let digest = Digest::of_parts(files.into_iter().chain(layers.as_ref().map(|layers| layers.as_bytes().as_slice())));
         let embedder = Self {
@@ -120,9 +120,9 @@ impl Embedder {
     fn prove(&self, path: &Path) -> Result<(), EmbeddingError> {
         if let Weights::MiniLm(model) = &self.weights {
             let last = u32::try_from(self.words.len() - 1).unwrap_or(u32::MAX);
-            model
-                .forward(&vec![last; self.max_tokens], &self.pools[0])
-                .map_err(|reason| EmbeddingError::Unusable { path: path.to_owned(), reason })?;
+            let longest = vec![last; self.max_tokens];
+            let proved = model.forward(&longest, &self.pools[0]).and_then(|_| model.below(&longest[..3], &self.pools[0]));
+            proved.map_err(|reason| EmbeddingError::Unusable { path: path.to_owned(), reason })?;
         }
         Ok(())
     }
@@ -162,7 +162,8 @@ impl Embedder {
     /// What the layers that are tuned take in, a text each, of its first `most` tokens. None of a kind without layers.
     pub fn below(&self, texts: &[&str], most: usize) -> Vec<Hidden> {
         let Weights::MiniLm(model) = &self.weights else { return Vec::new() };
-        let below = |tokens: &[u32], pool: &Arc<ThreadPool>| model.below(tokens, pool).expect("`prove` ran the longest text");
+        let below =
+            |tokens: &[u32], pool: &Arc<ThreadPool>| model.below(tokens, pool).expect("`prove` ran it, and the longest text through it");
         self.each(texts, most.min(self.max_tokens), below)
     }
 

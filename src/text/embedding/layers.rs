@@ -73,7 +73,7 @@ impl Hidden {
     }
 
     /// Its tokens, at least two.
-    pub fn tokens(&self) -> usize {
+    fn tokens(&self) -> usize {
         self.0.len() / WIDTH
     }
 
@@ -122,6 +122,11 @@ impl Layers {
 
     pub fn weights(&self) -> &[f32] {
         &self.weights
+    }
+
+    /// As they are stored and as a digest of them is taken.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
     }
 
     pub fn weights_mut(&mut self) -> &mut [f32] {

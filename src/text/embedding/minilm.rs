@@ -19,6 +19,8 @@ pub(super) struct MiniLm {
     ids: NodeId,
     positions: NodeId,
     hidden: NodeId,
+    /// What the layers that are tuned take in.
+    below: NodeId,
     dimensions: usize,
 }
 
@@ -35,7 +37,8 @@ impl MiniLm {
         let model = ModelOptions::with_all_ops().prepack_weights(true).load(bytes).map_err(|error| unusable(error.to_string()))?;
         let node = |name: &str| model.node_id(name).map_err(|error| unusable(format!("`{name}`: {error}")));
         let (ids, positions, hidden) = (node("input_ids")?, node("positions")?, node("last_hidden_state")?);
-        Ok(Self { model, ids, positions, hidden, dimensions })
+        let below = node(&graph::below())?;
+        Ok(Self { model, ids, positions, hidden, below, dimensions })
     }
 
     /// The last layers as they ship, in floats.
@@ -56,8 +59,7 @@ impl MiniLm {
 
     /// What the layers that are tuned take in of a framed sequence.
     pub(super) fn below(&self, tokens: &[u32], pool: &Arc<ThreadPool>) -> Result<Hidden, String> {
-        let node = self.model.node_id(&graph::below()).map_err(|error| error.to_string())?;
-        self.run(tokens, node, pool).map(|states| Hidden::new(&states))
+        self.run(tokens, self.below, pool).map(|states| Hidden::new(&states))
     }
 
     /// The numbers that `node` gives for each token.
