@@ -275,6 +275,14 @@ fn split(fold_of: &[usize], fold: usize) -> (Vec<usize>, Vec<usize>) {
     (0..fold_of.len()).partition(|row| fold_of[*row] != fold)
 }
 
+/// At most `most` of the rows, drawn by `seed`, in order.
+fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
+    seed::Shuffle::new(seed).shuffle(&mut rows);
+    rows.truncate(most);
+    rows.sort_unstable();
+    rows
+}
+
 /// Texts that C is chosen on, at most: of more it is the same.
 const SAMPLE: usize = 6_000;
 
@@ -290,7 +298,7 @@ fn choose_cost(
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> f32 {
-    let sample = seed::some_of((0..targets.len()).collect(), SAMPLE, options.seed ^ 0xc057);
+    let sample = some_of((0..targets.len()).collect(), SAMPLE, options.seed ^ 0xc057);
     let truth: Vec<usize> = sample.iter().map(|row| targets[*row]).collect();
     let rows = rows.select(&sample);
     let fold_of = seed::stratified_folds(&truth, params.classes, options.folds, options.seed ^ 0xc057);
@@ -337,7 +345,7 @@ fn choose(
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
-    let alone: Vec<(Vec<f64>, usize)> = seed::some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1)
+    let alone: Vec<(Vec<f64>, usize)> = some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1)
         .into_iter()
         .map(|row| (stage2.row(row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[row]))
         .collect();
@@ -346,7 +354,7 @@ fn choose(
     let parts: Vec<_> = (0..folds)
         .map(|fold| {
             let (learn, hold) = split(fold_of, fold);
-            (part(stage2, targets, &seed::some_of(learn, TRIAL_SAMPLE, options.seed ^ 0x7a1)), hold)
+            (part(stage2, targets, &some_of(learn, TRIAL_SAMPLE, options.seed ^ 0x7a1)), hold)
         })
         .collect();
     let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();

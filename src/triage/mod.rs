@@ -4,6 +4,7 @@
 //! model never lowers a risk.
 
 mod calibration;
+mod card;
 mod catalogue;
 pub mod cluster;
 pub mod drift;

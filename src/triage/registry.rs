@@ -345,6 +345,25 @@ mod tests {
     use super::*;
     use crate::triage::{TrainOptions, train};
 
+    /// Of the data that [`trained`] leaves in `folder`.
+    fn options(folder: &tempfile::TempDir) -> TrainOptions {
+        TrainOptions {
+            name: "small".to_owned(),
+            data: vec![folder.path().join("data.jsonl")],
+            dev: None,
+            catalogue: None,
+            more: None,
+            frozen: None,
+            signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
+            targets: Vec::new(),
+            out: folder.path().join("model"),
+            seed: 1,
+            promised: 0.9,
+            licence: "test".to_owned(),
+            embedding: None,
+        }
+    }
+
     /// A model of two labels in a folder of its own; `more` joins its data.
     fn trained(more: &str, seed: u64) -> (tempfile::TempDir, PathBuf, Result<Manifest, TriageError>) {
         let folder = tempfile::tempdir().unwrap();
@@ -356,27 +375,16 @@ mod tests {
         }
         fs::write(&data, lines + more).unwrap();
         let out = folder.path().join("model");
-        let options = TrainOptions {
-            name: "small".to_owned(),
-            data: vec![data],
-            dev: None,
-            catalogue: None,
-            more: None,
-            frozen: None,
-            signals: Path::new(env!("CARGO_MANIFEST_DIR")).join("signals.toml"),
-            targets: Vec::new(),
-            out: out.clone(),
-            seed,
-            promised: 0.9,
-            licence: "test".to_owned(),
-            embedding: None,
-        };
-        let manifest = train(&options, &mut |_| {});
+        let manifest = train(&TrainOptions { out: out.clone(), seed, ..options(&folder) }, &mut |_| {});
         (folder, out, manifest)
     }
 
     fn refusal(out: &Path) -> String {
-        load(out, Path::new("no-embedding")).unwrap_err().to_string()
+        refusal_with(out, Path::new("no-embedding"))
+    }
+
+    fn refusal_with(out: &Path, embeddings: &Path) -> String {
+        load(out, embeddings).unwrap_err().to_string()
     }
 
     #[test]
@@ -431,25 +439,49 @@ mod tests {
             labels: labels.clone(),
         };
         let options = TrainOptions {
-            name: "corrected".to_owned(),
-            data: vec![folder.path().join("data.jsonl")],
-            dev: None,
-            catalogue: None,
             more: Some(("corrections".to_owned(), (0..6).map(corrected).collect())),
-            frozen: None,
-            signals: root.join("signals.toml"),
-            targets: Vec::new(),
             out: out.clone(),
-            seed: 1,
-            promised: 0.9,
-            licence: "test".to_owned(),
             embedding: Some((EmbeddingKind::Static, root.join("models/embedding"))),
+            ..options(&folder)
         };
         let manifest = train(&options, &mut |_| {}).unwrap();
         assert_eq!(manifest.heads["category"].metrics.examples, 18, "they are learned from");
         let (model, ..) = load(&out, &root.join("models/embedding")).unwrap();
         assert_eq!(model.neighbours.kept.len(), 12);
         assert!(model.neighbours.kept.iter().all(|kept| !kept.excerpt.contains("merger")));
+    }
+
+    #[test]
+    fn a_model_comes_back_with_the_layers_it_was_tuned_to_and_with_no_others() {
+        let (folder, out, _) = trained("", 1);
+        let embeddings = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding");
+        let options = |out: &Path| TrainOptions {
+            embedding: Some((EmbeddingKind::Minilm, embeddings.clone())),
+            out: out.to_owned(),
+            ..options(&folder)
+        };
+        let manifest = train(&options(&out), &mut |_| {}).unwrap();
+        assert_eq!((manifest.form, manifest.embedding.as_ref().unwrap().tuned), (UNTUNED, false), "a dozen texts are too few to tune to");
+        let (model, ..) = load(&out, &embeddings).unwrap();
+        let mut layers = Embedder::shipped_layers(&embeddings).unwrap();
+        layers.weights_mut().iter_mut().step_by(3).for_each(|weight| *weight *= 1.5);
+        let tuned = Embedder::load_tuned(&embeddings, &layers).unwrap();
+        let mut manifest = manifest;
+        manifest.form = form(true);
+        manifest.embedding.as_mut().unwrap().tuned = true;
+        manifest.embedding.as_mut().unwrap().digest = tuned.digest();
+        save(&out, &model, Some(&layers), manifest.clone(), &[]).unwrap();
+        let (again, read, _) = load(&out, &embeddings).unwrap();
+        assert_eq!((read.form, again.heads), (FORM, model.heads.clone()));
+        let text = "the vpn tunnel drops";
+        assert_eq!(again.embedding.unwrap().embed_one(text), tuned.embed_one(text));
+        assert_ne!(model.embedding.as_ref().unwrap().embed_one(text), tuned.embed_one(text));
+        // Weights that fit the manifest but hold other layers, or none.
+        layers.weights_mut()[7] += 1.0;
+        save(&out, &model, Some(&layers), manifest.clone(), &[]).unwrap();
+        assert!(refusal_with(&out, &embeddings).contains(&tuned.digest().to_string()));
+        save(&out, &model, None, manifest, &[]).unwrap();
+        assert!(refusal_with(&out, &embeddings).contains(LAYERS));
     }
 
     #[test]

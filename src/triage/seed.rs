@@ -32,14 +32,6 @@ impl Shuffle {
     }
 }
 
-/// At most `most` of the rows, drawn by `seed`, in order.
-pub(super) fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
-    Shuffle::new(seed).shuffle(&mut rows);
-    rows.truncate(most);
-    rows.sort_unstable();
-    rows
-}
-
 /// A fold number for each row, each class spread as evenly as it goes.
 pub(super) fn stratified_folds(targets: &[usize], classes: usize, folds: usize, seed: u64) -> Vec<usize> {
     let mut by_class = vec![Vec::new(); classes];

@@ -325,6 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_was_learned_from_has_the_scores_it_had_when_it_was_held_out_and_every_other_one_those_of_its_vector() {
+        let layers = Embedder::shipped_layers(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding")).unwrap();
+        let scorer = Scorer { weights: Array2::from_shape_vec((3, 1), vec![1.0, 2.0, 0.5]).unwrap() };
+        let held_out = vec![Array2::from_elem((1, 1), 9.0)];
+        let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], held_out };
+        let others = Array2::from_shape_vec((3, 1), vec![10.0, 11.0, 12.0]).unwrap();
+        let vectors = Array2::from_shape_vec((3, 2), vec![0.6, 0.8, 0.0, 1.0, 1.0, 0.0]).unwrap() * EMBEDDING_SCALE as f32;
+        let beside = tuned.beside(0, (others.view(), vectors.view()));
+        let expected = [[10.0, REACH * 2.2 + 0.5], [11.0, 9.0], [12.0, REACH + 0.5]];
+        for (row, expected) in beside.rows().into_iter().zip(expected) {
+            assert!(row.iter().zip(expected).all(|(value, expected)| (value - expected).abs() < 1e-4), "{beside:?}");
+        }
+    }
+
+    #[test]
     fn a_mix_through_the_scorer_gives_the_logits_that_the_mix_gives_of_its_scores() {
         let scorer = Scorer { weights: Array2::from_shape_fn((5, 3), |(row, column)| (row as f32 - 1.5) * (column as f32 + 0.5)) };
         let mix = Mix { weights: (0..18).map(|at| f64::from(at) / 7.0 - 1.0).collect(), bias: vec![0.5, -0.5, 0.25] };
