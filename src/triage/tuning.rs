@@ -17,7 +17,7 @@ use super::{
 };
 use crate::text::embedding::{Hidden, Layers};
 
-/// Of fewer labelled texts there are too few steps to learn anything in.
+/// Labelled texts; what fewer would gain was not measured.
 pub(super) const FEWEST: usize = 1_000;
 /// Of more texts the tuning takes hours; what it would gain was not measured.
 pub(super) const MOST: usize = 10_000;
