@@ -1,20 +1,20 @@
 //! One head: the two linear stages for one target, their training, answer and exact explanation.
 //!
 //! Stage 1 scores the n-grams (sparse one-vs-rest SVM). Stage 2, a multinomial logistic regression,
-//! mixes the scores of stage 1 with the dense features: structured ones and the text's embedding. Stage 2 is
-//! trained on out-of-fold scores, so it never sees stage 1 on texts that stage 1 learned.
+//! mixes the scores of stage 1, and those of a tuned embedding, with the dense features: structured ones and an embedding that is not
+//! tuned. Stage 2 is trained on out-of-fold scores, so it never sees stage 1 on texts that stage 1 learned.
 //!
 //! Serving multiplies in a fixed order by itself: the matrix library picks its instructions by processor, and the
 //! same ticket has to get the same bits everywhere.
 
 use linfa::{dataset::DatasetBase, traits::Fit};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, concatenate};
 
 use super::{
     TriageError,
     calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
-    logistic::{LogisticParams, Mix},
+    logistic::{LogisticParams, Mix, scores_of},
     measure::{accuracy, highest, macro_f1},
     parallel,
     progress::Progress,
@@ -31,7 +31,7 @@ pub(super) struct HeadOptions {
     pub(super) epochs: usize,
     /// L2 weights of stage 2 that are tried.
     pub(super) alphas: &'static [f32],
-    /// How far stage 2 leans on stage 1, as shares of what is best for stage 1 alone, that are tried beside a half.
+    /// How far stage 2 leans on the scores, as shares of what is best for them alone, that are tried beside a half.
     pub(super) leans: &'static [f32],
     /// Of stage 1, for the scores that stage 2 learns from: the more, the more they are like those of all texts.
     pub(super) held: usize,
@@ -101,6 +101,14 @@ pub struct ClassMetrics {
     pub right: usize,
 }
 
+/// What a head is trained on: a row a text.
+pub(super) struct Features {
+    pub(super) rows: SparseMatrix,
+    /// A score a class by another one, for texts that it did not learn from.
+    pub(super) scores: Option<Array2<f32>>,
+    pub(super) dense: Array2<f32>,
+}
+
 /// A feature's part in a class's score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Part {
@@ -110,12 +118,11 @@ pub(super) enum Part {
 }
 
 impl Head {
-    /// Trains both stages. `dense` has a row a text; `targets` are places in `labels`.
+    /// Trains both stages; `targets` are places in `labels`. The mix's inputs are stage 1's scores, the other scores and the dense features.
     pub(super) fn fit(
         target: &str,
         labels: Vec<String>,
-        rows: SparseMatrix,
-        dense: &Array2<f32>,
+        Features { rows, scores: others, dense }: Features,
         targets: &[usize],
         options: &HeadOptions,
         progress: &mut dyn FnMut(Progress<'_>),
@@ -132,9 +139,10 @@ impl Head {
         let all: Vec<usize> = (0..targets.len()).collect();
         let whole = params.solve(&rows, targets, &all, None);
 
-        let inputs = classes + dense.ncols();
-        let mut stage2 = Array2::<f32>::zeros((targets.len(), inputs));
-        stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..)).assign(dense);
+        let own = Array2::<f32>::zeros((targets.len(), classes));
+        let scorers = 1 + usize::from(others.is_some());
+        let columns: Vec<_> = [Some(&own), others.as_ref(), Some(&dense)].into_iter().flatten().map(Array2::view).collect();
+        let mut stage2 = concatenate(Axis(1), &columns).map_err(|error| TriageError::Training(format!("{target}: {error}")))?;
         progress(Progress::Stage(&format!("{target}: stage 1, {held} folds")));
         let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
         let scores: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(held, |fold| {
@@ -155,7 +163,7 @@ impl Head {
 
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
-        let second = choose(&stage2, targets, &fold_of, classes, options, target, progress)?;
+        let second = choose(&stage2, targets, &fold_of, (classes, scorers), options, target, progress)?;
         progress(Progress::Stage(&format!("{target}: stage 2, {} folds and all texts", options.folds)));
         let fitted = parallel::map(options.folds + 1, |fold| {
             let (learn, hold) = split(&fold_of, fold);
@@ -332,7 +340,7 @@ fn choose_cost(
     tried.into_iter().find(|(_, accuracy)| *accuracy + NEAR >= best).map_or(1.0, |(cost, _)| cost)
 }
 
-/// The L2 weight and the lean on stage 1 that do best on folds, as many as hold [`JUDGES`] texts, all at their best temperature.
+/// The L2 weight and the lean on the scores of the `scorers` that do best on folds, as many as hold [`JUDGES`] texts, all at their best temperature.
 ///
 /// Best is the highest mean of accuracy and macro-F1 among those whose log loss is as good as the least: log loss alone
 /// gives up rare classes for a little certainty about the frequent ones. No more folds than that, because stage 2 is the costly one.
@@ -340,16 +348,12 @@ fn choose(
     stage2: &Array2<f32>,
     targets: &[usize],
     fold_of: &[usize],
-    classes: usize,
+    (classes, scorers): (usize, usize),
     options: &HeadOptions,
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<LogisticParams, TriageError> {
-    let alone: Vec<(Vec<f64>, usize)> = some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1)
-        .into_iter()
-        .map(|row| (stage2.row(row).iter().take(classes).map(|score| f64::from(*score)).collect(), targets[row]))
-        .collect();
-    let full = (1.0 / calibration::temperature(&alone)) as f32;
+    let full = full_leans(stage2, targets, (classes, scorers), options);
     let folds = (JUDGES * options.folds).div_ceil(targets.len().max(1)).min(options.folds);
     let parts: Vec<_> = (0..folds)
         .map(|fold| {
@@ -359,7 +363,10 @@ fn choose(
         .collect();
     let mut seen: Vec<(f64, f64, LogisticParams)> = Vec::new();
     let mut attempt = |tried: Vec<(f32, f32)>| -> Result<LogisticParams, TriageError> {
-        let params = |(alpha, lean): (f32, f32)| LogisticParams { classes, alpha, lean: lean * full, steps: TRIAL_STEPS };
+        let params = |(alpha, lean): (f32, f32)| {
+            let leans = full.iter().map(|full| lean * full).collect();
+            LogisticParams { classes, alpha, leans, steps: TRIAL_STEPS }
+        };
         let mut answers = parallel::map(tried.len() * folds, |at| {
             let (data, hold) = &parts[at % folds];
             let mix = params(tried[at / folds]).fit(data)?;
@@ -390,12 +397,47 @@ fn choose(
         let least = seen.iter().map(|(loss, _, _)| *loss).fold(f64::INFINITY, f64::min);
         let alike = seen.iter().filter(|(loss, _, _)| *loss <= least * AS_GOOD);
         let chosen = alike.reduce(|chosen, other| if other.1 > chosen.1 { other } else { chosen });
-        chosen.map(|(_, _, params)| *params).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
+        chosen.map(|(_, _, params)| params.clone()).ok_or_else(|| TriageError::Training("stage 2 has nothing to try".to_owned()))
     };
     // First the L2 weight at half a lean, then the lean with that weight and the next larger one.
     let alpha = attempt(options.alphas.iter().map(|alpha| (*alpha, 0.5)).collect())?.alpha;
     attempt(options.leans.iter().flat_map(|lean| [(alpha, *lean), (alpha * 3.0, *lean)]).collect())
 }
+
+/// What each of the scores counts when they alone are summed, at the least log loss.
+fn full_leans(stage2: &Array2<f32>, targets: &[usize], (classes, scorers): (usize, usize), options: &HeadOptions) -> Vec<f32> {
+    let rows = some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1);
+    let summed = |leans: &[f64]| -> Vec<(Vec<f64>, usize)> {
+        let sum = |row: usize| {
+            let mut sum = vec![0.0; classes];
+            for (at, lean) in leans.iter().enumerate() {
+                let scores = scores_of(stage2, at, classes);
+                sum.iter_mut().zip(scores.row(row)).for_each(|(sum, score)| *sum += lean * f64::from(*score));
+            }
+            sum
+        };
+        rows.iter().map(|row| (sum(*row), targets[*row])).collect()
+    };
+    // Alone, one after the other; then in shares of what they count alone.
+    let alone: Vec<f64> = (0..scorers)
+        .map(|at| {
+            let only: Vec<f64> = (0..scorers).map(|other| f64::from(u8::from(other == at))).collect();
+            1.0 / calibration::temperature(&summed(&only))
+        })
+        .collect();
+    let [first, second] = alone[..] else { return alone.into_iter().map(|lean| lean as f32).collect() };
+    let tried = parallel::map(SHARES + 1, |share| {
+        let share = share as f64 / SHARES as f64;
+        let leans = [first * (1.0 - share), second * share];
+        let rows = summed(&leans);
+        let temperature = calibration::temperature(&rows);
+        (calibration::log_loss(&rows, temperature), leans.map(|lean| (lean / temperature) as f32))
+    });
+    tried.into_iter().min_by(|one, other| one.0.total_cmp(&other.0)).map_or(Vec::new(), |(_, leans)| leans.to_vec())
+}
+
+/// Shares that one score's part in a sum of two is tried in.
+const SHARES: usize = 10;
 
 fn best(logits: &[f64], temperature: f64, confidence: Confidence) -> (usize, f64) {
     let mut shares = logits.to_vec();

@@ -13,7 +13,7 @@ use super::{
     catalogue::Catalogue,
     evaluate,
     examples::{self, Example, Labelled},
-    head::{Head, HeadMetrics, HeadOptions},
+    head::{Features, Head, HeadMetrics, HeadOptions},
     measure,
     model::{self, Model},
     neighbours::Neighbours,
@@ -270,15 +270,19 @@ impl Fitted {
         for (at, Task { target, labels, truth }) in read.tasks.iter().enumerate() {
             let (chosen, truth): (Vec<usize>, Vec<usize>) =
                 truth.iter().enumerate().filter_map(|(row, class)| Some((row, (*class)?))).unzip();
-            let inputs = match &tuned {
-                // The vectors are of a network that learned these very labels; its scores are not, where it did.
-                Some(tuned) => tuned.beside(at, dense.view().split_at(Axis(1), first)).select(Axis(0), &chosen),
-                None => dense.select(Axis(0), &chosen),
-            };
             let rows = read.rows.select(&chosen);
-            let (mut head, metrics) = Head::fit(target, labels.clone(), rows, &inputs, &truth, &read.options, progress)?;
+            let features = match &tuned {
+                // The vectors are of a network that learned these very labels; its scores are not, where it did.
+                Some(tuned) => {
+                    let (structured, vectors) = dense.view().split_at(Axis(1), first);
+                    let scores = tuned.scores(at, vectors).select(Axis(0), &chosen);
+                    Features { rows, scores: Some(scores), dense: structured.select(Axis(0), &chosen) }
+                }
+                None => Features { rows, scores: None, dense: dense.select(Axis(0), &chosen) },
+            };
+            let (mut head, metrics) = Head::fit(target, labels.clone(), features, &truth, &read.options, progress)?;
             if let Some(tuned) = &tuned {
-                head.mix = tuned.scorers[at].through(&head.mix, head.labels.len() + first);
+                head.mix = tuned.scorers[at].through(&head.mix);
             }
             heads.push((head, metrics));
         }

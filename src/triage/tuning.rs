@@ -4,7 +4,7 @@
 //! for all targets: a linear layer a target on the text's vector, cross-entropy, Adam (Kingma and Ba 2015). The scores that stage 2 learns
 //! from are of networks that did not see the text, and `train` keeps the tuned network only where the heads are better with it. INVARIANT: the result does not depend on the number of threads.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::{
     TriageError,
@@ -70,10 +70,12 @@ impl Scorer {
         scores(self.weights.view(), vectors)
     }
 
-    /// The mix that is to the embedding what `mix` is to these scores, which stand in it after `first` other inputs.
-    pub(super) fn through(&self, mix: &Mix, first: usize) -> Mix {
+    /// The mix that is to the embedding, as its last inputs, what `mix` is to these scores, which stand in it after stage 1's.
+    pub(super) fn through(&self, mix: &Mix) -> Mix {
         let classes = mix.bias.len();
-        let through: Vec<&[f64]> = mix.weights[first * classes..].chunks_exact(classes).collect();
+        let (stage1, others) = mix.weights.split_at(classes * classes);
+        let (through, others) = others.split_at(classes * classes);
+        let through: Vec<&[f64]> = through.chunks_exact(classes).collect();
         let mixed = |row: ArrayView1<'_, f32>, factor: f64| {
             let mut out = vec![0.0; classes];
             for (weight, through) in row.iter().zip(&through) {
@@ -81,7 +83,7 @@ impl Scorer {
             }
             out
         };
-        let mut weights = mix.weights[..first * classes].to_vec();
+        let mut weights = [stage1, others].concat();
         let (rows, added) = self.weights.view().split_at(Axis(0), self.weights.nrows() - 1);
         rows.rows().into_iter().for_each(|row| weights.extend(mixed(row, f64::from(REACH) / EMBEDDING_SCALE)));
         let added = mixed(added.row(0), 1.0);
@@ -106,13 +108,13 @@ pub(super) struct Tuned {
 }
 
 impl Tuned {
-    /// The columns of `others` and after them the scores of the task `at`, of networks that did not learn from the text.
-    pub(super) fn beside(&self, at: usize, (others, vectors): (ArrayView2<'_, f32>, ArrayView2<'_, f32>)) -> Array2<f32> {
+    /// The scores of the task `at` of all texts, of networks that did not learn from the text. `vectors` are those of the tuned one.
+    pub(super) fn scores(&self, at: usize, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut scores = self.scorers[at].scores(vectors.mapv(|value| value / EMBEDDING_SCALE as f32).view());
         for (row, held_out) in self.rows.iter().zip(self.held_out[at].rows()) {
             scores.row_mut(*row).assign(&held_out);
         }
-        concatenate(Axis(1), &[others.reborrow(), scores.view()]).expect("both have a row a text")
+        scores
     }
 }
 
@@ -330,24 +332,23 @@ mod tests {
         let scorer = Scorer { weights: Array2::from_shape_vec((3, 1), vec![1.0, 2.0, 0.5]).unwrap() };
         let held_out = vec![Array2::from_elem((1, 1), 9.0)];
         let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], held_out };
-        let others = Array2::from_shape_vec((3, 1), vec![10.0, 11.0, 12.0]).unwrap();
         let vectors = Array2::from_shape_vec((3, 2), vec![0.6, 0.8, 0.0, 1.0, 1.0, 0.0]).unwrap() * EMBEDDING_SCALE as f32;
-        let beside = tuned.beside(0, (others.view(), vectors.view()));
-        let expected = [[10.0, REACH * 2.2 + 0.5], [11.0, 9.0], [12.0, REACH + 0.5]];
-        for (row, expected) in beside.rows().into_iter().zip(expected) {
-            assert!(row.iter().zip(expected).all(|(value, expected)| (value - expected).abs() < 1e-4), "{beside:?}");
-        }
+        let scores = tuned.scores(0, vectors.view());
+        let expected = [REACH * 2.2 + 0.5, 9.0, REACH + 0.5];
+        assert!(scores.iter().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-4), "{scores:?}");
     }
 
     #[test]
     fn a_mix_through_the_scorer_gives_the_logits_that_the_mix_gives_of_its_scores() {
         let scorer = Scorer { weights: Array2::from_shape_fn((5, 3), |(row, column)| (row as f32 - 1.5) * (column as f32 + 0.5)) };
-        let mix = Mix { weights: (0..18).map(|at| f64::from(at) / 7.0 - 1.0).collect(), bias: vec![0.5, -0.5, 0.25] };
-        let (vector, others) = (Array2::from_shape_vec((1, 4), vec![0.5, -0.5, 0.1, 0.7]).unwrap(), [2.0, -1.0, 0.5]);
+        let mix = Mix { weights: (0..24).map(|at| f64::from(at) / 7.0 - 1.0).collect(), bias: vec![0.5, -0.5, 0.25] };
+        let (vector, others) = (Array2::from_shape_vec((1, 4), vec![0.5, -0.5, 0.1, 0.7]).unwrap(), [2.0, -1.0, 0.5, 1.5, -2.0]);
         let scores = scorer.scores(vector.view());
-        let direct = mix.logits(others.into_iter().chain(scores.iter().copied().map(f64::from)));
+        let (stage1, structured) = others.split_at(3);
+        let both = scores.iter().copied().map(f64::from).chain(structured.iter().copied());
+        let direct = mix.logits(stage1.iter().copied().chain(both));
         let scaled = crate::triage::model::scaled(vector.as_slice().unwrap());
-        let through = scorer.through(&mix, 3).logits(others.into_iter().chain(scaled));
+        let through = scorer.through(&mix).logits(others.into_iter().chain(scaled));
         for (direct, through) in direct.iter().zip(&through) {
             assert!((direct - through).abs() < 1e-5, "{direct} {through}");
         }
