@@ -161,6 +161,7 @@ impl Head {
         drop(rows);
         let svm = whole.svm;
 
+        let level = if scorers > 1 { level(&mut stage2, targets, classes, options) } else { 1.0 };
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
         let fold_of = seed::stratified_folds(targets, classes, options.folds, options.seed ^ 0x5eed);
         let second = choose(&stage2, targets, &fold_of, (classes, scorers), options, target, progress)?;
@@ -180,7 +181,11 @@ impl Head {
             // The last one held nothing out.
             mix = Some(fitted);
         }
-        let mix = mix.ok_or_else(|| TriageError::Training("stage 2 has no fold".to_owned()))?;
+        let mut mix = mix.ok_or_else(|| TriageError::Training("stage 2 has no fold".to_owned()))?;
+        mix.weights.iter_mut().skip(classes * classes).take((scorers - 1) * classes * classes).for_each(|weight| *weight *= level);
+        let shift = prior_shift(&logits, targets, classes, target, progress);
+        let shifted = logits.iter_mut().map(|(logits, _)| logits).chain([&mut mix.bias]);
+        shifted.for_each(|logits| logits.iter_mut().zip(&shift).for_each(|(logit, shift)| *logit += shift));
 
         let temperature = calibration::temperature(&logits);
         let outcomes = |confidence: Confidence| -> (Vec<(usize, f64)>, Vec<Outcome>) {
@@ -294,7 +299,8 @@ fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
 /// Texts that C is chosen on, at most: of more it is the same.
 const SAMPLE: usize = 6_000;
 
-/// Accuracies this near are one: of such Cs the least, whose margins stage 2 can do most with.
+/// Accuracies this near are one: of such Cs the least, whose margins stage 2 can do most with, and of such priors the one that rare
+/// labels do best with.
 const NEAR: f64 = 0.002;
 
 /// The C of stage 1 with the best accuracy over the folds of a sample, or a smaller one that is as good.
@@ -418,23 +424,69 @@ fn full_leans(stage2: &Array2<f32>, targets: &[usize], (classes, scorers): (usiz
         };
         rows.iter().map(|row| (sum(*row), targets[*row])).collect()
     };
-    // Alone, one after the other; then in shares of what they count alone.
-    let alone: Vec<f64> = (0..scorers)
-        .map(|at| {
-            let only: Vec<f64> = (0..scorers).map(|other| f64::from(u8::from(other == at))).collect();
-            1.0 / calibration::temperature(&summed(&only))
-        })
-        .collect();
-    let [first, second] = alone[..] else { return alone.into_iter().map(|lean| lean as f32).collect() };
+    if scorers == 1 {
+        return vec![(1.0 / calibration::temperature(&summed(&[1.0]))) as f32];
+    }
+    // They are on one scale: a share is a share of what counts.
     let tried = parallel::map(SHARES + 1, |share| {
         let share = share as f64 / SHARES as f64;
-        let leans = [first * (1.0 - share), second * share];
+        let leans = [1.0 - share, share];
         let rows = summed(&leans);
         let temperature = calibration::temperature(&rows);
         (calibration::log_loss(&rows, temperature), leans.map(|lean| (lean / temperature) as f32))
     });
     tried.into_iter().min_by(|one, other| one.0.total_cmp(&other.0)).map_or(Vec::new(), |(_, leans)| leans.to_vec())
 }
+
+/// Brings the other scores to the scale of stage 1's, where either has the same temperature alone, so that one L2 weight fits both;
+/// gives what they were multiplied by.
+fn level(stage2: &mut Array2<f32>, targets: &[usize], classes: usize, options: &HeadOptions) -> f64 {
+    let rows = some_of((0..targets.len()).collect(), TRIAL_SAMPLE, options.seed ^ 0x7a1);
+    let [first, second] = [0, 1].map(|at| {
+        let scores = scores_of(stage2, at, classes);
+        let alone: Vec<(Vec<f64>, usize)> =
+            rows.iter().map(|row| (scores.row(*row).iter().copied().map(f64::from).collect(), targets[*row])).collect();
+        calibration::temperature(&alone)
+    });
+    let level = first / second;
+    stage2.slice_axis_mut(Axis(1), ndarray::Slice::from(classes..2 * classes)).mapv_inplace(|score| score * level as f32);
+    level
+}
+
+/// What is added to each class's logit so that rare ones are answered oftener: a share of minus the log of its part of the texts
+/// (Menon et al. 2021, "Long-tail learning via logit adjustment").
+///
+/// The share is the one with the best macro-F1 among those that cost next to no accuracy.
+fn prior_shift(
+    logits: &[(Vec<f64>, usize)],
+    targets: &[usize],
+    classes: usize,
+    target: &str,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Vec<f64> {
+    let mut counts = vec![0.0f64; classes];
+    targets.iter().for_each(|class| counts[*class] += 1.0);
+    let temperature = calibration::temperature(logits);
+    let shift = |share: f64| -> Vec<f64> {
+        counts.iter().map(|count| -share * temperature * (count.max(1.0) / targets.len() as f64).ln()).collect()
+    };
+    let mut tried: Vec<(f64, f64, f64)> = Vec::new();
+    for share in PRIOR_SHARES {
+        let shift = shift(share);
+        let predicted: Vec<usize> =
+            logits.iter().map(|(logits, _)| highest(logits.iter().zip(&shift).map(|(logit, shift)| logit + shift)).0).collect();
+        let (accuracy, f1) = (accuracy(&predicted, targets), macro_f1(&predicted, targets, classes));
+        progress(Progress::Stage(&format!("{target}: {share} of the prior taken off: accuracy {accuracy:.4}, macro-F1 {f1:.4}")));
+        tried.push((share, accuracy, f1));
+    }
+    let best = tried.iter().map(|(_, accuracy, _)| *accuracy).fold(f64::MIN, f64::max);
+    let near = tried.into_iter().filter(|(_, accuracy, _)| accuracy + NEAR >= best);
+    let chosen = near.reduce(|chosen, other| if other.2 > chosen.2 { other } else { chosen });
+    shift(chosen.map_or(0.0, |(share, _, _)| share))
+}
+
+/// Of a class's prior that are tried to be taken off.
+const PRIOR_SHARES: [f64; 6] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3];
 
 /// Shares that one score's part in a sum of two is tried in.
 const SHARES: usize = 10;

@@ -47,7 +47,10 @@ impl Fit<Array2<f32>, Array1<usize>, TriageError> for LogisticParams {
 
     fn fit(&self, dataset: &DatasetBase<Array2<f32>, Array1<usize>>) -> Result<Mix, TriageError> {
         let (inputs, targets) = (dataset.records(), dataset.targets());
-        if inputs.nrows() != targets.len() || inputs.ncols() < self.leans.len() * self.classes || targets.iter().any(|class| *class >= self.classes) {
+        if inputs.nrows() != targets.len()
+            || inputs.ncols() < self.leans.len() * self.classes
+            || targets.iter().any(|class| *class >= self.classes)
+        {
             return Err(TriageError::Training(format!("stage 2: {:?} inputs do not fit {} labels", inputs.dim(), self.classes)));
         }
         let mut start = Array2::zeros((inputs.nrows(), self.classes));
