@@ -25,6 +25,7 @@ mod progress;
 mod promotion;
 mod registry;
 mod seed;
+mod selection;
 mod signals;
 pub mod similar;
 mod sparse;
