@@ -5,6 +5,7 @@
 //! from are of networks that did not see the text, and `train` keeps the tuned network only where the heads are better with it. INVARIANT: the result does not depend on the number of threads.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use rayon::prelude::*;
 
 use super::{
     TriageError,
@@ -23,12 +24,14 @@ pub(super) const FEWEST: usize = 1_000;
 pub(super) const MOST: usize = 10_000;
 /// Of a text, for the tuning; the frame counts.
 pub(super) const TOKENS: usize = 96;
-const FOLDS: usize = 3;
+const FOLDS: usize = 5;
 const EPOCHS: usize = 5;
 /// Texts a step.
 const BATCH: usize = 32;
 /// Parts of a batch whose slopes are added in order, so that the sum is the same on any number of threads.
 const SHARDS: usize = 2;
+/// Numbers that one thread adds up, or walks, at a time.
+const PART: usize = 1 << 16;
 /// The largest step of Adam, reached after a tenth of all steps and falling to nothing, for the layers and for what stands on them.
 const RATE: f32 = 2e-4;
 const HEAD_RATE: f32 = 5e-3;
@@ -191,6 +194,7 @@ impl Network {
                 .expect("a scorer has a row for each number of a vector and one more")
         };
         let mut adam = Adam::new(depth + heads.len());
+        let mut slopes: [Vec<f32>; SHARDS] = std::array::from_fn(|_| vec![0.0; depth + heads.len()]);
         let steps = EPOCHS * rows.len().div_ceil(BATCH);
         let mut order = rows.to_vec();
         let mut shuffle = Shuffle::new(seed ^ 0xada3);
@@ -199,24 +203,17 @@ impl Network {
             shuffle.shuffle(&mut order);
             for batch in order.chunks(BATCH) {
                 let scorers: Vec<Array2<f32>> = (0..tasks.len()).map(|at| view(&heads, at)).collect();
-                let shard = batch.len().div_ceil(SHARDS);
-                let shards: Vec<&[usize]> = batch.chunks(shard).collect();
-                let slopes = parallel::map(shards.len(), |at| {
-                    let mut slope = vec![0.0f32; depth + heads.len()];
+                let shards = dealt(batch, texts);
+                slopes.par_iter_mut().zip(&shards).for_each(|(slope, rows)| {
+                    slope.fill(0.0);
                     let (deep, shallow) = slope.split_at_mut(depth);
-                    let texts: Vec<&Hidden> = shards[at].iter().map(|row| &texts[*row]).collect();
-                    let by_vectors = |vectors: &Array2<f32>| loss_slope(vectors, shards[at], tasks, &scorers, batch.len(), shallow);
+                    let texts: Vec<&Hidden> = rows.iter().map(|row| &texts[*row]).collect();
+                    let by_vectors = |vectors: &Array2<f32>| loss_slope(vectors, rows, tasks, &scorers, batch.len(), shallow);
                     layers.add_slope(&texts, by_vectors, deep);
-                    slope
                 });
-                let mut slopes = slopes.into_iter();
-                let Some(mut slope) = slopes.next() else { continue };
-                slopes.for_each(|other| slope.iter_mut().zip(other).for_each(|(sum, slope)| *sum += slope));
-                let length = slope.iter().map(|slope| f64::from(*slope) * f64::from(*slope)).sum::<f64>().sqrt() as f32;
-                let shrink = (LONGEST_SLOPE / length.max(f32::MIN_POSITIVE)).min(1.0);
+                let slope = summed(&mut slopes);
                 step += 1;
                 let pace = (step as f32 / (0.1 * steps as f32)).min(1.0) * (1.0 - (step - 1) as f32 / steps as f32);
-                slope.iter_mut().for_each(|slope| *slope *= shrink);
                 adam.walk(step, layers.weights_mut(), 0, &slope[..depth], pace * RATE);
                 adam.walk(step, &mut heads, depth, &slope[depth..], pace * HEAD_RATE);
                 progress(Progress::Part { done: step, of: steps });
@@ -225,6 +222,37 @@ impl Network {
         let scorers = (0..tasks.len()).map(|at| Scorer { weights: view(&heads, at) }).collect();
         Self { layers, scorers }
     }
+}
+
+/// The rows of a batch in [`SHARDS`] parts that have about as many tokens each.
+fn dealt(batch: &[usize], texts: &[Hidden]) -> [Vec<usize>; SHARDS] {
+    let mut rows = batch.to_vec();
+    rows.sort_by_key(|row| std::cmp::Reverse(texts[*row].tokens()));
+    let mut shards: [Vec<usize>; SHARDS] = Default::default();
+    // Back and forth: who got the longer one of a round gets the shorter one of the next.
+    for (round, rows) in rows.chunks(SHARDS).enumerate() {
+        for (at, row) in rows.iter().enumerate() {
+            shards[if round % 2 == 0 { at } else { SHARDS - 1 - at }].push(*row);
+        }
+    }
+    shards
+}
+
+/// The sum of the slopes, in the first of them, made at most [`LONGEST_SLOPE`] long.
+fn summed(slopes: &mut [Vec<f32>; SHARDS]) -> &[f32] {
+    let [sum, others @ ..] = slopes;
+    let squares = sum.par_chunks_mut(PART).enumerate().map(|(at, sum)| {
+        for other in others.iter() {
+            sum.iter_mut().zip(&other[at * PART..]).for_each(|(sum, slope)| *sum += slope);
+        }
+        sum.iter().map(|slope| f64::from(*slope) * f64::from(*slope)).sum()
+    });
+    // One after the other: a sum of floats depends on their order.
+    let squares: Vec<f64> = squares.collect();
+    let length = squares.into_iter().sum::<f64>().sqrt() as f32;
+    let shrink = (LONGEST_SLOPE / length.max(f32::MIN_POSITIVE)).min(1.0);
+    sum.par_chunks_mut(PART).for_each(|part| part.iter_mut().for_each(|slope| *slope *= shrink));
+    sum
 }
 
 /// The slope of the mean cross-entropy at the vectors of `rows`; adds the scorers' to `slope`.
@@ -279,12 +307,12 @@ impl Adam {
     fn walk(&mut self, step: usize, weights: &mut [f32], first: usize, slope: &[f32], rate: f32) {
         let power = i32::try_from(step).unwrap_or(i32::MAX);
         let (young, young_square) = (1.0 - Self::KEEP.powi(power), 1.0 - Self::KEEP_SQUARE.powi(power));
-        let means = self.mean[first..].iter_mut().zip(&mut self.square[first..]);
-        for ((weight, slope), (mean, square)) in weights.iter_mut().zip(slope).zip(means) {
+        let means = self.mean[first..].par_iter_mut().zip(&mut self.square[first..]);
+        weights.par_iter_mut().zip(slope).zip(means).with_min_len(PART).for_each(|((weight, slope), (mean, square))| {
             *mean = Self::KEEP * *mean + (1.0 - Self::KEEP) * slope;
             *square = Self::KEEP_SQUARE * *square + (1.0 - Self::KEEP_SQUARE) * slope * slope;
             *weight -= rate * (*mean / young) / ((*square / young_square).sqrt() + Self::LEAST);
-        }
+        });
     }
 }
 

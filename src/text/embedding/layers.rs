@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Slice, Zip, linalg::general_mat_mul};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_simd::SimdUnaryOp;
 use rten_tensor::NdTensorView;
+use rten_vecmath::{Erf, Exp};
 
 pub(super) const WIDTH: usize = 384;
 const HEADS: usize = 12;
@@ -74,7 +76,7 @@ impl Hidden {
     }
 
     /// Its tokens, at least two.
-    fn tokens(&self) -> usize {
+    pub fn tokens(&self) -> usize {
         self.0.len() / WIDTH
     }
 
@@ -197,7 +199,7 @@ impl Layers {
         sum += &input;
         let mid = self.norm(sum, layer, MID);
         let up = self.product(&mid.out, layer, UP);
-        let share = up.mapv(normal);
+        let share = normal(&up);
         let gelu = &up * &share;
         let mut sum = self.product(&gelu, layer, DOWN);
         sum += &mid.out;
@@ -209,7 +211,8 @@ impl Layers {
     fn backward(&self, layer: usize, trace: &Trace, slope: &Array2<f32>, lengths: &[usize], gradient: &mut [f32]) -> Array2<f32> {
         let at_sum = self.norm_slope(&trace.normed, slope, layer, NORMED, gradient);
         let mut at_up = self.product_slope(&trace.gelu, &at_sum, layer, DOWN, gradient);
-        Zip::from(&mut at_up).and(&trace.up).and(&trace.share).for_each(|slope, value, share| *slope *= share + value * density(*value));
+        let parts = Zip::from(&mut at_up).and(&trace.up).and(&trace.share);
+        parts.and(&density(&trace.up)).for_each(|slope, value, share, density| *slope *= share + value * density);
         let mut at_mid = self.product_slope(&trace.mid.out, &at_up, layer, UP, gradient);
         at_mid += &at_sum;
         let at_sum = self.norm_slope(&trace.mid, &at_mid, layer, MID, gradient);
@@ -331,19 +334,26 @@ fn add_rows(matrix: &Array2<f32>, into: &mut [f32]) {
 
 fn softmax(row: &mut [f32]) {
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter_mut().for_each(|value| *value = libm::expf(*value - most));
+    row.iter_mut().for_each(|value| *value -= most);
+    Exp::default().map_mut(row);
     let sum: f32 = row.iter().sum();
     row.iter_mut().for_each(|value| *value /= sum);
 }
 
-/// The share of a normal distribution below `value`.
-fn normal(value: f32) -> f32 {
-    0.5 * (1.0 + libm::erff(value * std::f32::consts::FRAC_1_SQRT_2))
+/// The share of a normal distribution below each value.
+fn normal(values: &Array2<f32>) -> Array2<f32> {
+    let mut shares = values * std::f32::consts::FRAC_1_SQRT_2;
+    Erf::default().map_mut(shares.as_slice_mut().expect("it is new"));
+    shares.mapv_inplace(|erf| 0.5 * (1.0 + erf));
+    shares
 }
 
-/// The density of a normal distribution.
-fn density(value: f32) -> f32 {
-    0.398_942_3 * libm::expf(-0.5 * value * value)
+/// The density of a normal distribution at each value.
+fn density(values: &Array2<f32>) -> Array2<f32> {
+    let mut densities = values.mapv(|value| -0.5 * value * value);
+    Exp::default().map_mut(densities.as_slice_mut().expect("it is new"));
+    densities *= 0.398_942_3;
+    densities
 }
 
 /// Each text's mean over its tokens scaled to length one, and the lengths they had.
