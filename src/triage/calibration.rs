@@ -52,7 +52,11 @@ pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
     let mut inverse: f64 = 1.0;
     for _ in 0..STEPS {
         let (slope, bend) = slope_and_bend(rows, inverse);
-        if slope > 0.0 { high = inverse } else { low = inverse }
+        if slope > 0.0 {
+            high = inverse
+        } else {
+            low = inverse
+        }
         let newton = inverse - slope / bend;
         // A bend of nothing makes no number.
         let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };

@@ -7,6 +7,8 @@
 
 use linfa::{dataset::DatasetBase, traits::Fit};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
+use rten_simd::SimdUnaryOp;
+use rten_vecmath::Exp;
 
 use super::TriageError;
 
@@ -86,13 +88,13 @@ impl LogisticParams {
         for (mut row, target) in logits.rows_mut().into_iter().zip(targets) {
             row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
             let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let own = row[*target] - most;
-            let mut sum = 0.0;
-            for value in &mut row {
-                *value = libm::expf(*value - most);
-                sum += *value;
-            }
-            loss += f64::from(libm::logf(sum) - own);
+            row -= most;
+            loss -= f64::from(row[*target]);
+        }
+        Exp::default().map_mut(logits.as_slice_memory_order_mut().expect("it is new"));
+        for (mut row, target) in logits.rows_mut().into_iter().zip(targets) {
+            let sum = row.sum();
+            loss += f64::from(libm::logf(sum));
             row /= sum;
             row[*target] -= 1.0;
         }

@@ -8,7 +8,7 @@ use crate::domain::digest::Digest;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddingError {
-    #[error("cannot read `{}`: {source}; restore the file or run `models/embedding/fetch.py`", path.display())]
+    #[error("cannot read `{}`: {source}; restore it from `models/embedding` of the repository, where `fetch.py` makes it anew", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("`{}` is no manifest of an embedding model: {reason}", path.display())]
     Manifest { path: PathBuf, reason: String },
