@@ -34,10 +34,9 @@ const TRIAL_STEPS: usize = 80;
 /// Texts that C is chosen on, at most: of more it is the same.
 const SAMPLE: usize = 6_000;
 
-/// Accuracies this near are one: of such Cs the least, whose margins stage 2 can do most with.
+/// Accuracies this near are one: of such Cs the least is taken, whose margins stage 2 can do most with, and of such shares of the prior
+/// the one that serves rare labels best.
 const NEAR: f64 = 0.002;
-/// Accuracy that better answers for rare labels may cost.
-const FREE: f64 = 0.001;
 /// Of a class's prior that are tried to be taken off.
 const PRIOR_SHARES: [f64; 6] = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3];
 /// Shares that one score's part in a sum of two is tried in.
@@ -231,7 +230,7 @@ pub(super) fn choose_cost(
 /// What is added to each class's logit so that rare ones are answered oftener: a share of minus the log of its part of the texts
 /// (Menon et al. 2021, "Long-tail learning via logit adjustment").
 ///
-/// The share is the one with the best macro-F1 among those that cost no more than [`FREE`] of accuracy.
+/// The share is the one with the best macro-F1 among those whose accuracy is [`NEAR`] the best.
 pub(super) fn prior_shift(
     logits: &[(Vec<f64>, usize)],
     targets: &[usize],
@@ -255,7 +254,7 @@ pub(super) fn prior_shift(
         tried.push((share, accuracy, f1));
     }
     let best = tried.iter().map(|(_, accuracy, _)| *accuracy).fold(f64::MIN, f64::max);
-    let near = tried.into_iter().filter(|(_, accuracy, _)| accuracy + FREE >= best);
+    let near = tried.into_iter().filter(|(_, accuracy, _)| accuracy + NEAR >= best);
     let chosen = near.reduce(|chosen, other| if other.2 > chosen.2 { other } else { chosen });
     shift(chosen.map_or(0.0, |(share, _, _)| share))
 }
