@@ -46,7 +46,8 @@ pub(super) fn log_loss(rows: &[(Vec<f64>, usize)], temperature: f64) -> f64 {
 
 /// The temperature with the least log loss on `rows` of `(logits, right class)` (Guo et al. 2017).
 ///
-/// The loss is convex in the inverse temperature: Newton's method finds the one minimum, by halves where it would leave what is known to hold it.
+/// The loss is convex in the inverse temperature, so Newton's method finds the one minimum; where a step would leave the interval
+/// that holds it, the interval is halved.
 pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
     let (mut low, mut high) = (0.05, 20.0);
     let mut inverse: f64 = 1.0;
@@ -69,7 +70,7 @@ pub(super) fn temperature(rows: &[(Vec<f64>, usize)]) -> f64 {
     1.0 / inverse
 }
 
-/// Halves alone come as near as this needs.
+/// Halving alone comes as near as this needs.
 const STEPS: usize = 40;
 
 /// The first and second derivative of the log loss by the inverse temperature: how far the logits are on the mean above the right
@@ -268,6 +269,18 @@ pub(super) fn reached(outcomes: &[Outcome], picked: Coverage) -> Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_other_temperature_has_less_log_loss_and_none_is_out_of_bounds() {
+        let rows: Vec<(Vec<f64>, usize)> =
+            (0..200).map(|at| (vec![f64::from(at % 7), f64::from(at % 5), 2.0], usize::from(at % 3 == 0))).collect();
+        let best = temperature(&rows);
+        assert!([0.999, 1.001].iter().all(|factor| log_loss(&rows, best * factor) > log_loss(&rows, best)), "{best}");
+        // Always right wants to be ever surer, always wrong ever less sure, and equal logits say nothing.
+        let always = |class: usize| temperature(&[(vec![1.0, 0.0], class)]);
+        assert!((always(0) - 0.05).abs() < 1e-6 && (always(1) - 20.0).abs() < 1e-3, "{} {}", always(0), always(1));
+        assert!((0.05..=20.0).contains(&temperature(&[(vec![1.0, 1.0], 0)])));
+    }
 
     #[test]
     fn an_overconfident_head_is_cooled_to_what_it_knows() {

@@ -225,6 +225,10 @@ impl Network {
                 let shards = dealt(batch, texts);
                 slopes.par_iter_mut().zip(&shards).for_each(|(slope, rows)| {
                     slope.fill(0.0);
+                    // A last batch may be one text.
+                    if rows.is_empty() {
+                        return;
+                    }
                     let (deep, shallow) = slope.split_at_mut(depth);
                     let texts: Vec<&Hidden> = rows.iter().map(|row| &texts[*row]).collect();
                     let by_vectors = |vectors: &Array2<f32>| loss_slope(vectors, rows, tasks, &scorers, batch.len(), shallow);
@@ -387,6 +391,14 @@ mod tests {
             (network.layers, network.scorers)
         };
         assert_eq!(learned(1), learned(3));
+    }
+
+    #[test]
+    fn a_batch_of_one_text_is_learned_from() {
+        let (layers, hidden, tasks) = labelled();
+        let network = Network::learn(&layers, &hidden, &tasks, &[3], 7, &mut |_| {});
+        let scores = network.scorers[0].scores(network.layers.vectors(&[&hidden[3]]).view());
+        assert!(scores[[0, 1]] > scores[[0, 0]], "{scores}");
     }
 
     #[test]
