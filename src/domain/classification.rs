@@ -44,6 +44,9 @@ pub struct Estimate {
     pub ranked: Vec<(String, f64)>,
     /// Below this probability the head abstains.
     pub threshold: f64,
+    /// The text is unlike all that the head learned from: it abstains, however likely a label seems.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     /// The strongest contributions to the best label, largest absolute weight first; at most ten.
     pub because: Vec<Contribution>,
     /// Of the texts that the model learned from, those that mean about the same, nearest first; at most three.

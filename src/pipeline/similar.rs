@@ -188,11 +188,10 @@ impl Similar {
     pub async fn nearest(&self, service: &Service, ticket: &Ticket, most: usize) -> Result<Vec<SimilarTicket>> {
         let Some(embedder) = self.embedder(service).await? else { return Ok(Vec::new()) };
         self.follow(service).await?;
-        let query = embedder.embed_one(&passage(ticket));
-        let code = quantise(&query).code;
+        let query = quantise(&embedder.embed_one(&passage(ticket)));
         let places = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            index.tenants.get(&ticket.tenant).map_or_else(Vec::new, |codes| codes.nearest(&code, LOOKED_AT))
+            index.tenants.get(&ticket.tenant).map_or_else(Vec::new, |codes| codes.nearest(&query.code, LOOKED_AT))
         };
         let mut near: Vec<(f64, TicketId)> = service
             .store
@@ -200,7 +199,7 @@ impl Similar {
             .await?
             .into_iter()
             .filter(|stored| stored.ticket != ticket.id)
-            .map(|stored| (cosine(&query, &stored.vector), stored.ticket))
+            .map(|stored| (cosine(&query.vector, &stored.vector), stored.ticket))
             .filter(|(similarity, _)| *similarity >= LEAST)
             .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));

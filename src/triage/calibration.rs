@@ -234,34 +234,35 @@ fn lower_bound(right: usize, all: usize) -> f64 {
 
 /// The lowest threshold whose accuracy keeps `promised` on its lower confidence bound.
 ///
-/// Nothing keeps it: the threshold is above 1, so the head always abstains.
-pub(super) fn threshold(outcomes: &[Outcome], promised: f64) -> Coverage {
+/// `outcomes` are those of `all` texts that the head may answer; it abstains from the others whatever the threshold.
+/// Nothing keeps the promise: the threshold is above 1, so the head always abstains.
+pub(super) fn threshold(outcomes: &[Outcome], all: usize, promised: f64) -> Coverage {
     let mut sorted = outcomes.to_vec();
     sorted.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     let mut best = Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 };
-    let (mut all, mut right) = (0, 0);
+    let (mut answered, mut right) = (0, 0);
     for tie in sorted.chunk_by(|a, b| a.probability == b.probability) {
-        all += tie.len();
+        answered += tie.len();
         right += tie.iter().filter(|outcome| outcome.correct).count();
-        if lower_bound(right, all) >= promised {
+        if lower_bound(right, answered) >= promised {
             best.threshold = tie[0].probability;
-            best.coverage = all as f64 / sorted.len() as f64;
-            best.accuracy = right as f64 / all as f64;
+            best.coverage = answered as f64 / all as f64;
+            best.accuracy = right as f64 / answered as f64;
         }
     }
     best
 }
 
-/// What `threshold` gives on other rows than it was picked on.
-pub(super) fn reached(outcomes: &[Outcome], picked: Coverage) -> Coverage {
-    let (mut all, mut right) = (0, 0);
+/// What a threshold gives on other texts than it was picked on, of which the head may answer `outcomes`.
+pub(super) fn reached(outcomes: &[Outcome], all: usize, picked: Coverage) -> Coverage {
+    let (mut answered, mut right) = (0, 0);
     for outcome in outcomes.iter().filter(|outcome| outcome.probability >= picked.threshold) {
-        all += 1;
+        answered += 1;
         right += usize::from(outcome.correct);
     }
     Coverage {
-        coverage: all as f64 / outcomes.len().max(1) as f64,
-        accuracy: if all == 0 { 0.0 } else { f64::from(right as u32) / f64::from(all) },
+        coverage: f64::from(answered) / all.max(1) as f64,
+        accuracy: if answered == 0 { 0.0 } else { f64::from(right as u32) / f64::from(answered) },
         ..picked
     }
 }
@@ -370,9 +371,12 @@ mod tests {
                 .chain((0..wrong).map(|_| Outcome { probability: 0.3, correct: false }))
                 .collect()
         };
-        assert!(threshold(&outcomes(20, 10), 0.95).threshold > 1.0, "20 of 20 do not show 95 %");
-        let kept = threshold(&outcomes(200, 100), 0.95);
+        assert!(threshold(&outcomes(20, 10), 30, 0.95).threshold > 1.0, "20 of 20 do not show 95 %");
+        let kept = threshold(&outcomes(200, 100), 300, 0.95);
         assert!((0.3..=0.9).contains(&kept.threshold), "{kept:?}");
         assert!(kept.accuracy >= 0.95 && kept.coverage > 0.6);
+        // The same answers, and as many texts again that are never answered.
+        let half = threshold(&outcomes(200, 100), 600, 0.95);
+        assert_eq!((half.threshold, half.accuracy, half.coverage), (kept.threshold, kept.accuracy, kept.coverage / 2.0));
     }
 }

@@ -79,7 +79,7 @@ impl Triage {
     /// The likeliest label of every target, given or not.
     pub(super) fn best(&self, text: &CleanTicket) -> BTreeMap<&str, &str> {
         let features = self.model.features(text, &self.signals.hits(text));
-        let best = |head| highest(Model::probabilities(head, &features)).0;
+        let best = |head| highest(self.model.answer(head, &features).probabilities).0;
         self.model.heads.iter().map(|head| (head.target.as_str(), head.labels[best(head)].as_str())).collect()
     }
 
@@ -126,7 +126,7 @@ impl Triage {
 }
 
 fn unknown() -> Estimate {
-    Estimate { label: None, ranked: Vec::new(), threshold: 1.0, because: Vec::new(), near: Vec::new() }
+    Estimate { label: None, ranked: Vec::new(), threshold: 1.0, foreign: false, because: Vec::new(), near: Vec::new() }
 }
 
 const fn level(level: Level) -> &'static str {

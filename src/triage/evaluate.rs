@@ -10,19 +10,19 @@ use super::{
     examples::{self, Example},
     head::Head,
     measure,
-    model::Model,
+    model::{self, Model},
     progress::Progress,
     registry,
     signals::SignalSet,
 };
 
-/// What a head says of one text.
+/// What a head says of one text, and what is true.
 #[derive(Debug, Clone, Copy)]
-struct Answer {
+struct Judged {
     /// The best label.
     label: usize,
     probability: f64,
-    /// The text is out of the domain: the head abstains, however sure it is.
+    /// The head abstains, however sure it is.
     foreign: bool,
     /// `None`: the model has no such label.
     truth: Option<usize>,
@@ -56,6 +56,9 @@ pub struct TargetReport {
     pub ood_auroc: Option<f64>,
     /// Share of foreign texts found when 5 % of these are taken for foreign.
     pub ood_recall_at_5fr: Option<f64>,
+    /// Share of foreign texts that are given a label, at the model's own threshold and floors.
+    #[serde(default)]
+    pub ood_answered: Option<f64>,
     /// Labels by share of right answers, worst first, at most ten: label, right, of.
     pub worst: Vec<(String, usize, usize)>,
     pub confusion: Confusion,
@@ -99,7 +102,7 @@ pub fn evaluate(
         all.extend(examples::read(path)?.0);
     }
     progress(Progress::Stage("measuring"));
-    let mut answers: BTreeMap<&str, Vec<Answer>> = BTreeMap::new();
+    let mut answers: BTreeMap<&str, Vec<Judged>> = BTreeMap::new();
     let mut belonging: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut times = Vec::with_capacity(all.len());
     for (done, example) in all.iter().enumerate() {
@@ -108,14 +111,12 @@ pub fn evaluate(
         }
         let start = clock();
         let features = model.features(&example.text, &signals.hits(&example.text));
-        let probabilities: Vec<Vec<f64>> = model.heads.iter().map(|head| Model::probabilities(head, &features)).collect();
+        let said: Vec<model::Answer> = model.heads.iter().map(|head| model.answer(head, &features)).collect();
         times.push(clock().saturating_sub(start).as_secs_f64() * 1e3);
-        for head in &model.heads {
-            belonging.entry(&head.target).or_default().push(Model::belonging(head, &features));
-        }
-        for (head, probabilities) in model.heads.iter().zip(probabilities) {
+        for (head, said) in model.heads.iter().zip(said) {
+            belonging.entry(&head.target).or_default().push(said.belonging);
             let Some(truth) = example.labels.get(&head.target) else { continue };
-            answers.entry(&head.target).or_default().push(answer(&head.labels, &probabilities, model.is_foreign(&features), truth));
+            answers.entry(&head.target).or_default().push(judged(&head.labels, &said, truth));
         }
     }
     let foreign = match &options.ood {
@@ -130,10 +131,14 @@ pub fn evaluate(
         let Some(head) = manifest.heads.get(target) else { continue };
         let mut figures = report(&head.labels, &head.metrics.coverage, &answers);
         if let (Some(foreign), Some(head), Some(own)) = (&foreign, model.head(target), belonging.get_mut(target)) {
-            let foreign: Vec<f64> = foreign.iter().map(|features| Model::belonging(head, features)).collect();
+            let said: Vec<model::Answer> = foreign.iter().map(|features| model.answer(head, features)).collect();
+            let foreign: Vec<f64> = said.iter().map(|said| said.belonging).collect();
             figures.ood_auroc = Some(measure::auroc(own, &foreign));
             let floor = measure::quantile(own, 0.05);
-            figures.ood_recall_at_5fr = Some(foreign.iter().filter(|score| **score < floor).count() as f64 / foreign.len().max(1) as f64);
+            let share = |count: usize| Some(count as f64 / foreign.len().max(1) as f64);
+            figures.ood_recall_at_5fr = share(foreign.iter().filter(|score| **score < floor).count());
+            let answered = |said: &&model::Answer| !said.foreign && said.probabilities.iter().any(|one| *one >= head.threshold);
+            figures.ood_answered = share(said.iter().filter(answered).count());
         }
         targets.insert(target.to_owned(), figures);
     }
@@ -150,19 +155,19 @@ pub fn evaluate(
     })
 }
 
-fn answer(labels: &[String], probabilities: &[f64], foreign: bool, truth: &str) -> Answer {
-    let (label, probability) = measure::highest(probabilities.iter().copied());
-    Answer { label, probability, foreign, truth: labels.iter().position(|known| known == truth) }
+fn judged(labels: &[String], said: &model::Answer, truth: &str) -> Judged {
+    let (label, probability) = measure::highest(said.probabilities.iter().copied());
+    Judged { label, probability, foreign: said.foreign, truth: labels.iter().position(|known| known == truth) }
 }
 
 /// The figures of one head of a model in the making on texts it did not learn from; none has a label: nothing.
 pub(super) fn held_out(model: &Model, head: &Head, picked: &[Coverage], signals: &SignalSet, examples: &[Example]) -> Option<TargetReport> {
-    let answers: Vec<Answer> = examples
+    let answers: Vec<Judged> = examples
         .iter()
         .filter_map(|example| {
             let truth = example.labels.get(&head.target)?;
             let features = model.features(&example.text, &signals.hits(&example.text));
-            Some(answer(&head.labels, &Model::probabilities(head, &features), model.is_foreign(&features), truth))
+            Some(judged(&head.labels, &model.answer(head, &features), truth))
         })
         .collect();
     (!answers.is_empty()).then(|| report(&head.labels, picked, &answers))
@@ -190,8 +195,8 @@ pub(super) fn confusion(labels: &[String], predicted: &[usize], truth: &[usize])
 }
 
 /// A truth that the model has no label for counts as wrong, as a class of its own.
-fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetReport {
-    let outcome = |answer: &Answer| Outcome { probability: answer.probability, correct: Some(answer.label) == answer.truth };
+fn report(labels: &[String], picked: &[Coverage], answers: &[Judged]) -> TargetReport {
+    let outcome = |answer: &Judged| Outcome { probability: answer.probability, correct: Some(answer.label) == answer.truth };
     let outcomes: Vec<Outcome> = answers.iter().map(outcome).collect();
     let predicted: Vec<usize> = answers.iter().map(|answer| answer.label).collect();
     let truth: Vec<usize> = answers.iter().map(|answer| answer.truth.unwrap_or(labels.len())).collect();
@@ -208,15 +213,11 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         .collect();
     worst.sort_by(|a, b| (a.1 * b.2).cmp(&(b.1 * a.2)).then_with(|| b.2.cmp(&a.2)).then_with(|| a.0.cmp(&b.0)));
     worst.truncate(10);
-    // No threshold is low enough for a text that the head abstains on.
-    let answered: Vec<Outcome> = answers
-        .iter()
-        .zip(&outcomes)
-        .map(|(answer, outcome)| Outcome { probability: if answer.foreign { -1.0 } else { outcome.probability }, ..*outcome })
-        .collect();
+    let own: Vec<Outcome> = answers.iter().zip(&outcomes).filter(|(answer, _)| !answer.foreign).map(|(_, outcome)| *outcome).collect();
     let reached = |promised: f64| {
         let picked = picked.iter().copied().find(|coverage| (coverage.promised - promised).abs() < 1e-9);
-        calibration::reached(&answered, picked.unwrap_or(Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 }))
+        let picked = picked.unwrap_or(Coverage { promised, threshold: 1.01, coverage: 0.0, accuracy: 0.0 });
+        calibration::reached(&own, answers.len(), picked)
     };
     TargetReport {
         n: answers.len(),
@@ -228,6 +229,7 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Answer]) -> TargetR
         coverage_at_98: reached(0.98),
         ood_auroc: None,
         ood_recall_at_5fr: None,
+        ood_answered: None,
         worst,
         confusion: confusion(labels, &predicted, &truth),
         bins: calibration::bins(&outcomes),
@@ -251,8 +253,8 @@ mod tests {
     fn a_foreign_text_counts_in_the_calibration_error_as_it_was_claimed_and_is_never_answered() {
         let labels: Vec<String> = ["a", "b"].map(str::to_owned).into();
         // Nine in ten right at 90 %, half of the texts foreign.
-        let answers: Vec<Answer> =
-            (0..100).map(|n| Answer { label: usize::from(n % 10 == 0), probability: 0.9, foreign: n % 20 < 10, truth: Some(0) }).collect();
+        let answers: Vec<Judged> =
+            (0..100).map(|n| Judged { label: usize::from(n % 10 == 0), probability: 0.9, foreign: n % 20 < 10, truth: Some(0) }).collect();
         let picked = [Coverage { promised: 0.9, threshold: 0.5, coverage: 1.0, accuracy: 0.9 }];
         let report = report(&labels, &picked, &answers);
         assert!(report.ece < 1e-9, "{}", report.ece);

@@ -12,6 +12,7 @@ use ndarray::{Array2, Axis, concatenate};
 
 use super::{
     TriageError,
+    belonging::{Belonging, free_energy},
     calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
     logistic::Mix,
@@ -66,6 +67,7 @@ pub(super) struct Head {
     pub(super) temperature: f64,
     pub(super) confidence: Confidence,
     pub(super) threshold: f64,
+    pub(super) belonging: Belonging,
 }
 
 /// What training measured, on out-of-fold predictions.
@@ -108,6 +110,8 @@ pub(super) struct Features {
     /// A score a class by another one, for texts that it did not learn from.
     pub(super) scores: Option<Array2<f32>>,
     pub(super) dense: Array2<f32>,
+    /// To the nearest example that the model keeps, but for the text itself, as of an embedding that did not learn from it.
+    pub(super) nearness: Vec<f64>,
 }
 
 /// A feature's part in a class's score.
@@ -123,7 +127,7 @@ impl Head {
     pub(super) fn fit(
         target: &str,
         labels: Vec<String>,
-        Features { rows, scores: others, dense }: Features,
+        Features { rows, scores: others, dense, nearness }: Features,
         targets: &[usize],
         options: &HeadOptions,
         progress: &mut dyn FnMut(Progress<'_>),
@@ -197,7 +201,15 @@ impl Head {
         };
         let confidence = Confidence::fit(&outcomes(Confidence::AS_IS).1);
         let (predictions, outcomes) = outcomes(confidence);
-        let coverage: Vec<Coverage> = [0.90, 0.95, 0.98].map(|promised| calibration::threshold(&outcomes, promised)).into();
+        let energies: Vec<f64> = logits.iter().map(|(logits, _)| free_energy(logits.iter().map(|logit| logit / temperature))).collect();
+        let belonging = Belonging::fit(&energies, &nearness);
+        let measures = energies.iter().zip(&nearness);
+        let own = |(outcome, (energy, nearness)): (&Outcome, (&f64, &f64))| {
+            (!belonging.is_foreign(belonging.of(*energy, *nearness))).then_some(*outcome)
+        };
+        let own: Vec<Outcome> = outcomes.iter().zip(measures).filter_map(own).collect();
+        let threshold = |promised: f64| calibration::threshold(&own, outcomes.len(), promised);
+        let coverage: Vec<Coverage> = [0.90, 0.95, 0.98].map(threshold).into();
         let predicted: Vec<usize> = predictions.iter().map(|(label, _)| *label).collect();
         let metrics = HeadMetrics {
             examples: targets.len(),
@@ -209,8 +221,8 @@ impl Head {
             classes: class_metrics(&labels, &predicted, targets),
             confusion: confusion(&labels, &predicted, targets),
         };
-        let threshold = calibration::threshold(&outcomes, options.promised).threshold;
-        Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, confidence, threshold }, metrics))
+        let threshold = threshold(options.promised).threshold;
+        Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, confidence, threshold, belonging }, metrics))
     }
 
     /// Each class's score: logits over the temperature.

@@ -3,6 +3,7 @@
 //! Pure but for reading files in `load`, `train` and `evaluate`. Signals never depend on the model, and the
 //! model never lowers a risk.
 
+mod belonging;
 mod calibration;
 mod card;
 mod catalogue;

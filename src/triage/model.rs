@@ -1,10 +1,12 @@
 //! A trained model: one vocabulary, one list of structured features, a head for each target.
 //!
-//! A text whose n-grams the model does not know is out of its domain: every head abstains.
+//! A text whose n-grams the model does not know is foreign to it: every head abstains. Each also abstains from what is unlike all that it
+//! learned from.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    belonging::free_energy,
     head::{Head, Part},
     neighbours::Neighbours,
     signals::SignalSet,
@@ -29,7 +31,7 @@ pub(super) struct Model {
     pub(super) known_floor: f32,
     /// Joins the dense features after the structured ones.
     pub(super) embedding: Option<Arc<CachedEmbedder>>,
-    /// Shown beside an answer; no score depends on them.
+    /// Shown beside an answer, and how near a text is to them tells foreign ones; no label's score depends on them.
     pub(super) neighbours: Neighbours,
     pub(super) heads: Vec<Head>,
 }
@@ -42,6 +44,19 @@ pub(super) struct Features {
     pub(super) dense: Vec<f64>,
     /// The embedding as it is; empty without one.
     pub(super) vector: Vec<f32>,
+    /// Cosine to the nearest example that the model keeps; 0 without an embedding.
+    pub(super) nearness: f64,
+}
+
+/// What a head says of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    /// Calibrated, of every label, in the order of the head's labels.
+    pub(super) probabilities: Vec<f64>,
+    /// How much the text belongs to what the head learned from.
+    pub(super) belonging: f64,
+    /// It belongs too little to be given a label, or hardly a word of it is known.
+    pub(super) foreign: bool,
 }
 
 /// The structured features that a model trained with `signals` has.
@@ -71,13 +86,6 @@ pub(super) fn scaled(vector: &[f32]) -> impl Iterator<Item = f64> + '_ {
 pub(super) const EMBEDDING_SCALE: f64 = 4.0;
 
 impl Model {
-    /// How much the text belongs to the domain of `head`: the free energy of its scores (Liu et al. 2020).
-    pub(super) fn belonging(head: &Head, features: &Features) -> f64 {
-        let scores = head.scores(&features.row.entries, &features.dense);
-        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        most + libm::log(scores.iter().map(|score| libm::exp(score - most)).sum())
-    }
-
     pub(super) fn features(&self, text: &CleanTicket, signals: &[SignalHit]) -> Features {
         let mut dense = structured_values(&self.structured, signals);
         let mut vector = Vec::new();
@@ -85,32 +93,30 @@ impl Model {
             vector = embedder.embed_one(&passage(text));
             dense.extend(scaled(&vector));
         }
-        Features { row: self.vectorizer.row(text), dense, vector }
+        let nearness = self.neighbours.vectors.nearness(&vector, None);
+        Features { row: self.vectorizer.row(text), dense, vector, nearness }
     }
 
     pub(super) fn head(&self, target: &str) -> Option<&Head> {
         self.heads.iter().find(|head| head.target == target)
     }
 
-    /// True when the model has never seen anything like this text.
-    pub(super) fn is_foreign(&self, features: &Features) -> bool {
-        features.row.entries.is_empty() || features.row.known < self.known_floor
-    }
-
-    /// The calibrated probability of every label of `head`, in the order of its labels.
-    pub(super) fn probabilities(head: &Head, features: &Features) -> Vec<f64> {
-        head.probabilities(head.scores(&features.row.entries, &features.dense))
+    pub(super) fn answer(&self, head: &Head, features: &Features) -> Answer {
+        let scores = head.scores(&features.row.entries, &features.dense);
+        let belonging = head.belonging.of(free_energy(scores.iter().copied()), features.nearness);
+        let unread = features.row.entries.is_empty() || features.row.known < self.known_floor;
+        Answer { probabilities: head.probabilities(scores), belonging, foreign: unread || head.belonging.is_foreign(belonging) }
     }
 
     /// The head's answer with its reasons.
     pub(super) fn estimate(&self, head: &Head, text: &CleanTicket, features: &Features) -> Estimate {
-        let probabilities = Self::probabilities(head, features);
+        let Answer { probabilities, foreign, .. } = self.answer(head, features);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         // Ties fall to the label that comes first, so the answer never depends on the sort.
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]).then(a.cmp(b)));
         let ranked: Vec<(String, f64)> =
             order.iter().take(RANKED).map(|label| (head.labels[*label].clone(), probabilities[*label])).collect();
-        let sure = ranked.first().is_some_and(|(_, probability)| *probability >= head.threshold) && !self.is_foreign(features);
+        let sure = ranked.first().is_some_and(|(_, probability)| *probability >= head.threshold) && !foreign;
         let mut because = order.first().map_or_else(Vec::new, |class| self.contributions(head, text, features, *class));
         because.retain(|contribution| contribution.feature != BASE);
         because.truncate(BECAUSE);
@@ -118,6 +124,7 @@ impl Model {
             label: if sure { ranked.first().map(|(label, _)| label.clone()) } else { None },
             ranked,
             threshold: head.threshold,
+            foreign,
             because,
             near: self.neighbours.nearest(&head.target, &features.vector),
         }

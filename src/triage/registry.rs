@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TargetReport, TriageError,
+    belonging::Belonging,
     calibration::Confidence,
     head::{Head, HeadMetrics},
     logistic::Mix,
     model::Model,
-    neighbours::{Kept, Neighbours},
+    neighbours::{Kept, Neighbours, Vectors},
     svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
 };
@@ -29,10 +30,7 @@ use crate::{
     text::embedding::{CachedEmbedder, Embedder, EmbeddingKind, Layers},
 };
 
-/// The newest form that is read, that of a model with tuned layers.
-const FORM: u32 = 6;
-/// The form of a model without, as programs before the tuning write and read it.
-const UNTUNED: u32 = 5;
+pub(super) const FORM: u32 = 7;
 /// Bytes and excerpts of some texts that the model learned from; not there without an embedding.
 const VECTORS: &str = "examples.vectors";
 const KEPT: &str = "examples.kept";
@@ -81,17 +79,13 @@ pub struct EmbeddingManifest {
     pub tuned: bool,
 }
 
-/// The form of a model whose embedding is `tuned` or not.
-pub(super) const fn form(tuned: bool) -> u32 {
-    if tuned { FORM } else { UNTUNED }
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadManifest {
     pub labels: Vec<String>,
     pub temperature: f64,
     pub(super) confidence: Confidence,
     pub threshold: f64,
+    pub(super) belonging: Belonging,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
     /// On the development file, when there was one.
@@ -163,7 +157,7 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, Digest), TriageError> {
         form: u32,
     }
     let found = serde_json::from_slice::<Form>(&bytes).map_err(|error| form(error.to_string()))?.form;
-    if ![UNTUNED, FORM].contains(&found) {
+    if found != FORM {
         return Err(TriageError::FormVersion { path, found, known: FORM });
     }
     let manifest = serde_json::from_slice(&bytes).map_err(|error| form(error.to_string()))?;
@@ -236,10 +230,10 @@ fn weights(model: &Model, layers: Option<&Layers>) -> Result<Vec<u8>, TriageErro
         tensors.push((format!("{target}.mix"), Dtype::F64, vec![inputs, classes], bytes_of(&head.mix.weights, f64::to_le_bytes)));
         tensors.push((format!("{target}.mix_bias"), Dtype::F64, vec![classes], bytes_of(&head.mix.bias, f64::to_le_bytes)));
     }
-    if model.neighbours.dimensions > 0 {
+    if model.neighbours.vectors.dimensions > 0 {
         let kept = serde_json::to_vec(&model.neighbours.kept).map_err(|error| TriageError::Training(error.to_string()))?;
-        let rows = vec![model.neighbours.kept.len(), model.neighbours.dimensions];
-        tensors.push((VECTORS.into(), Dtype::U8, rows, model.neighbours.vectors.clone()));
+        let rows = vec![model.neighbours.kept.len(), model.neighbours.vectors.dimensions];
+        tensors.push((VECTORS.into(), Dtype::U8, rows, model.neighbours.vectors.bytes.clone()));
         tensors.push((KEPT.into(), Dtype::U8, vec![kept.len()], kept));
     }
     if let Some(layers) = layers {
@@ -301,14 +295,15 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
             temperature: head.temperature,
             confidence: head.confidence,
             threshold: head.threshold,
+            belonging: head.belonging,
         });
     }
     let neighbours = match tensors.tensors.tensor(KEPT) {
         Ok(view) => {
             let kept: Vec<Kept> = serde_json::from_slice(view.data()).map_err(|error| form(format!("`{KEPT}`: {error}")))?;
             let dimensions = manifest.embedding.as_ref().map_or(0, |embedding| embedding.dimensions);
-            let vectors = tensors.take(VECTORS, Dtype::U8, &[kept.len(), dimensions], u8::from_le_bytes)?;
-            Neighbours { kept, vectors, dimensions }
+            let bytes = tensors.take(VECTORS, Dtype::U8, &[kept.len(), dimensions], u8::from_le_bytes)?;
+            Neighbours { kept, vectors: Vectors::new(bytes, dimensions) }
         }
         Err(_) => Neighbours::default(),
     };
@@ -411,8 +406,8 @@ mod tests {
         manifest.unwrap();
         let path = out.join(MANIFEST);
         let good = fs::read_to_string(&path).unwrap();
-        for form in [UNTUNED - 1, FORM + 1] {
-            fs::write(&path, good.replacen(&format!("\"form\": {UNTUNED}"), &format!("\"form\": {form}"), 1)).unwrap();
+        for form in [FORM - 1, FORM + 1] {
+            fs::write(&path, good.replacen(&format!("\"form\": {FORM}"), &format!("\"form\": {form}"), 1)).unwrap();
             let message = refusal(&out);
             assert!(message.contains(&format!("form {form}")), "{message}");
         }
@@ -461,18 +456,17 @@ mod tests {
             ..options(&folder)
         };
         let manifest = train(&options(&out), &mut |_| {}).unwrap();
-        assert_eq!((manifest.form, manifest.embedding.as_ref().unwrap().tuned), (UNTUNED, false), "a dozen texts are too few to tune to");
+        assert!(!manifest.embedding.as_ref().unwrap().tuned, "a dozen texts are too few to tune to");
         let (model, ..) = load(&out, &embeddings).unwrap();
         let mut layers = Embedder::shipped_layers(&embeddings).unwrap();
         layers.weights_mut().iter_mut().step_by(3).for_each(|weight| *weight *= 1.5);
         let tuned = Embedder::load_tuned(&embeddings, &layers).unwrap();
         let mut manifest = manifest;
-        manifest.form = form(true);
         manifest.embedding.as_mut().unwrap().tuned = true;
         manifest.embedding.as_mut().unwrap().digest = tuned.digest();
         save(&out, &model, Some(&layers), manifest.clone(), &[]).unwrap();
-        let (again, read, _) = load(&out, &embeddings).unwrap();
-        assert_eq!((read.form, again.heads), (FORM, model.heads.clone()));
+        let (again, ..) = load(&out, &embeddings).unwrap();
+        assert_eq!(again.heads, model.heads);
         let text = "the vpn tunnel drops";
         assert_eq!(again.embedding.unwrap().embed_one(text), tuned.embed_one(text));
         assert_ne!(model.embedding.as_ref().unwrap().embed_one(text), tuned.embed_one(text));

@@ -16,7 +16,8 @@ use super::{
     head::{Features, Head, HeadMetrics, HeadOptions},
     measure,
     model::{self, Model},
-    neighbours::Neighbours,
+    neighbours::{Neighbours, Vectors},
+    parallel,
     plot::{self, Place},
     progress::Progress,
     promotion::FrozenTexts,
@@ -114,7 +115,10 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         let values = model::structured_values(&structured_names, &signals.hits(&example.text));
         row.iter_mut().zip(values).for_each(|(out, value)| *out = value as f32);
     }
+    // Tickets that were corrected are one tenant's, and an excerpt is shown to all of them.
+    let kept = if options.embedding.is_some() { Neighbours::choose(&examples[..given], options.seed) } else { Vec::new() };
     let read = Read {
+        kept,
         tasks: targets.into_iter().map(|target| task(&examples, target)).collect(),
         passages: examples.iter().map(|example| model::passage(&example.text)).collect(),
         rows,
@@ -141,12 +145,8 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
             fitted = other;
         }
     }
-    let Fitted { embedder, tuned, dense, heads: fitted } = fitted;
-    let dimensions = embedder.as_ref().map_or(0, Embedder::dimensions);
-    let first = structured_names.len();
-    let of_row = |row: usize| dense.row(row).iter().skip(first).copied().collect();
-    // Tickets that were corrected are one tenant's, and an excerpt is shown to all of them.
-    let neighbours = if dimensions > 0 { Neighbours::choose(&examples[..given], of_row, options.seed) } else { Neighbours::default() };
+    let Fitted { embedder, tuned, vectors, heads: fitted } = fitted;
+    let neighbours = Neighbours::new(&examples, &read.kept, vectors);
 
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
     for (head, metrics) in fitted {
@@ -155,6 +155,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
             temperature: head.temperature,
             confidence: head.confidence,
             threshold: head.threshold,
+            belonging: head.belonging,
             metrics,
             dev: None,
         };
@@ -179,7 +180,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         }
     }
     let manifest = Manifest {
-        form: registry::form(tuned.is_some()),
+        form: registry::FORM,
         name: options.name.clone(),
         engine: concat!("sluicegate ", env!("CARGO_PKG_VERSION")).to_owned(),
         seed: options.seed,
@@ -234,6 +235,8 @@ struct Read {
     passages: Vec<String>,
     rows: SparseMatrix,
     structured: Array2<f32>,
+    /// Rows that the model keeps as examples.
+    kept: Vec<usize>,
     options: HeadOptions,
 }
 
@@ -241,8 +244,8 @@ struct Read {
 struct Fitted {
     embedder: Option<Embedder>,
     tuned: Option<Tuned>,
-    /// Structured features, then the embedding.
-    dense: Array2<f32>,
+    /// Of the examples that are kept.
+    vectors: Vectors,
     heads: Vec<(Head, HeadMetrics)>,
 }
 
@@ -266,19 +269,27 @@ impl Fitted {
                 }
             });
         }
+        let vector = |row: usize| dense.row(row).iter().skip(first).copied().collect::<Vec<f32>>();
+        let vectors = Vectors::of(read.kept.iter().map(|row| vector(*row)));
+        let itself: BTreeMap<usize, usize> = read.kept.iter().enumerate().map(|(at, row)| (*row, at)).collect();
+        let mut nearness = parallel::map(dense.nrows(), |row| vectors.nearness(&vector(row), itself.get(&row).copied()));
+        if let Some(tuned) = &tuned {
+            tuned.set_nearness(&mut nearness);
+        }
         let mut heads = Vec::with_capacity(read.tasks.len());
         for (at, Task { target, labels, truth }) in read.tasks.iter().enumerate() {
             let (chosen, truth): (Vec<usize>, Vec<usize>) =
                 truth.iter().enumerate().filter_map(|(row, class)| Some((row, (*class)?))).unzip();
             let rows = read.rows.select(&chosen);
+            let nearness = chosen.iter().map(|row| nearness[*row]).collect();
             let features = match &tuned {
                 // The vectors are of a network that learned these very labels; its scores are not, where it did.
                 Some(tuned) => {
                     let (structured, vectors) = dense.view().split_at(Axis(1), first);
                     let scores = tuned.scores(at, vectors).select(Axis(0), &chosen);
-                    Features { rows, scores: Some(scores), dense: structured.select(Axis(0), &chosen) }
+                    Features { rows, scores: Some(scores), dense: structured.select(Axis(0), &chosen), nearness }
                 }
-                None => Features { rows, scores: None, dense: dense.select(Axis(0), &chosen) },
+                None => Features { rows, scores: None, dense: dense.select(Axis(0), &chosen), nearness },
             };
             let (mut head, metrics) = Head::fit(target, labels.clone(), features, &truth, &read.options, progress)?;
             if let Some(tuned) = &tuned {
@@ -286,7 +297,7 @@ impl Fitted {
             }
             heads.push((head, metrics));
         }
-        Ok(Self { embedder, tuned, dense, heads })
+        Ok(Self { embedder, tuned, vectors, heads })
     }
 
     /// As stage 2 is chosen: accuracy and macro-F1 out of fold.
@@ -299,7 +310,8 @@ impl Fitted {
 fn tuned(read: &Read, shipped: &Embedder, folder: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Tuned>, TriageError> {
     let has_label = |row: &usize| read.tasks.iter().any(|task| task.truth[*row].is_some());
     let rows: Vec<usize> = (0..read.passages.len()).filter(has_label).collect();
-    if !(tuning::FEWEST..=tuning::MOST).contains(&rows.len()) {
+    let tokens = || rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum::<usize>();
+    if rows.len() < tuning::FEWEST || tokens() > tuning::MOST_TOKENS {
         return Ok(None);
     }
     let layers = Embedder::shipped_layers(folder)?;
@@ -308,7 +320,8 @@ fn tuned(read: &Read, shipped: &Embedder, folder: &Path, progress: &mut dyn FnMu
     let mut hidden = Vec::with_capacity(rows.len());
     in_parts(&texts, progress, |part| hidden.extend(shipped.below(part, tuning::TOKENS)));
     let tasks: Vec<Task> = read.tasks.iter().map(|task| task.of(&rows)).collect();
-    tuning::tune(&layers, &hidden, rows, &tasks, read.options.seed, progress).map(Some)
+    let kept: Vec<usize> = read.kept.iter().filter_map(|row| rows.binary_search(row).ok()).collect();
+    tuning::tune(&layers, &hidden, rows, &tasks, &kept, read.options.seed, progress).map(Some)
 }
 
 fn targets(examples: &[Example], asked: &[String]) -> Result<BTreeSet<String>, TriageError> {

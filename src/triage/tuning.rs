@@ -15,6 +15,7 @@ use super::{
     logistic::Mix,
     measure::highest,
     model::EMBEDDING_SCALE,
+    neighbours::Vectors,
     parallel,
     progress::Progress,
     seed::{self, Shuffle},
@@ -23,10 +24,10 @@ use crate::text::embedding::{Hidden, Layers};
 
 /// Labelled texts; what fewer would gain was not measured.
 pub(super) const FEWEST: usize = 1_000;
-/// Of more texts the tuning takes hours; what it would gain was not measured.
-pub(super) const MOST: usize = 10_000;
 /// Of a text, for the tuning; the frame counts.
 pub(super) const TOKENS: usize = 96;
+/// Of all texts. Time and memory grow with them: some half an hour on two cores, and 600 MB. What more would gain was not measured.
+pub(super) const MOST_TOKENS: usize = 400_000;
 const FOLDS: usize = 5;
 const EPOCHS: usize = 5;
 /// Texts a step.
@@ -111,6 +112,8 @@ pub(super) struct Tuned {
     /// The texts that it learned from, and their scores.
     rows: Vec<usize>,
     held_out: Vec<Array2<f32>>,
+    /// How near each of them was to the nearest example that is kept, but itself, by the network that did not learn from it.
+    nearness: Vec<f64>,
 }
 
 impl Tuned {
@@ -122,14 +125,21 @@ impl Tuned {
         }
         scores
     }
+
+    /// Puts how near the texts it learned from were, when they were held out, in the place of how near they are.
+    pub(super) fn set_nearness(&self, all: &mut [f64]) {
+        self.rows.iter().zip(&self.nearness).for_each(|(row, nearness)| all[*row] = *nearness);
+    }
 }
 
-/// Tunes `shipped` to `tasks`; a row of `texts` for each row of their truth. `rows` names them among all texts.
+/// Tunes `shipped` to `tasks`; a row of `texts` for each row of their truth. `rows` names them among all texts; `kept` are the places of
+/// examples that are kept.
 pub(super) fn tune(
     shipped: &Layers,
     texts: &[Hidden],
     rows: Vec<usize>,
     tasks: &[Task],
+    kept: &[usize],
     seed: u64,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Tuned, TriageError> {
@@ -140,18 +150,20 @@ pub(super) fn tune(
     let fold_of = seed::stratified_folds(&strata, most.classes() + 1, FOLDS, seed ^ 0x7e4e);
     let mut mean = Network::nothing(shipped, tasks);
     let mut held_out: Vec<Array2<f32>> = tasks.iter().map(|task| Array2::zeros((texts.len(), task.classes()))).collect();
+    let mut nearness = vec![0.0; texts.len()];
     for fold in 0..FOLDS {
         progress(Progress::Stage(&format!("tuning MiniLM without fold {} of {FOLDS}", fold + 1)));
         let (learn, hold): (Vec<usize>, Vec<usize>) = (0..texts.len()).partition(|row| fold_of[*row] != fold);
         let network = Network::learn(shipped, texts, tasks, &learn, seed, progress);
         mean.add(&network, 1.0 / FOLDS as f32);
-        let parts: Vec<&[usize]> = hold.chunks(BATCH).collect();
-        let vectors =
-            parallel::map(parts.len(), |part| network.layers.vectors(&parts[part].iter().map(|row| &texts[*row]).collect::<Vec<_>>()));
-        for (part, vectors) in parts.iter().zip(vectors) {
+        let examples = Vectors::of(network.vectors(texts, kept).iter().flat_map(Array2::rows).map(|vector| vector.to_vec()));
+        for (part, vectors) in hold.chunks(BATCH).zip(network.vectors(texts, &hold)) {
             for (scorer, out) in network.scorers.iter().zip(&mut held_out) {
                 let scores = scorer.scores(vectors.view());
                 part.iter().zip(scores.rows()).for_each(|(row, scores)| out.row_mut(*row).assign(&scores));
+            }
+            for (row, vector) in part.iter().zip(vectors.rows()) {
+                nearness[*row] = examples.nearness(&vector.to_vec(), kept.iter().position(|kept| kept == row));
             }
         }
         for (task, scores) in tasks.iter().zip(&held_out) {
@@ -162,7 +174,7 @@ pub(super) fn tune(
         }
     }
     let Network { layers, scorers } = mean;
-    Ok(Tuned { layers, scorers, rows, held_out })
+    Ok(Tuned { layers, scorers, rows, held_out, nearness })
 }
 
 struct Network {
@@ -177,6 +189,12 @@ impl Network {
         layers.weights_mut().fill(0.0);
         let scorers = tasks.iter().map(|task| Scorer { weights: Array2::zeros((shipped.width() + 1, task.classes())) }).collect();
         Self { layers, scorers }
+    }
+
+    /// Of each [`BATCH`] of the `rows` of `texts`, a vector a text.
+    fn vectors(&self, texts: &[Hidden], rows: &[usize]) -> Vec<Array2<f32>> {
+        let parts: Vec<&[usize]> = rows.chunks(BATCH).collect();
+        parallel::map(parts.len(), |part| self.layers.vectors(&parts[part].iter().map(|row| &texts[*row]).collect::<Vec<_>>()))
     }
 
     /// Adds `share` of the other's weights.
@@ -373,11 +391,14 @@ mod tests {
     #[test]
     fn texts_are_told_apart_by_networks_that_did_not_learn_from_them_and_by_the_mean_of_these() {
         let (layers, hidden, tasks) = labelled();
-        let tuned = tune(&layers, &hidden, (0..hidden.len()).collect(), &tasks, 7, &mut |_| {}).unwrap();
+        let tuned = tune(&layers, &hidden, (0..hidden.len()).collect(), &tasks, &[0, 1], 7, &mut |_| {}).unwrap();
         assert!(right(&tuned.held_out[0], &tasks[0].truth) > 20, "{:?}", tuned.held_out[0]);
         assert_eq!(tuned.held_out[1].dim(), (24, 3));
         let vectors = tuned.layers.vectors(&hidden.iter().collect::<Vec<_>>());
         assert!(right(&tuned.scorers[0].scores(vectors.view()), &tasks[0].truth) > 22);
+        // Each is near the kept one of its label; a kept one is not near itself.
+        assert!(tuned.nearness[2..].iter().all(|near| *near > 0.5), "{:?}", tuned.nearness);
+        assert!(tuned.nearness[..2].iter().all(|near| *near < 0.5), "{:?}", tuned.nearness);
         // Not compared as a whole: to print both would take minutes.
         assert!(tuned.layers != layers);
     }
@@ -435,15 +456,18 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_learned_from_has_the_scores_it_had_when_it_was_held_out_and_every_other_one_those_of_its_vector() {
+    fn a_text_that_was_learned_from_has_the_scores_and_nearness_it_had_when_it_was_held_out_and_every_other_one_those_of_its_vector() {
         let layers = Embedder::shipped_layers(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding")).unwrap();
         let scorer = Scorer { weights: Array2::from_shape_vec((3, 1), vec![1.0, 2.0, 0.5]).unwrap() };
         let held_out = vec![Array2::from_elem((1, 1), 9.0)];
-        let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], held_out };
+        let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], held_out, nearness: vec![0.7] };
         let vectors = Array2::from_shape_vec((3, 2), vec![0.6, 0.8, 0.0, 1.0, 1.0, 0.0]).unwrap() * EMBEDDING_SCALE as f32;
         let scores = tuned.scores(0, vectors.view());
         let expected = [REACH * 2.2 + 0.5, 9.0, REACH + 0.5];
         assert!(scores.iter().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-4), "{scores:?}");
+        let mut nearness = [0.1, 0.2, 0.3];
+        tuned.set_nearness(&mut nearness);
+        assert_eq!(nearness, [0.1, 0.7, 0.3]);
     }
 
     #[test]

@@ -167,6 +167,11 @@ impl Embedder {
         self.each(texts, most.min(self.max_tokens), below)
     }
 
+    /// Of how many tokens an embedding of `text` is made, at most `most`; those of its frame count.
+    pub fn count(&self, text: &str, most: usize) -> usize {
+        self.tokens(text, most.min(self.max_tokens)).len()
+    }
+
     /// `work` of each text's tokens, at most `most`, on as many threads as there are pools.
     fn each<T: Send>(&self, texts: &[&str], most: usize, work: impl Fn(&[u32], &Arc<ThreadPool>) -> T + Sync) -> Vec<T> {
         let tokens: Vec<Vec<u32>> = texts.iter().map(|text| self.tokens(text, most)).collect();

@@ -157,6 +157,7 @@ fn estimate() -> Estimate {
         label: Some("printer".to_owned()),
         ranked: vec![("printer".to_owned(), 0.75)],
         threshold: 0.5,
+        foreign: false,
         because: Vec::new(),
         near: Vec::new(),
     }
