@@ -72,8 +72,12 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
                 c.threshold
             );
         }
-        if let (Some(auroc), Some(recall)) = (figures.ood_auroc, figures.ood_recall_at_5fr) {
-            let _ = writeln!(out, "  foreign texts: AUROC {:.1} %, found at 5 % false rejections {:.1} %", auroc * 100.0, recall * 100.0);
+        if let (Some(auroc), Some(recall), Some(answered)) = (figures.ood_auroc, figures.ood_recall_at_5fr, figures.ood_answered) {
+            let [auroc, recall, answered] = [auroc, recall, answered].map(|share| share * 100.0);
+            let _ = writeln!(
+                out,
+                "  foreign texts: AUROC {auroc:.1} %, found at 5 % false rejections {recall:.1} %, given a label {answered:.1} %"
+            );
         }
         for (label, right, of) in &figures.worst {
             let _ = writeln!(out, "  {label}: {right} of {of} right");

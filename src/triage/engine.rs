@@ -214,7 +214,7 @@ fn standing(report: &Report) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::belonging::Belonging, *};
     use crate::text;
 
     fn shipped() -> Triage {
@@ -294,6 +294,20 @@ mod tests {
             let said = classify(&triage, &report("", text));
             assert_eq!((said.category.label, said.assignment_group), (None, None), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_belongs_less_than_the_floor_gets_no_label_however_likely_one_is() {
+        let mut triage = shipped();
+        let report = report("printer prn-07", "the printer prints blank pages, print queue is stuck");
+        let before = classify(&triage, &report).category;
+        assert!(before.label.is_some() && !before.foreign);
+        for head in &mut triage.model.heads {
+            // Held-out texts that all belonged more than this one.
+            head.belonging = Belonging::fit(&[1e3, 1e3 + 1.0], &[0.0, 0.0]);
+        }
+        let after = classify(&triage, &report).category;
+        assert_eq!((after.label, after.foreign, after.ranked), (None, true, before.ranked));
     }
 
     #[test]

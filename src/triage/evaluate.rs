@@ -239,6 +239,10 @@ fn report(labels: &[String], picked: &[Coverage], answers: &[Judged]) -> TargetR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        text::embedding::EmbeddingKind,
+        triage::{TrainOptions, train},
+    };
 
     #[test]
     fn the_confusion_table_has_the_most_mixed_labels_and_counts_the_rest_together() {
@@ -247,6 +251,82 @@ mod tests {
         let table = confusion(&labels, &[1, 1, 0, 1, 2, 3], &[0, 0, 0, 1, 4, 3]);
         assert_eq!(table.labels, ["a", "b", "c"]);
         assert_eq!(table.counts, [[1, 2, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]);
+    }
+
+    #[test]
+    fn talk_of_other_things_in_ordinary_words_gets_no_label_and_nearly_all_of_the_models_own_texts_do() {
+        let topics = [
+            (
+                "printer",
+                "the",
+                ["printer", "scanner", "print queue", "toner cartridge"],
+                ["is jammed", "prints blank pages", "shows an error"],
+            ),
+            (
+                "vpn",
+                "my",
+                ["vpn", "tunnel", "remote access", "vpn client"],
+                ["drops every hour", "does not connect", "asks for the password"],
+            ),
+            ("mail", "our", ["mailbox", "outlook", "shared mailbox", "calendar"], ["does not open", "loses messages", "is full"]),
+        ];
+        let places =
+            ["since monday", "after the update", "on floor 3", "at home", "in the lobby", "again", "on all laptops", "for our team"];
+        let mut files = [String::new(), String::new()];
+        for (label, article, things, troubles) in topics {
+            for (number, thing) in things.iter().enumerate() {
+                for (trouble, place) in troubles.iter().flat_map(|trouble| places.map(|place| (trouble, place))) {
+                    let file = &mut files[usize::from((number + trouble.len() + place.len()) % 4 == 0)];
+                    *file += &format!("{{\"text\": \"{article} {thing} {trouble} {place}\", \"labels\": {{\"category\": \"{label}\"}}}}\n");
+                }
+            }
+        }
+        let foreign = [
+            "what was the score of the game last night",
+            "can you tell me how tall the eiffel tower is",
+            "should i put butter or oil into the pancakes",
+            "who wrote the song about the yellow submarine",
+            "how many moons does the planet saturn have",
+            "please remind me when my sister has her birthday",
+            "is it better to plant tomatoes in april or in may",
+            "what year did the second world war end",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let [learned, own] = files;
+        let foreign: String = foreign.iter().map(|text| format!("{{\"text\": \"{text}\"}}\n")).collect();
+        for (name, text) in [("learned", learned), ("own", own), ("foreign", foreign)] {
+            std::fs::write(path(name), text).unwrap();
+        }
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let embedding = root.join("models/embedding");
+        let options = TrainOptions {
+            name: "three".to_owned(),
+            data: vec![path("learned")],
+            dev: None,
+            catalogue: None,
+            more: None,
+            frozen: None,
+            signals: root.join("signals.toml"),
+            targets: Vec::new(),
+            out: path("model"),
+            seed: 1,
+            promised: 0.9,
+            licence: "test".to_owned(),
+            embedding: Some((EmbeddingKind::Static, embedding.clone())),
+        };
+        train(&options, &mut |_| {}).unwrap();
+        let options = EvaluateOptions {
+            model: path("model"),
+            signals: options.signals,
+            data: vec![path("own")],
+            embedding,
+            ood: Some(path("foreign")),
+        };
+        let report = evaluate(&options, &|| Duration::ZERO, &mut |_| {}).unwrap();
+        let figures = &report.targets["category"];
+        assert!(figures.coverage_at_90.coverage > 0.9 && figures.coverage_at_90.accuracy > 0.95, "{figures:?}");
+        assert_eq!(figures.ood_answered, Some(0.0), "{figures:?}");
     }
 
     #[test]

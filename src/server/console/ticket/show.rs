@@ -279,7 +279,9 @@ fn triaged(app: &App, proposal: &Recommendation, is_current: bool) -> Triaged {
     let (share, threshold) = (words::percent(category.probability()), words::percent(category.threshold));
     let sure = match &category.label {
         Some(_) => format!("{share} likely, calibrated; it answers from {threshold} on"),
-        None if category.foreign => format!("It is unlike all that the model learned from: a person decides. The best guess would be {best}"),
+        None if category.foreign => {
+            format!("It is unlike all that the model learned from: a person decides. The best guess would be {best}")
+        }
         None => format!("The best guess, {best}, is {share} likely, and it answers from {threshold} on: a person decides"),
     };
     Triaged {
