@@ -210,9 +210,12 @@ fn place(path: &Path, text: &str, offset: usize) -> Place {
 }
 
 fn relative_to(folder: &Path, config: &mut Config) {
-    let paths: [&mut PathBuf; 8] = [
+    let paths: [&mut PathBuf; 11] = [
         &mut config.store.folder,
         &mut config.triage.model,
+        &mut config.triage.models,
+        &mut config.triage.frozen,
+        &mut config.triage.embedding,
         &mut config.triage.catalogue,
         &mut config.triage.signals,
         &mut config.runbooks.folder,

@@ -1,6 +1,10 @@
 //! Loading from real files in a folder of its own, and the documented default held beside structs and schema.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use toml::Value;
 
@@ -145,6 +149,19 @@ fn file_schema_and_structs_have_the_same_keys_and_the_file_shows_the_defaults() 
     // `60s` is shown as `1m`.
     file["pipeline"]["lease"] = Value::String("1m".to_owned());
     assert_eq!(file, default);
+}
+
+/// A user starts the program in any folder.
+#[test]
+fn every_file_that_the_defaults_name_is_looked_for_beside_the_configuration() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Folder::new(&[("c.toml", "")]);
+    let shown = show(&folder.load(&[]).unwrap().config);
+    let named: Vec<&str> = shown.split('"').skip(1).step_by(2).filter(|text| !text.is_empty()).collect();
+    let elsewhere: Vec<&&str> = named.iter().filter(|text| Path::new(text).is_relative() && root.join(text).exists()).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+    let model = folder.path("models/service-desk");
+    assert!(named.contains(&model.to_str().unwrap()), "{named:?}");
 }
 
 #[test]

@@ -38,27 +38,29 @@ impl Models {
     /// As many past versions are kept.
     const MOST_BEFORE: usize = 20;
 
-    /// Puts `next` in the place of `now`. A shadow that is promoted looks on no longer.
+    /// Puts `next` in the place of `now`.
     #[must_use]
     pub fn promoted(mut self, now: ModelVersion, next: ModelVersion) -> Self {
         self.before.push(now);
         if self.before.len() > Self::MOST_BEFORE {
             self.before.remove(0);
         }
-        if self.shadow.as_ref().is_some_and(|shadow| shadow.version == next) {
-            self.shadow = None;
-        }
-        self.in_force = Some(next);
-        self.revision += 1;
-        self
+        self.decided_by(next)
     }
 
     /// Puts the one before back in force; `None` when there is none.
     #[must_use]
     pub fn rolled_back(mut self) -> Option<Self> {
-        self.in_force = Some(self.before.pop()?);
+        let last = self.before.pop()?;
+        Some(self.decided_by(last))
+    }
+
+    /// A shadow that comes into force looks on no longer.
+    fn decided_by(mut self, version: ModelVersion) -> Self {
+        self.shadow = self.shadow.filter(|shadow| shadow.version != version);
+        self.in_force = Some(version);
         self.revision += 1;
-        Some(self)
+        self
     }
 }
 
@@ -109,10 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn a_shadow_that_is_promoted_looks_on_no_longer_and_another_one_stays() {
+    fn a_shadow_that_comes_into_force_looks_on_no_longer_and_another_one_stays() {
         let shadow = |name| Some(Shadow { version: version(name), since: Timestamp::from_millis(0) });
         let looking = |name| Models { shadow: shadow(name), ..Models::default() };
         assert_eq!(looking("b").promoted(version("a"), version("b")).shadow, None);
         assert_eq!(looking("c").promoted(version("a"), version("b")).shadow, shadow("c"));
+        let promoted = Models { shadow: shadow("a"), ..Models::default().promoted(version("a"), version("b")) };
+        assert_eq!(promoted.rolled_back().unwrap().shadow, None);
     }
 }

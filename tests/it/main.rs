@@ -12,6 +12,7 @@ mod api_tickets;
 mod app;
 mod architecture;
 mod cli_demo;
+mod cli_init;
 mod cli_outbox;
 mod cli_policy;
 mod cli_runbook;
