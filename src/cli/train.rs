@@ -43,7 +43,7 @@ pub struct Args {
     /// Model folder to write; one that is there is replaced.
     #[arg(long)]
     out: PathBuf,
-    /// Embedding that joins the features: `static` is fast, `minilm` better on prose and tuned to the labels of 1,000 to 10,000 texts, which
+    /// Embedding that joins the features: `static` is fast, `minilm` better on prose and tuned to the labels of 1,000 texts and more, which
     /// takes minutes, `none` for n-grams only.
     #[arg(long, default_value = "static", value_parser = ["minilm", "static", "none"])]
     embedding: String,
