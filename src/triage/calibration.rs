@@ -235,7 +235,8 @@ fn lower_bound(right: usize, all: usize) -> f64 {
 /// The lowest threshold whose accuracy keeps `promised` on its lower confidence bound.
 ///
 /// `outcomes` are those of `all` texts that the head may answer; it abstains from the others whatever the threshold.
-/// Nothing keeps the promise: the threshold is above 1, so the head always abstains.
+/// Nothing keeps the promise: the threshold is above 1, so the head always abstains. All of them keep it: no less sure one was seen that
+/// would break it, and the threshold is at most what is promised.
 pub(super) fn threshold(outcomes: &[Outcome], all: usize, promised: f64) -> Coverage {
     let mut sorted = outcomes.to_vec();
     sorted.sort_by(|a, b| b.probability.total_cmp(&a.probability));
@@ -248,6 +249,9 @@ pub(super) fn threshold(outcomes: &[Outcome], all: usize, promised: f64) -> Cove
             best.threshold = tie[0].probability;
             best.coverage = answered as f64 / all as f64;
             best.accuracy = right as f64 / answered as f64;
+            if answered == outcomes.len() {
+                best.threshold = best.threshold.min(promised);
+            }
         }
     }
     best
@@ -375,6 +379,9 @@ mod tests {
         let kept = threshold(&outcomes(200, 100), 300, 0.95);
         assert!((0.3..=0.9).contains(&kept.threshold), "{kept:?}");
         assert!(kept.accuracy >= 0.95 && kept.coverage > 0.6);
+        // All right and all but certain: a new text that is a little less so is answered too.
+        assert_eq!(threshold(&outcomes(200, 0), 200, 0.85).threshold, 0.85);
+        assert_eq!(threshold(&outcomes(200, 0), 200, 0.95).threshold, 0.9);
         // The same answers, and as many texts again that are never answered.
         let half = threshold(&outcomes(200, 100), 600, 0.95);
         assert_eq!((half.threshold, half.accuracy, half.coverage), (kept.threshold, kept.accuracy, kept.coverage / 2.0));

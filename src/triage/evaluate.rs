@@ -255,6 +255,17 @@ mod tests {
 
     #[test]
     fn talk_of_other_things_in_ordinary_words_gets_no_label_and_nearly_all_of_the_models_own_texts_do() {
+        // Own texts begin with them now and then, so that every word of theirs is known.
+        let foreign = [
+            "what was the score of the game last night",
+            "can you tell me how tall the eiffel tower is",
+            "should i put butter or oil into the pancakes",
+            "who wrote the song about the yellow submarine",
+            "how many moons does the planet saturn have",
+            "please remind me when my sister has her birthday",
+            "is it better to plant tomatoes in april or in may",
+            "what year did the second world war end",
+        ];
         let topics = [
             (
                 "printer",
@@ -274,23 +285,14 @@ mod tests {
             ["since monday", "after the update", "on floor 3", "at home", "in the lobby", "again", "on all laptops", "for our team"];
         let mut files = [String::new(), String::new()];
         for (label, article, things, troubles) in topics {
-            for (number, thing) in things.iter().enumerate() {
-                for (trouble, place) in troubles.iter().flat_map(|trouble| places.map(|place| (trouble, place))) {
-                    let file = &mut files[usize::from((number + trouble.len() + place.len()) % 4 == 0)];
-                    *file += &format!("{{\"text\": \"{article} {thing} {trouble} {place}\", \"labels\": {{\"category\": \"{label}\"}}}}\n");
-                }
+            let troubles = things.iter().flat_map(|thing| troubles.map(|trouble| format!("{article} {thing} {trouble}")));
+            let texts = troubles.flat_map(|trouble| places.map(|place| format!("{trouble} {place}")));
+            for (number, text) in texts.enumerate() {
+                let talk = foreign.get(number * 5 % 24).map_or(String::new(), |talk| format!("{talk} and "));
+                let file = &mut files[usize::from(number % 7 == 3)];
+                *file += &format!("{{\"text\": \"{talk}{text}\", \"labels\": {{\"category\": \"{label}\"}}}}\n");
             }
         }
-        let foreign = [
-            "what was the score of the game last night",
-            "can you tell me how tall the eiffel tower is",
-            "should i put butter or oil into the pancakes",
-            "who wrote the song about the yellow submarine",
-            "how many moons does the planet saturn have",
-            "please remind me when my sister has her birthday",
-            "is it better to plant tomatoes in april or in may",
-            "what year did the second world war end",
-        ];
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let [learned, own] = files;
