@@ -301,6 +301,7 @@ fn proposal(ticket: &Ticket, chance: u64, now: Timestamp) -> Outcome<Recommendat
                 label: Some(category.clone()),
                 ranked: vec![(category, 0.8)],
                 threshold: 0.5,
+                foreign: false,
                 because: Vec::new(),
                 near: Vec::new(),
             },
