@@ -168,10 +168,11 @@ async fn recall(service: &Service, complaints: &[String], draw: &mut Draw, ticke
     let mut hits = [0usize; 4];
     for number in 0..MEASURED {
         let (_, asked) = ticket(2 * tickets + number, text(complaints, draw))?;
-        let query = embedder.embed_one(&format!("{} {}", asked.report.title.as_untrusted(), asked.report.body.as_untrusted()));
-        let mut exact: Vec<(f64, u64)> = vectors.iter().map(|(place, vector)| (cosine(&query, vector), *place)).collect();
+        let passage = format!("{} {}", asked.report.title.as_untrusted(), asked.report.body.as_untrusted());
+        let query = quantise(&embedder.embed_one(&passage));
+        let mut exact: Vec<(f64, u64)> = vectors.iter().map(|(place, vector)| (cosine(&query.vector, vector), *place)).collect();
         exact.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let nearest = codes.nearest(&quantise(&query).code, 800);
+        let nearest = codes.nearest(&query.code, 800);
         for (hits, most) in hits.iter_mut().zip([100, 200, 400, 800]) {
             let near = &nearest[..most.min(nearest.len())];
             *hits += exact.iter().take(NEAREST).filter(|(_, place)| near.contains(place)).count();
