@@ -42,10 +42,15 @@ pub(super) struct Features {
     pub(super) row: SparseRow,
     /// Structured features, then the embedding.
     pub(super) dense: Vec<f64>,
-    /// The embedding as it is; empty without one.
-    pub(super) vector: Vec<f32>,
-    /// Cosine to the nearest example that the model keeps; 0 without an embedding.
-    pub(super) nearness: f64,
+    /// To each example that the model keeps; none without an embedding.
+    cosines: Vec<f64>,
+}
+
+impl Features {
+    /// To the nearest example that the model keeps; 0 without one.
+    fn nearness(&self) -> f64 {
+        self.cosines.iter().copied().reduce(f64::max).unwrap_or(0.0)
+    }
 }
 
 /// What a head says of a text.
@@ -88,13 +93,13 @@ pub(super) const EMBEDDING_SCALE: f64 = 4.0;
 impl Model {
     pub(super) fn features(&self, text: &CleanTicket, signals: &[SignalHit]) -> Features {
         let mut dense = structured_values(&self.structured, signals);
-        let mut vector = Vec::new();
+        let mut cosines = Vec::new();
         if let Some(embedder) = &self.embedding {
-            vector = embedder.embed_one(&passage(text));
+            let vector = embedder.embed_one(&passage(text));
             dense.extend(scaled(&vector));
+            cosines = self.neighbours.vectors.cosines(&vector);
         }
-        let nearness = self.neighbours.vectors.nearness(&vector, None);
-        Features { row: self.vectorizer.row(text), dense, vector, nearness }
+        Features { row: self.vectorizer.row(text), dense, cosines }
     }
 
     pub(super) fn head(&self, target: &str) -> Option<&Head> {
@@ -103,7 +108,7 @@ impl Model {
 
     pub(super) fn answer(&self, head: &Head, features: &Features) -> Answer {
         let scores = head.scores(&features.row.entries, &features.dense);
-        let belonging = head.belonging.of(free_energy(scores.iter().copied()), features.nearness);
+        let belonging = head.belonging.of(free_energy(scores.iter().copied()), features.nearness());
         let unread = features.row.entries.is_empty() || features.row.known < self.known_floor;
         Answer { probabilities: head.probabilities(scores), belonging, foreign: unread || head.belonging.is_foreign(belonging) }
     }
@@ -126,7 +131,7 @@ impl Model {
             threshold: head.threshold,
             foreign,
             because,
-            near: self.neighbours.nearest(&head.target, &features.vector),
+            near: self.neighbours.nearest(&head.target, &features.cosines),
         }
     }
 

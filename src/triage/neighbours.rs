@@ -66,7 +66,7 @@ impl Vectors {
     }
 
     /// How near `vector` is to each: the cosine, 0 where either is nothing. None where the dimensions differ.
-    fn cosines(&self, vector: &[f32]) -> impl Iterator<Item = f64> {
+    pub(super) fn cosines(&self, vector: &[f32]) -> Vec<f64> {
         let query = quantise(vector).vector;
         let rows = if query.len() == self.dimensions { self.bytes.as_slice() } else { &[] };
         let ours = f64::from(product(&query, &query)).sqrt();
@@ -74,12 +74,12 @@ impl Vectors {
             let length = ours * theirs;
             if length > 0.0 { f64::from(product) / length } else { 0.0 }
         };
-        products(&query, rows).into_iter().zip(&self.lengths).map(cosine)
+        products(&query, rows).into_iter().zip(&self.lengths).map(cosine).collect()
     }
 
     /// How near `vector` is to the nearest of them, but for the one at `itself`; 0 where there is none.
     pub(super) fn nearness(&self, vector: &[f32], itself: Option<usize>) -> f64 {
-        let others = self.cosines(vector).enumerate().filter(|(at, _)| Some(*at) != itself);
+        let others = self.cosines(vector).into_iter().enumerate().filter(|(at, _)| Some(*at) != itself);
         others.map(|(_, cosine)| cosine).reduce(f64::max).unwrap_or(0.0)
     }
 }
@@ -121,11 +121,11 @@ impl Neighbours {
         Self { kept: chosen.iter().map(kept).collect(), vectors }
     }
 
-    /// The nearest of those that have a label of `target`, nearest first.
-    pub(super) fn nearest(&self, target: &str, query: &[f32]) -> Vec<NearExample> {
-        let rows = self.vectors.cosines(query).zip(&self.kept);
+    /// The nearest of those that have a label of `target`, nearest first, by how near each is.
+    pub(super) fn nearest(&self, target: &str, cosines: &[f64]) -> Vec<NearExample> {
+        let rows = cosines.iter().zip(&self.kept);
         let mut near: Vec<(f64, &Kept, &String)> =
-            rows.filter_map(|(cosine, kept)| Some((cosine, kept, kept.labels.get(target)?))).collect();
+            rows.filter_map(|(cosine, kept)| Some((*cosine, kept, kept.labels.get(target)?))).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.excerpt.cmp(&b.1.excerpt)));
         near.truncate(SHOWN);
         let shown = |(similarity, kept, label): (f64, &Kept, &String)| NearExample {
