@@ -340,3 +340,21 @@ async fn of_two_who_take_a_ticket_one_gets_it_and_the_other_learns_who() {
     let gone = ana.submit(&format!("{path}/release"), &[]).await;
     assert!(gone.status == StatusCode::CONFLICT && gone.text.contains("`bo` has this ticket, not you"), "{}", gone.text);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_of_a_foreign_ticket_says_so_and_quotes_no_rate_of_the_models_own_texts() {
+    let app = App::start().await;
+    person(&app, "default", "ana", &[Role::Responder]).await;
+    let mut ana = Visitor::signed_in(&app, "ana").await;
+    let token = app.token(&[Role::Responder]).await;
+    let mut page = async |id: &str, text: &str| {
+        let ticket = serde_json::json!({ "external_id": id, "title": text, "body": text });
+        let made = app.send(&token, "POST", "/v1/tickets", ticket).await;
+        app.triage().await;
+        ana.get(&format!("/tickets/{}", made.json()["tickets"][0].as_str().unwrap())).await.text
+    };
+    let foreign = page("x1", "zxqj vvkw pqxz jjkq").await;
+    assert!(foreign.contains("It is unlike all that the model learned from") && !foreign.contains("At this score right"), "{foreign}");
+    let own = page("x2", "the printer prints blank pages").await;
+    assert!(!own.contains("It is unlike all") && own.contains("At this score right"), "{own}");
+}

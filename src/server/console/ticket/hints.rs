@@ -69,11 +69,11 @@ fn alike(now: Timestamp, similar: SimilarTicket) -> Alike {
     }
 }
 
-/// How often answers as sure as this one were right, of texts that the model had not learned from.
+/// How often answers as sure as this one were right, of texts that the model had not learned from. Of a foreign text they tell nothing.
 pub fn as_sure(app: &App, classification: &Classification) -> Option<String> {
     let decider = app.service.decider();
     let triage = decider.triage();
-    if triage.model_digest() != classification.model {
+    if classification.category.foreign || triage.model_digest() != classification.model {
         return None;
     }
     let head = triage.manifest().heads.get(feedback::CATEGORY)?;
