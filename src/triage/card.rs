@@ -77,7 +77,7 @@ pub(super) fn card(manifest: &Manifest, examples: usize) -> String {
     }
     out.push_str(
         "\n## Limits\n\nBeginnings of some of the texts (80 characters, secrets and personal data taken out) are kept with their vectors when there is an \
-         embedding, to show what a text is nearest to: whoever may read the model may read them. Of corrected tickets none are kept. A text with few known n-grams, or below the threshold of its target, gets no label: a person decides. \
+         embedding, to show what a text is nearest to: whoever may read the model may read them. Of corrected tickets none are kept. A text with few known n-grams, or unlike all that was learned from, or below the threshold of its target, gets no label: a person decides. \
          The model never lowers a risk, chooses no command and fills no parameter. It knows the language of its examples only.\n",
     );
     out
