@@ -1,9 +1,9 @@
 //! `sluicegate evaluate`: a model's figures on labelled texts it was not trained on.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
-use super::progress::Bar;
-use crate::triage::{EvaluateOptions, TriageError, error_by_chance, evaluate};
+use super::{Outcome, assemble, progress::Bar};
+use crate::triage::{EvaluateOptions, error_by_chance, evaluate};
 
 /// Measure a triage model.
 #[derive(Debug, clap::Args)]
@@ -14,11 +14,14 @@ pub struct Args {
     /// JSON Lines with labels, not among the training data.
     #[arg(long, num_args = 1.., required = true)]
     data: Vec<PathBuf>,
-    #[arg(long, default_value = "signals.toml")]
-    signals: PathBuf,
-    /// Folder of the embeddings.
-    #[arg(long, default_value = "models/embedding")]
-    embedding_dir: PathBuf,
+    #[command(flatten)]
+    config: assemble::ConfigArgs,
+    /// Signals file; the configuration's if not given.
+    #[arg(long)]
+    signals: Option<PathBuf>,
+    /// Folder of the embeddings; the configuration's if not given.
+    #[arg(long)]
+    embedding_dir: Option<PathBuf>,
     /// Texts outside the domain: measures how well they are told apart.
     #[arg(long)]
     ood: Option<PathBuf>,
@@ -30,13 +33,14 @@ pub struct Args {
 /// Measures and prints.
 ///
 /// # Errors
-/// As [`evaluate`].
-pub fn run(args: &Args) -> Result<(), TriageError> {
+/// The configuration is not in order; else as [`evaluate`].
+pub fn run(args: &Args) -> Outcome {
+    let named = args.config.load()?.triage;
     let options = EvaluateOptions {
         model: args.model.clone(),
-        signals: args.signals.clone(),
+        signals: args.signals.clone().unwrap_or(named.signals),
         data: args.data.clone(),
-        embedding: args.embedding_dir.clone(),
+        embedding: args.embedding_dir.clone().unwrap_or(named.embedding),
         ood: args.ood.clone(),
     };
     let start = std::time::Instant::now();
@@ -46,9 +50,8 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
     let mut out = std::io::stdout().lock();
     // A closed pipe is the reader's choice, not an error of ours.
     if args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| TriageError::Training(error.to_string()))?;
-        let _ = writeln!(out, "{text}");
-        return Ok(());
+        let _ = writeln!(out, "{}", serde_json::to_string_pretty(&report)?);
+        return Ok(ExitCode::SUCCESS);
     }
     for (target, figures) in &report.targets {
         let by_chance = error_by_chance(&figures.bins);
@@ -92,5 +95,5 @@ pub fn run(args: &Args) -> Result<(), TriageError> {
         }
     }
     let _ = writeln!(out, "{:.0} texts/s, p50 {:.3} ms, p99 {:.3} ms", report.texts_per_second, report.p50_ms, report.p99_ms);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Train(args) => train::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Model(command) => model::run(&command),
         Command::Feedback(command) => feedback::run(&command),
         Command::Runbook(command) => runbook::run(&command),

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io::Write as _, path::PathBuf, process::ExitCod
 
 use super::{Outcome, assemble, progress::Bar, remote::OptionalRemote};
 use crate::{
+    config::Config,
     domain::name::TenantId,
     pipeline::feedback,
     triage::{Labelled, TrainOptions, train},
@@ -34,9 +35,9 @@ pub struct Args {
     /// Labelled texts that are left out of whatever is learned from; with `--from-store` the configuration's if not given.
     #[arg(long)]
     frozen: Option<PathBuf>,
-    /// Signals file: its signals are features.
-    #[arg(long, default_value = "signals.toml")]
-    signals: PathBuf,
+    /// Signals file: its signals are features; the configuration's if not given.
+    #[arg(long)]
+    signals: Option<PathBuf>,
     /// Train only these targets.
     #[arg(long, num_args = 1..)]
     target: Vec<String>,
@@ -47,9 +48,9 @@ pub struct Args {
     /// takes minutes, `none` for n-grams only.
     #[arg(long, default_value = "static", value_parser = ["minilm", "static", "none"])]
     embedding: String,
-    /// Folder of the embeddings.
-    #[arg(long, default_value = "models/embedding")]
-    embedding_dir: PathBuf,
+    /// Folder of the embeddings; the configuration's if not given.
+    #[arg(long)]
+    embedding_dir: Option<PathBuf>,
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Accuracy promised when a label is given, in 0.5 to 1.
@@ -72,11 +73,13 @@ pub fn run(args: &Args) -> Outcome {
         return Err(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise).into());
     }
     let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let config = args.config.load()?;
+    let named = config.triage.clone();
     let embedding = match args.embedding.as_str() {
         "none" => None,
-        name => Some((name.parse()?, args.embedding_dir.clone())),
+        name => Some((name.parse()?, args.embedding_dir.clone().unwrap_or(named.embedding))),
     };
-    let (more, frozen) = if args.from_store { from_store(args)? } else { (None, None) };
+    let (more, frozen) = if args.from_store { (Some(corrections(args, config)?), Some(named.frozen)) } else { (None, None) };
     let options = TrainOptions {
         name,
         data: args.data.clone(),
@@ -84,7 +87,7 @@ pub fn run(args: &Args) -> Outcome {
         catalogue: args.catalogue.clone(),
         more,
         frozen: args.frozen.clone().or(frozen),
-        signals: args.signals.clone(),
+        signals: args.signals.clone().unwrap_or(named.signals),
         targets: args.target.clone(),
         out: args.out.clone(),
         seed: args.seed,
@@ -125,12 +128,8 @@ pub fn run(args: &Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-type Corrections = (Option<(String, Vec<Labelled>)>, Option<PathBuf>);
-
-/// The examples that people's corrections give, and where the frozen texts stand.
-fn from_store(args: &Args) -> Result<Corrections, Box<dyn std::error::Error + Send + Sync>> {
-    let config = args.config.load()?;
-    let frozen = config.triage.frozen.clone();
+/// The examples that people's corrections give, and what to call them.
+fn corrections(args: &Args, config: Config) -> Result<(String, Vec<Labelled>), Box<dyn std::error::Error + Send + Sync>> {
     let (examples, standings): (Vec<Labelled>, BTreeMap<String, usize>) = match args.remote.get()? {
         Some(remote) => {
             let answer = remote.get("/v1/feedback-examples")?;
@@ -150,5 +149,5 @@ fn from_store(args: &Args) -> Result<Corrections, Box<dyn std::error::Error + Se
         if told.is_empty() { "none".to_owned() } else { told.join(", ") },
         examples.len()
     );
-    Ok((Some(("corrections".to_owned(), examples)), Some(frozen)))
+    Ok(("corrections".to_owned(), examples))
 }
