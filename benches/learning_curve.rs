@@ -59,6 +59,7 @@ fn main() -> Outcome<()> {
             promised: 0.9,
             licence: "measured only".to_owned(),
             embedding: embedding.clone(),
+            taught: false,
         };
         let manifest = train(&options, &mut |_| {})?;
         let Some(figures) = manifest.heads[target].dev.as_ref() else { return Err("the development file has no such label".into()) };

@@ -44,10 +44,13 @@ pub struct Args {
     /// Model folder to write; one that is there is replaced.
     #[arg(long)]
     out: PathBuf,
-    /// Embedding that joins the features: `static` is fast, `minilm` better on prose and tuned to the labels of 1,000 texts and more, which
-    /// takes minutes, `none` for n-grams only.
+    /// Embedding that joins the features: `static` is fast, `minilm` better on prose and tuned to the labels of 1,000 texts and more,
+    /// `none` for n-grams only.
     #[arg(long, default_value = "static", value_parser = ["minilm", "static", "none"])]
     embedding: String,
+    /// What a `static` model of 1,000 texts and more learns from beside the labels: a MiniLM tuned to them, which takes minutes, or nothing.
+    #[arg(long, default_value = "minilm", value_parser = ["minilm", "none"])]
+    teacher: String,
     /// Folder of the embeddings; the configuration's if not given.
     #[arg(long)]
     embedding_dir: Option<PathBuf>,
@@ -94,6 +97,7 @@ pub fn run(args: &Args) -> Outcome {
         promised: args.promise,
         licence: args.licence.clone(),
         embedding,
+        taught: args.teacher != "none",
     };
     let mut bar = Bar::new();
     let manifest = train(&options, &mut |at| bar.tell(at))?;

@@ -316,6 +316,7 @@ mod tests {
             promised: 0.9,
             licence: "test".to_owned(),
             embedding: Some((EmbeddingKind::Static, embedding.clone())),
+            taught: false,
         };
         train(&options, &mut |_| {}).unwrap();
         let options = EvaluateOptions {

@@ -1,7 +1,7 @@
 //! One head: the two linear stages for one target, their training, answer and exact explanation.
 //!
-//! Stage 1 scores the n-grams (sparse one-vs-rest SVM). Stage 2, a multinomial logistic regression,
-//! mixes the scores of stage 1, and those of a tuned embedding, with the dense features: structured ones and an embedding that is not
+//! Stage 1 scores the n-grams (sparse one-vs-rest SVM; what a tuned MiniLM taught is folded into it). Stage 2, a multinomial logistic regression,
+//! mixes the scores of stage 1, and those of a tuned MiniLM or of what it taught, with the dense features: structured ones and an embedding that is not
 //! tuned. Stage 2 is trained on out-of-fold scores, so it never sees stage 1 on texts that stage 1 learned.
 //!
 //! Serving multiplies in a fixed order by itself: the matrix library picks its instructions by processor, and the
@@ -15,6 +15,7 @@ use super::{
     belonging::{Belonging, free_energy},
     calibration::{self, Bin, Confidence, Coverage, Outcome},
     evaluate::{Confusion, confusion},
+    linear::{Hyperplanes, LinearParams, Wanted},
     logistic::Mix,
     measure::macro_f1,
     parallel,
@@ -22,7 +23,6 @@ use super::{
     seed,
     selection::{REFIT_EPOCHS, Stage2, best, choose_cost, prior_shift, split},
     sparse::SparseMatrix,
-    svm::{LinearSvm, SvmParams},
 };
 
 /// How a head is trained. The defaults are what was best on folds of several public ticket sets.
@@ -62,7 +62,7 @@ impl Default for HeadOptions {
 pub(super) struct Head {
     pub(super) target: String,
     pub(super) labels: Vec<String>,
-    pub(super) svm: LinearSvm,
+    pub(super) stage1: Hyperplanes,
     pub(super) mix: Mix,
     pub(super) temperature: f64,
     pub(super) confidence: Confidence,
@@ -107,7 +107,7 @@ pub struct ClassMetrics {
 /// What a head is trained on: a row a text.
 pub(super) struct Features {
     pub(super) rows: SparseMatrix,
-    /// A score a class by another one, for texts that it did not learn from.
+    /// A score a class by another that scores, for texts that it did not learn from.
     pub(super) scores: Option<Array2<f32>>,
     pub(super) dense: Array2<f32>,
     /// To the nearest example that the model keeps, but for the text itself, as of an embedding that did not learn from it.
@@ -136,26 +136,26 @@ impl Head {
         if classes < 2 {
             return Err(TriageError::Training(format!("target `{target}` has {classes} label: at least two are needed")));
         }
-        let params = SvmParams { cost: 1.0, epochs: options.epochs, tolerance: 0.05, classes, seed: options.seed };
-        let params = SvmParams { cost: choose_cost(&rows, targets, &params, options, target, progress), ..params };
+        let params = LinearParams { cost: 1.0, epochs: options.epochs, tolerance: 0.05, classes, seed: options.seed };
+        let params = LinearParams { cost: choose_cost(&rows, targets, &params, options, target, progress), ..params };
         let held = if targets.len() < MANY { options.held } else { options.folds };
         let fold_of = seed::stratified_folds(targets, classes, held, options.seed);
         progress(Progress::Stage(&format!("{target}: stage 1, all texts")));
         let all: Vec<usize> = (0..targets.len()).collect();
-        let whole = params.solve(&rows, targets, &all, None);
+        let whole = params.solve(&rows, Wanted::Label(targets), &all, None);
 
         let own = Array2::<f32>::zeros((targets.len(), classes));
         let columns: Vec<_> = [Some(&own), others.as_ref(), Some(&dense)].into_iter().flatten().map(Array2::view).collect();
         let inputs = concatenate(Axis(1), &columns).map_err(|error| TriageError::Training(format!("{target}: {error}")))?;
         let mut stage2 = Stage2 { inputs, targets, classes, scorers: 1 + usize::from(others.is_some()) };
         progress(Progress::Stage(&format!("{target}: stage 1, {held} folds")));
-        let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
+        let refit = LinearParams { epochs: REFIT_EPOCHS, ..params };
         let scores: Vec<Vec<(usize, Vec<f32>)>> = parallel::map(held, |fold| {
             let (learn, hold) = split(&fold_of, fold);
-            let svm = refit.solve(&rows, targets, &learn, Some(&whole)).svm;
+            let planes = refit.solve(&rows, Wanted::Label(targets), &learn, Some(&whole)).planes;
             let score = |row: usize| {
                 let mut scores = vec![0.0; classes];
-                svm.scores_into(rows.row(row), &mut scores);
+                planes.scores_into(rows.row(row), &mut scores);
                 (row, scores)
             };
             hold.into_iter().map(score).collect()
@@ -164,7 +164,7 @@ impl Head {
             stage2.inputs.row_mut(row).iter_mut().zip(scores).for_each(|(out, score)| *out = score);
         }
         drop(rows);
-        let svm = whole.svm;
+        let stage1 = whole.planes;
 
         let level = stage2.level(options.seed);
         // Other folds than stage 1's, so that a fold's texts do not share one stage-1 model.
@@ -222,13 +222,13 @@ impl Head {
             confusion: confusion(&labels, &predicted, targets),
         };
         let threshold = threshold(options.promised).threshold;
-        Ok((Self { target: target.to_owned(), labels, svm, mix, temperature, confidence, threshold, belonging }, metrics))
+        Ok((Self { target: target.to_owned(), labels, stage1, mix, temperature, confidence, threshold, belonging }, metrics))
     }
 
     /// Each class's score: logits over the temperature.
     pub(super) fn scores(&self, row: &[(u32, f32)], dense: &[f64]) -> Vec<f64> {
         let mut stage1 = vec![0.0f32; self.labels.len()];
-        self.svm.scores_into(row.iter().map(|(column, value)| (*column as usize, *value)), &mut stage1);
+        self.stage1.scores_into(row.iter().map(|(column, value)| (*column as usize, *value)), &mut stage1);
         let inputs = stage1.iter().map(|score| f64::from(*score)).chain(dense.iter().copied());
         let mut logits = self.mix.logits(inputs);
         logits.iter_mut().for_each(|logit| *logit /= self.temperature);
@@ -249,14 +249,14 @@ impl Head {
         let through: Vec<f64> = (0..classes).map(weight).collect();
         let mut parts = Vec::with_capacity(row.len() + dense.len() + 1);
         for (column, value) in row {
-            let weights = &self.svm.weights[*column as usize * classes..(*column as usize + 1) * classes];
+            let weights = &self.stage1.weights[*column as usize * classes..(*column as usize + 1) * classes];
             let sum: f64 = weights.iter().zip(&through).map(|(weight, through)| f64::from(*weight) * through).sum();
             parts.push((Part::Column(*column), f64::from(*value) * sum));
         }
         for (index, value) in dense.iter().enumerate().filter(|(_, value)| **value != 0.0) {
             parts.push((Part::Dense(index), value * weight(classes + index)));
         }
-        let base: f64 = self.svm.bias.iter().zip(&through).map(|(bias, through)| f64::from(*bias) * through).sum();
+        let base: f64 = self.stage1.bias.iter().zip(&through).map(|(bias, through)| f64::from(*bias) * through).sum();
         parts.push((Part::Base, base + self.mix.bias[class] / self.temperature));
         parts
     }

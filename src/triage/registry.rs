@@ -19,10 +19,10 @@ use super::{
     belonging::Belonging,
     calibration::Confidence,
     head::{Head, HeadMetrics},
+    linear::Hyperplanes,
     logistic::Mix,
     model::Model,
     neighbours::{Kept, Neighbours, Vectors},
-    svm::LinearSvm,
     vectorizer::{Cut, Vectorizer},
 };
 use crate::{
@@ -77,6 +77,9 @@ pub struct EmbeddingManifest {
     /// Its last layers are the model's own and stand in its weights.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tuned: bool,
+    /// The n-grams and the embedding learned from a MiniLM that was tuned to the labels, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taught: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -224,9 +227,9 @@ fn weights(model: &Model, layers: Option<&Layers>) -> Result<Vec<u8>, TriageErro
             format!("{target}.svm"),
             Dtype::F32,
             vec![model.vectorizer.names.len(), classes],
-            bytes_of(&head.svm.weights, f32::to_le_bytes),
+            bytes_of(&head.stage1.weights, f32::to_le_bytes),
         ));
-        tensors.push((format!("{target}.svm_bias"), Dtype::F32, vec![classes], bytes_of(&head.svm.bias, f32::to_le_bytes)));
+        tensors.push((format!("{target}.svm_bias"), Dtype::F32, vec![classes], bytes_of(&head.stage1.bias, f32::to_le_bytes)));
         tensors.push((format!("{target}.mix"), Dtype::F64, vec![inputs, classes], bytes_of(&head.mix.weights, f64::to_le_bytes)));
         tensors.push((format!("{target}.mix_bias"), Dtype::F64, vec![classes], bytes_of(&head.mix.bias, f64::to_le_bytes)));
     }
@@ -283,7 +286,7 @@ pub(super) fn load(folder: &Path, embeddings: &Path) -> Result<(Model, Manifest,
         heads.push(Head {
             target: target.clone(),
             labels: head.labels.clone(),
-            svm: LinearSvm {
+            stage1: Hyperplanes {
                 classes,
                 weights: tensors.take(&format!("{target}.svm"), Dtype::F32, &[count, classes], f32::from_le_bytes)?,
                 bias: tensors.take(&format!("{target}.svm_bias"), Dtype::F32, &[classes], f32::from_le_bytes)?,
@@ -356,6 +359,7 @@ mod tests {
             promised: 0.9,
             licence: "test".to_owned(),
             embedding: None,
+            taught: false,
         }
     }
 

@@ -10,13 +10,13 @@ use super::{
     TriageError,
     calibration::{self, Confidence},
     head::HeadOptions,
+    linear::{LinearParams, Wanted},
     logistic::{LogisticParams, scores_of},
     measure::{accuracy, highest, macro_f1},
     parallel,
     progress::Progress,
     seed,
     sparse::SparseMatrix,
-    svm::SvmParams,
 };
 
 /// Passes over the rows for a fold, which goes on from the solution for all rows.
@@ -188,7 +188,7 @@ fn some_of(mut rows: Vec<usize>, most: usize, seed: u64) -> Vec<usize> {
 pub(super) fn choose_cost(
     rows: &SparseMatrix,
     targets: &[usize],
-    params: &SvmParams,
+    params: &LinearParams,
     options: &HeadOptions,
     target: &str,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -199,16 +199,16 @@ pub(super) fn choose_cost(
     let fold_of = seed::stratified_folds(&truth, params.classes, options.folds, options.seed ^ 0xc057);
     let all: Vec<usize> = (0..truth.len()).collect();
     let predicted: Vec<Vec<(usize, usize)>> = parallel::map(options.costs.len(), |at| {
-        let params = SvmParams { cost: options.costs[at], ..params.clone() };
-        let whole = params.solve(&rows, &truth, &all, None);
-        let refit = SvmParams { epochs: REFIT_EPOCHS, ..params };
+        let params = LinearParams { cost: options.costs[at], ..params.clone() };
+        let whole = params.solve(&rows, Wanted::Label(&truth), &all, None);
+        let refit = LinearParams { epochs: REFIT_EPOCHS, ..params };
         let mut answers = Vec::with_capacity(truth.len());
         for fold in 0..options.folds {
             let (learn, hold) = split(&fold_of, fold);
-            let svm = refit.solve(&rows, &truth, &learn, Some(&whole)).svm;
+            let planes = refit.solve(&rows, Wanted::Label(&truth), &learn, Some(&whole)).planes;
             let mut scores = vec![0.0; params.classes];
             for row in hold {
-                svm.scores_into(rows.row(row), &mut scores);
+                planes.scores_into(rows.row(row), &mut scores);
                 answers.push((row, highest(scores.iter().copied().map(f64::from)).0));
             }
         }

@@ -2,6 +2,7 @@
 // INVARIANT: `offsets` has one more entry than rows, starts at 0, never falls; column numbers in a row rise.
 
 use linfa::dataset::Records;
+use ndarray::Array2;
 
 /// Compressed sparse rows of `f32`.
 #[derive(Debug, Clone)]
@@ -28,6 +29,20 @@ impl SparseMatrix {
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + Clone {
         let range = self.offsets[row]..self.offsets[row + 1];
         self.indices[range.clone()].iter().map(|column| *column as usize).zip(self.values[range].iter().copied())
+    }
+
+    /// The same rows with those of `dense` behind them.
+    pub(super) fn beside(&self, dense: &Array2<f32>) -> Self {
+        let mut out = Self::new(self.columns + dense.ncols());
+        for (row, dense) in dense.rows().into_iter().enumerate() {
+            let range = self.offsets[row]..self.offsets[row + 1];
+            out.indices.extend_from_slice(&self.indices[range.clone()]);
+            out.values.extend_from_slice(&self.values[range]);
+            out.indices.extend((self.columns as u32..).take(dense.len()));
+            out.values.extend(dense);
+            out.offsets.push(out.indices.len());
+        }
+        out
     }
 
     /// The rows named by `rows`, in that order.

@@ -11,6 +11,7 @@ use ndarray::{Array2, Axis, Slice};
 use super::{
     TriageError, card,
     catalogue::Catalogue,
+    distillation::Student,
     evaluate,
     examples::{self, Example, Labelled},
     head::{Features, Head, HeadMetrics, HeadOptions},
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     domain::{canonical, digest::Digest},
-    text::embedding::{CachedEmbedder, Embedder, EmbeddingKind},
+    text::embedding::{CachedEmbedder, Embedder, EmbeddingError, EmbeddingKind},
 };
 
 /// What to train on and where to put it.
@@ -56,6 +57,8 @@ pub struct TrainOptions {
     pub licence: String,
     /// The embedding that joins the features, and the folder it stands in.
     pub embedding: Option<(EmbeddingKind, PathBuf)>,
+    /// Whether the n-grams and the static embedding learn from a MiniLM that was tuned to the labels, too.
+    pub taught: bool,
 }
 
 /// Texts that are embedded between two words of progress.
@@ -128,24 +131,31 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let load = |(kind, folder): &(EmbeddingKind, PathBuf)| Embedder::load(folder, *kind).map(|embedder| embedder.with_threads(threads));
     let mut fitted = Fitted::new(&read, options.embedding.as_ref().map(load).transpose()?, None, progress)?;
-    if let (Some((EmbeddingKind::Minilm, folder)), Some(shipped)) = (&options.embedding, &fitted.embedder)
-        && let Some(tuned) = tuned(&read, shipped, folder, progress)?
+    if let Some((kind, folder)) = &options.embedding
+        && (*kind == EmbeddingKind::Minilm || options.taught)
+        && let Some(tuned) = tuned(&read, folder, threads, progress)?
     {
-        let embedder = Embedder::load_tuned(folder, &tuned.layers)?.with_threads(threads);
-        let other = Fitted::new(&read, Some(embedder), Some(tuned), progress)?;
-        for ((one, shipped), (_, tuned)) in fitted.heads.iter().zip(&other.heads) {
-            let shares = [shipped.accuracy, tuned.accuracy, shipped.macro_f1, tuned.macro_f1].map(|share| format!("{share:.4}"));
-            let [shipped, tuned, shipped_f1, tuned_f1] = shares;
-            progress(Progress::Stage(&format!(
-                "{}: MiniLM as it ships: accuracy {shipped}, macro-F1 {shipped_f1}; tuned: accuracy {tuned}, macro-F1 {tuned_f1}",
-                one.target
-            )));
+        let (embedder, use_of, [before, after]) = match kind {
+            EmbeddingKind::Minilm => {
+                (Embedder::load_tuned(folder, &tuned.layers)?.with_threads(threads), Use::Answers(tuned), ["MiniLM as it ships", "tuned"])
+            }
+            EmbeddingKind::Static => (load(&(*kind, folder.clone()))?, Use::Teaches(tuned), ["of the labels alone", "taught by MiniLM"]),
+        };
+        let other = Fitted::new(&read, Some(embedder), Some(use_of), progress)?;
+        for ((one, alone), (_, with)) in fitted.heads.iter().zip(&other.heads) {
+            let [alone, with] = [alone, with].map(|metrics| format!("accuracy {:.4}, macro-F1 {:.4}", metrics.accuracy, metrics.macro_f1));
+            progress(Progress::Stage(&format!("{}: {before}: {alone}; {after}: {with}", one.target)));
         }
         if other.quality() > fitted.quality() {
             fitted = other;
         }
     }
     let Fitted { embedder, tuned, vectors, heads: fitted } = fitted;
+    let (layers, taught) = match &tuned {
+        Some(Use::Answers(tuned)) => (Some(&tuned.layers), false),
+        Some(Use::Teaches(_)) => (None, true),
+        None => (None, false),
+    };
     let neighbours = Neighbours::new(&examples, &read.kept, vectors);
 
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
@@ -166,7 +176,8 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         kind: embedder.kind(),
         dimensions: embedder.dimensions(),
         digest: embedder.digest(),
-        tuned: tuned.is_some(),
+        tuned: layers.is_some(),
+        taught,
     });
     // The model is only written, never asked: it needs no memory of vectors.
     let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
@@ -202,7 +213,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
     for (target, head) in &manifest.heads {
         papers.push((card::plot_name(target), plot::calibration_plot(target, &head.metrics.bins, Place::Alone)));
     }
-    registry::save(&options.out, &model, tuned.as_ref().map(|tuned| &tuned.layers), manifest, &papers)
+    registry::save(&options.out, &model, layers, manifest, &papers)
 }
 
 /// What is to be learned of `target`.
@@ -240,21 +251,27 @@ struct Read {
     options: HeadOptions,
 }
 
+/// What a MiniLM that was tuned to the labels is for.
+enum Use {
+    Answers(Tuned),
+    Teaches(Tuned),
+}
+
 /// The heads over one embedding.
 struct Fitted {
     embedder: Option<Embedder>,
-    tuned: Option<Tuned>,
+    tuned: Option<Use>,
     /// Of the examples that are kept.
     vectors: Vectors,
     heads: Vec<(Head, HeadMetrics)>,
 }
 
 impl Fitted {
-    /// `tuned` is what `embedder` was tuned by.
+    /// Where the tuned one answers, `embedder` is that one.
     fn new(
         read: &Read,
         embedder: Option<Embedder>,
-        tuned: Option<Tuned>,
+        tuned: Option<Use>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, TriageError> {
         let first = read.structured.ncols();
@@ -273,7 +290,7 @@ impl Fitted {
         let vectors = Vectors::of(read.kept.iter().map(|row| vector(*row)));
         let itself: BTreeMap<usize, usize> = read.kept.iter().enumerate().map(|(at, row)| (*row, at)).collect();
         let mut nearness = parallel::map(dense.nrows(), |row| vectors.nearness(&vector(row), itself.get(&row).copied()));
-        if let Some(tuned) = &tuned {
+        if let Some(Use::Answers(tuned)) = &tuned {
             tuned.set_nearness(&mut nearness);
         }
         let mut heads = Vec::with_capacity(read.tasks.len());
@@ -282,19 +299,27 @@ impl Fitted {
                 truth.iter().enumerate().filter_map(|(row, class)| Some((row, (*class)?))).unzip();
             let rows = read.rows.select(&chosen);
             let nearness = chosen.iter().map(|row| nearness[*row]).collect();
-            let features = match &tuned {
+            let (scores, student, dense) = match &tuned {
                 // The vectors are of a network that learned these very labels; its scores are not, where it did.
-                Some(tuned) => {
+                Some(Use::Answers(tuned)) => {
                     let (structured, vectors) = dense.view().split_at(Axis(1), first);
-                    let scores = tuned.scores(at, vectors).select(Axis(0), &chosen);
-                    Features { rows, scores: Some(scores), dense: structured.select(Axis(0), &chosen), nearness }
+                    (Some(tuned.scores(at, vectors).select(Axis(0), &chosen)), None, structured.select(Axis(0), &chosen))
                 }
-                None => Features { rows, scores: None, dense: dense.select(Axis(0), &chosen), nearness },
+                Some(Use::Teaches(tuned)) => {
+                    progress(Progress::Stage(&format!("{target}: learning from MiniLM")));
+                    let dense = dense.select(Axis(0), &chosen);
+                    let student = Student::learn(&rows, &dense, &truth, labels.len(), &tuned.teachers(at, &chosen), read.options.seed);
+                    (Some(student.held_out.clone()), Some(student), dense)
+                }
+                None => (None, None, dense.select(Axis(0), &chosen)),
             };
-            let (mut head, metrics) = Head::fit(target, labels.clone(), features, &truth, &read.options, progress)?;
-            if let Some(tuned) = &tuned {
-                head.mix = tuned.scorers[at].through(&head.mix);
-            }
+            let features = Features { rows, scores, dense, nearness };
+            let (head, metrics) = Head::fit(target, labels.clone(), features, &truth, &read.options, progress)?;
+            let head = match (&tuned, student) {
+                (Some(Use::Answers(tuned)), _) => Head { mix: tuned.scorers[at].through(&head.mix), ..head },
+                (_, Some(student)) => student.through(head),
+                _ => head,
+            };
             heads.push((head, metrics));
         }
         Ok(Self { embedder, tuned, vectors, heads })
@@ -307,11 +332,21 @@ impl Fitted {
 }
 
 /// MiniLM tuned to the labels, unless they are too few or too many.
-fn tuned(read: &Read, shipped: &Embedder, folder: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Tuned>, TriageError> {
+fn tuned(read: &Read, folder: &Path, threads: usize, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Tuned>, TriageError> {
     let has_label = |row: &usize| read.tasks.iter().any(|task| task.truth[*row].is_some());
     let rows: Vec<usize> = (0..read.passages.len()).filter(has_label).collect();
-    let tokens = || rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum::<usize>();
-    if rows.len() < tuning::FEWEST || tokens() > tuning::MOST_TOKENS {
+    if rows.len() < tuning::FEWEST {
+        return Ok(None);
+    }
+    let shipped = match Embedder::load(folder, EmbeddingKind::Minilm) {
+        // Not every folder of embeddings has the larger one.
+        Err(EmbeddingError::Unreadable { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
+            progress(Progress::Stage(&format!("nothing is learned from MiniLM: there is no `{}`", path.display())));
+            return Ok(None);
+        }
+        loaded => loaded?.with_threads(threads),
+    };
+    if rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum::<usize>() > tuning::MOST_TOKENS {
         return Ok(None);
     }
     let layers = Embedder::shipped_layers(folder)?;

@@ -7,6 +7,8 @@
 //! that the probabilities are calibrated by. `train` keeps the tuned network only where the heads are better with it. INVARIANT: the result
 //! does not depend on the number of threads.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
@@ -105,25 +107,45 @@ fn scores(weights: ArrayView2<'_, f32>, vectors: ArrayView2<'_, f32>) -> Array2<
     out
 }
 
-/// A tuned network, and for each task the scores of the texts it learned from by networks that did not.
+/// A tuned network, and what those say that it is the mean of.
 pub(super) struct Tuned {
     pub(super) layers: Layers,
     pub(super) scorers: Vec<Scorer>,
-    /// The texts that it learned from, and their scores.
+    /// The texts that it learned from.
     rows: Vec<usize>,
-    held_out: Vec<Array2<f32>>,
+    /// Which network did not learn from each of them.
+    fold_of: Vec<usize>,
+    /// The scores of them all: by each network, of each task.
+    scores: Vec<Vec<Array2<f32>>>,
     /// How near each of them was to the nearest example that is kept, but itself, by the network that did not learn from it.
     nearness: Vec<f64>,
+}
+
+/// What networks say of texts that they learned from and of some that they did not, and which those are.
+pub(super) struct Teachers {
+    /// By each network, a row a text and a column a class.
+    pub(super) scores: Vec<Array2<f32>>,
+    /// The network that did not learn from each text.
+    pub(super) fold_of: Vec<usize>,
 }
 
 impl Tuned {
     /// The scores of the task `at` of all texts, of networks that did not learn from the text. `vectors` are those of the tuned one.
     pub(super) fn scores(&self, at: usize, vectors: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut scores = self.scorers[at].scores(vectors.mapv(|value| value / EMBEDDING_SCALE as f32).view());
-        for (row, held_out) in self.rows.iter().zip(self.held_out[at].rows()) {
-            scores.row_mut(*row).assign(&held_out);
+        for (place, (row, fold)) in self.rows.iter().zip(&self.fold_of).enumerate() {
+            scores.row_mut(*row).assign(&self.scores[*fold][at].row(place));
         }
         scores
+    }
+
+    /// What the networks say of the task `at` to the texts `chosen`, which are among those they learned from.
+    pub(super) fn teachers(&self, at: usize, chosen: &[usize]) -> Teachers {
+        let places: Vec<usize> = chosen.iter().filter_map(|row| self.rows.binary_search(row).ok()).collect();
+        Teachers {
+            scores: self.scores.iter().map(|network| network[at].select(Axis(0), &places)).collect(),
+            fold_of: places.iter().map(|place| self.fold_of[*place]).collect(),
+        }
     }
 
     /// Puts how near the texts it learned from were, when they were held out, in the place of how near they are.
@@ -149,32 +171,32 @@ pub(super) fn tune(
     let strata: Vec<usize> = most.truth.iter().map(|class| class.unwrap_or(most.classes())).collect();
     let fold_of = seed::stratified_folds(&strata, most.classes() + 1, FOLDS, seed ^ 0x7e4e);
     let mut mean = Network::nothing(shipped, tasks);
-    let mut held_out: Vec<Array2<f32>> = tasks.iter().map(|task| Array2::zeros((texts.len(), task.classes()))).collect();
+    let mut scores = Vec::with_capacity(FOLDS);
     let mut nearness = vec![0.0; texts.len()];
+    let all: Vec<usize> = (0..texts.len()).collect();
+    let itself: BTreeMap<usize, usize> = kept.iter().enumerate().map(|(at, row)| (*row, at)).collect();
     for fold in 0..FOLDS {
         progress(Progress::Stage(&format!("tuning MiniLM without fold {} of {FOLDS}", fold + 1)));
-        let (learn, hold): (Vec<usize>, Vec<usize>) = (0..texts.len()).partition(|row| fold_of[*row] != fold);
+        let (learn, hold): (Vec<usize>, Vec<usize>) = all.iter().partition(|row| fold_of[**row] != fold);
         let network = Network::learn(shipped, texts, tasks, &learn, seed, progress);
         mean.add(&network, 1.0 / FOLDS as f32);
-        let examples = Vectors::of(network.vectors(texts, kept).iter().flat_map(Array2::rows).map(|vector| vector.to_vec()));
-        for (part, vectors) in hold.chunks(BATCH).zip(network.vectors(texts, &hold)) {
-            for (scorer, out) in network.scorers.iter().zip(&mut held_out) {
-                let scores = scorer.scores(vectors.view());
-                part.iter().zip(scores.rows()).for_each(|(row, scores)| out.row_mut(*row).assign(&scores));
-            }
-            for (row, vector) in part.iter().zip(vectors.rows()) {
-                nearness[*row] = examples.nearness(&vector.to_vec(), kept.iter().position(|kept| kept == row));
-            }
+        let vectors = network.vectors(texts, &all);
+        let vector = |row: &usize| vectors.row(*row).to_vec();
+        let examples = Vectors::of(kept.iter().map(vector));
+        for row in &hold {
+            nearness[*row] = examples.nearness(&vector(row), itself.get(row).copied());
         }
-        for (task, scores) in tasks.iter().zip(&held_out) {
+        let said: Vec<Array2<f32>> = network.scorers.iter().map(|scorer| scorer.scores(vectors.view())).collect();
+        for (task, scores) in tasks.iter().zip(&said) {
             let judged = hold.iter().filter_map(|row| Some((*row, task.truth[*row]?)));
             let right = judged.clone().filter(|(row, truth)| highest(scores.row(*row).iter().copied().map(f64::from)).0 == *truth);
             let share = right.count() as f64 / judged.count().max(1) as f64;
             progress(Progress::Stage(&format!("{}: tuned MiniLM alone: accuracy {share:.4}", task.target)));
         }
+        scores.push(said);
     }
     let Network { layers, scorers } = mean;
-    Ok(Tuned { layers, scorers, rows, held_out, nearness })
+    Ok(Tuned { layers, scorers, rows, fold_of, scores, nearness })
 }
 
 struct Network {
@@ -191,10 +213,14 @@ impl Network {
         Self { layers, scorers }
     }
 
-    /// Of each [`BATCH`] of the `rows` of `texts`, a vector a text.
-    fn vectors(&self, texts: &[Hidden], rows: &[usize]) -> Vec<Array2<f32>> {
+    /// A vector a row of `rows` of the texts.
+    fn vectors(&self, texts: &[Hidden], rows: &[usize]) -> Array2<f32> {
         let parts: Vec<&[usize]> = rows.chunks(BATCH).collect();
-        parallel::map(parts.len(), |part| self.layers.vectors(&parts[part].iter().map(|row| &texts[*row]).collect::<Vec<_>>()))
+        let vectors =
+            parallel::map(parts.len(), |part| self.layers.vectors(&parts[part].iter().map(|row| &texts[*row]).collect::<Vec<_>>()));
+        let mut out = Array2::zeros((rows.len(), self.layers.width()));
+        out.rows_mut().into_iter().zip(vectors.iter().flat_map(Array2::rows)).for_each(|(mut out, vector)| out.assign(&vector));
+        out
     }
 
     /// Adds `share` of the other's weights.
@@ -392,9 +418,10 @@ mod tests {
     fn texts_are_told_apart_by_networks_that_did_not_learn_from_them_and_by_the_mean_of_these() {
         let (layers, hidden, tasks) = labelled();
         let tuned = tune(&layers, &hidden, (0..hidden.len()).collect(), &tasks, &[0, 1], 7, &mut |_| {}).unwrap();
-        assert!(right(&tuned.held_out[0], &tasks[0].truth) > 20, "{:?}", tuned.held_out[0]);
-        assert_eq!(tuned.held_out[1].dim(), (24, 3));
         let vectors = tuned.layers.vectors(&hidden.iter().collect::<Vec<_>>());
+        let held_out = [0, 1].map(|task| tuned.scores(task, (&vectors * EMBEDDING_SCALE as f32).view()));
+        assert!(right(&held_out[0], &tasks[0].truth) > 20, "{:?}", held_out[0]);
+        assert_eq!(held_out[1].dim(), (24, 3));
         assert!(right(&tuned.scorers[0].scores(vectors.view()), &tasks[0].truth) > 22);
         // Each is near the kept one of its label; a kept one is not near itself.
         assert!(tuned.nearness[2..].iter().all(|near| *near > 0.5), "{:?}", tuned.nearness);
@@ -459,8 +486,8 @@ mod tests {
     fn a_text_that_was_learned_from_has_the_scores_and_nearness_it_had_when_it_was_held_out_and_every_other_one_those_of_its_vector() {
         let layers = Embedder::shipped_layers(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding")).unwrap();
         let scorer = Scorer { weights: Array2::from_shape_vec((3, 1), vec![1.0, 2.0, 0.5]).unwrap() };
-        let held_out = vec![Array2::from_elem((1, 1), 9.0)];
-        let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], held_out, nearness: vec![0.7] };
+        let said = [7.0, 9.0].map(|score| vec![Array2::from_elem((1, 1), score)]);
+        let tuned = Tuned { layers, scorers: vec![scorer], rows: vec![1], fold_of: vec![1], scores: said.into(), nearness: vec![0.7] };
         let vectors = Array2::from_shape_vec((3, 2), vec![0.6, 0.8, 0.0, 1.0, 1.0, 0.0]).unwrap() * EMBEDDING_SCALE as f32;
         let scores = tuned.scores(0, vectors.view());
         let expected = [REACH * 2.2 + 0.5, 9.0, REACH + 0.5];
@@ -468,6 +495,9 @@ mod tests {
         let mut nearness = [0.1, 0.2, 0.3];
         tuned.set_nearness(&mut nearness);
         assert_eq!(nearness, [0.1, 0.7, 0.3]);
+        let teachers = tuned.teachers(0, &[1]);
+        assert_eq!((teachers.fold_of, teachers.scores.len()), (vec![1], 2));
+        assert_eq!(teachers.scores[0], Array2::from_elem((1, 1), 7.0));
     }
 
     #[test]

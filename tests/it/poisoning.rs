@@ -132,6 +132,7 @@ fn trained(folder: &Path, name: &str, more: Vec<Labelled>) -> Triage {
         promised: 0.9,
         licence: "test".to_owned(),
         embedding: None,
+        taught: false,
     };
     train(&options, &mut |_| {}).unwrap();
     Triage::load(&folder.join(name), Path::new("models/embedding"), Path::new("models/catalogue.toml"), Path::new("signals.toml")).unwrap()

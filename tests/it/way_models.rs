@@ -40,6 +40,7 @@ fn shelf() -> tempfile::TempDir {
         promised: 0.9,
         licence: "test".to_owned(),
         embedding: None,
+        taught: false,
     };
     train(&options, &mut |_| {}).unwrap();
     folder

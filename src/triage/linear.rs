@@ -1,8 +1,8 @@
-//! Stage 1: one-vs-rest linear support vector machines over sparse rows, behind linfa's `Fit` and `Predict`.
+//! A hyperplane a class over sparse rows: one-vs-rest support vector machines, behind linfa's `Fit` and `Predict`, and ridge regression.
 //!
 //! L2-loss dual coordinate descent (Hsieh, Chang, Lin, Keerthi, Sundararajan 2008, algorithm 1; the problem
-//! liblinear calls `-s 1`). All classes walk through the rows together: a row's weights for all classes lie side
-//! by side, so one pass over memory serves them all. linfa's own classifiers take dense arrays only.
+//! liblinear calls `-s 1`); without its bounds the same steps solve the regression. All classes walk through the rows together: a row's
+//! weights for all classes lie side by side, so one pass over memory serves them all. linfa's own classifiers take dense arrays only.
 //!
 //! Rows that play no part rest for some passes (the paper's shrinking, for all classes of a row at once).
 //!
@@ -12,13 +12,13 @@ use linfa::{
     dataset::{DatasetBase, Records},
     traits::{Fit, PredictInplace},
 };
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use super::{TriageError, seed::Shuffle, sparse::SparseMatrix};
 
 /// What to solve, and when to stop.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct SvmParams {
+pub(super) struct LinearParams {
     /// liblinear's C: the weight of a row's loss.
     pub(super) cost: f32,
     /// Passes over the rows at most.
@@ -29,16 +29,25 @@ pub(super) struct SvmParams {
     pub(super) seed: u64,
 }
 
+/// What the scores of rows are to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// The row's class: 1 or more for it and -1 or less for every other one. Squared hinge loss, a support vector machine.
+    Label(&'a [usize]),
+    /// These, a row a row and a column a class. Squared loss, ridge regression.
+    Scores(ArrayView2<'a, f32>),
+}
+
 /// A hyperplane a class.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct LinearSvm {
+pub(super) struct Hyperplanes {
     pub(super) classes: usize,
     /// `features × classes`, a feature's weights side by side.
     pub(super) weights: Vec<f32>,
     pub(super) bias: Vec<f32>,
 }
 
-impl LinearSvm {
+impl Hyperplanes {
     /// Adds each class's distance of `row` to its hyperplane, bias included, into `scores`.
     pub(super) fn scores_into(&self, row: impl Iterator<Item = (usize, f32)>, scores: &mut [f32]) {
         scores.copy_from_slice(&self.bias);
@@ -62,55 +71,66 @@ impl LinearSvm {
     }
 }
 
-impl Fit<SparseMatrix, Array1<usize>, TriageError> for SvmParams {
-    type Object = LinearSvm;
+impl Fit<SparseMatrix, Array1<usize>, TriageError> for LinearParams {
+    type Object = Hyperplanes;
 
-    fn fit(&self, dataset: &DatasetBase<SparseMatrix, Array1<usize>>) -> Result<LinearSvm, TriageError> {
+    fn fit(&self, dataset: &DatasetBase<SparseMatrix, Array1<usize>>) -> Result<Hyperplanes, TriageError> {
         let (rows, targets) = (dataset.records(), dataset.targets());
         if rows.nsamples() == 0 || rows.nsamples() != targets.len() || targets.iter().any(|class| *class >= self.classes) {
             return Err(TriageError::Training(format!("{} rows do not fit {} labels", rows.nsamples(), targets.len())));
         }
         let all: Vec<usize> = (0..rows.nsamples()).collect();
-        Ok(self.solve(rows, &targets.to_vec(), &all, None).svm)
+        Ok(self.solve(rows, Wanted::Label(&targets.to_vec()), &all, None).planes)
     }
 }
 
 /// A solution with what it takes to go on from it.
 #[derive(Debug, Clone)]
 pub(super) struct Solution {
-    pub(super) svm: LinearSvm,
-    /// `rows × classes`: each row's dual variables.
-    alphas: Vec<f32>,
+    pub(super) planes: Hyperplanes,
+    /// `rows × classes`: what each row counts in each class's weights.
+    parts: Vec<f32>,
 }
 
 /// Passes that a row without a part in the solution sits out.
 const REST: u8 = 3;
 
-impl SvmParams {
+impl LinearParams {
     /// The solution for the rows `chosen`; `start` is where to go on from, its other rows taken out of it first.
     ///
     /// The problem is strictly convex, so the start changes the way to the solution and not the solution: leaving
     /// out a fold of a solved problem takes a few passes instead of many (DeCoste and Wagstaff 2000).
-    pub(super) fn solve(&self, rows: &SparseMatrix, targets: &[usize], chosen: &[usize], start: Option<&Solution>) -> Solution {
+    pub(super) fn solve(&self, rows: &SparseMatrix, wanted: Wanted<'_>, chosen: &[usize], start: Option<&Solution>) -> Solution {
+        match wanted {
+            Wanted::Label(labels) => self.descend::<true>(rows, |row, class| if labels[row] == class { 1.0 } else { -1.0 }, chosen, start),
+            Wanted::Scores(scores) => self.descend::<false>(rows, |row, class| scores[[row, class]], chosen, start),
+        }
+    }
+
+    /// With the `HINGE` a score beyond what is wanted is no loss.
+    fn descend<const HINGE: bool>(
+        &self,
+        rows: &SparseMatrix,
+        wanted: impl Fn(usize, usize) -> f32,
+        chosen: &[usize],
+        start: Option<&Solution>,
+    ) -> Solution {
         let (count, classes) = (rows.nsamples(), self.classes);
         let mut solution = start.cloned().unwrap_or_else(|| Solution {
-            svm: LinearSvm { classes, weights: vec![0.0; rows.nfeatures() * classes], bias: vec![0.0; classes] },
-            alphas: vec![0.0f32; count * classes],
+            planes: Hyperplanes { classes, weights: vec![0.0; rows.nfeatures() * classes], bias: vec![0.0; classes] },
+            parts: vec![0.0f32; count * classes],
         });
         let (mut scores, mut steps) = (vec![0.0f32; classes], vec![0.0f32; classes]);
         if start.is_some() {
             let mut out = vec![true; count];
             chosen.iter().for_each(|row| out[*row] = false);
             for row in (0..count).filter(|row| out[*row]) {
-                let alphas = &mut solution.alphas[row * classes..(row + 1) * classes];
-                for (class, (step, alpha)) in steps.iter_mut().zip(alphas).enumerate() {
-                    let alpha = std::mem::take(alpha);
-                    *step = if targets[row] == class { -alpha } else { alpha };
-                }
-                solution.svm.step(rows.row(row), &steps);
+                let parts = &mut solution.parts[row * classes..(row + 1) * classes];
+                steps.iter_mut().zip(parts).for_each(|(step, part)| *step = -std::mem::take(part));
+                solution.planes.step(rows.row(row), &steps);
             }
         }
-        let Solution { svm, alphas } = &mut solution;
+        let Solution { planes, parts } = &mut solution;
         let diagonal = 0.5 / self.cost;
         // The bias is a feature that is 1 in every row, as in liblinear.
         let curvature: Vec<f32> = (0..count).map(|row| rows.row(row).map(|(_, v)| v * v).sum::<f32>() + 1.0 + diagonal).collect();
@@ -126,23 +146,25 @@ impl SvmParams {
                     rested = true;
                     continue;
                 }
-                svm.scores_into(rows.row(row), &mut scores);
-                let alphas = &mut alphas[row * classes..(row + 1) * classes];
+                planes.scores_into(rows.row(row), &mut scores);
+                let parts = &mut parts[row * classes..(row + 1) * classes];
                 let mut most = 0.0f32;
                 for class in 0..classes {
-                    let side = if targets[row] == class { 1.0 } else { -1.0 };
-                    let gradient = side * scores[class] - 1.0 + diagonal * alphas[class];
-                    let projected = if alphas[class] == 0.0 { gradient.min(0.0) } else { gradient };
-                    most = most.max(projected.abs());
-                    let next = (alphas[class] - gradient / curvature[row]).max(0.0);
-                    steps[class] = (next - alphas[class]) * side;
-                    alphas[class] = next;
+                    let wanted = wanted(row, class);
+                    let gradient = scores[class] - wanted + diagonal * parts[class];
+                    let beyond = HINGE && parts[class] == 0.0 && gradient * wanted > 0.0;
+                    most = most.max(if beyond { 0.0 } else { gradient.abs() });
+                    let next = parts[class] - gradient / curvature[row];
+                    // A part on the other side of its label would be a reward for a loss.
+                    let next = if HINGE && next * wanted < 0.0 { 0.0 } else { next };
+                    steps[class] = next - parts[class];
+                    parts[class] = next;
                 }
                 largest = largest.max(most);
                 if most == 0.0 {
                     rest[row] = REST;
                 } else {
-                    svm.step(rows.row(row), &steps);
+                    planes.step(rows.row(row), &steps);
                 }
             }
             if largest < self.tolerance {
@@ -158,7 +180,7 @@ impl SvmParams {
 }
 
 /// Scores of all classes, a row a sample.
-impl PredictInplace<SparseMatrix, Array2<f32>> for LinearSvm {
+impl PredictInplace<SparseMatrix, Array2<f32>> for Hyperplanes {
     fn predict_inplace<'a>(&'a self, rows: &'a SparseMatrix, scores: &mut Array2<f32>) {
         let mut buffer = vec![0.0; self.classes];
         for row in 0..rows.nsamples() {
@@ -188,8 +210,8 @@ mod tests {
         DatasetBase::new(rows, Array1::from(targets))
     }
 
-    fn params() -> SvmParams {
-        SvmParams { cost: 1.0, epochs: 200, tolerance: 1e-4, classes: 3, seed: 7 }
+    fn params() -> LinearParams {
+        LinearParams { cost: 1.0, epochs: 200, tolerance: 1e-4, classes: 3, seed: 7 }
     }
 
     #[test]
@@ -206,10 +228,10 @@ mod tests {
     #[test]
     fn at_the_solution_no_small_move_lowers_the_primal_objective() {
         let data = example();
-        let svm = params().fit(&data).unwrap();
-        let objective = |svm: &LinearSvm| -> f64 {
-            let norm: f64 = svm.weights.iter().chain(&svm.bias).map(|w| f64::from(*w).powi(2)).sum::<f64>() / 2.0;
-            let scores: Array2<f32> = svm.predict(&data);
+        let planes = params().fit(&data).unwrap();
+        let objective = |planes: &Hyperplanes| -> f64 {
+            let norm: f64 = planes.weights.iter().chain(&planes.bias).map(|w| f64::from(*w).powi(2)).sum::<f64>() / 2.0;
+            let scores: Array2<f32> = planes.predict(&data);
             let loss: f64 = scores
                 .indexed_iter()
                 .map(|((row, class), score)| {
@@ -219,10 +241,10 @@ mod tests {
                 .sum();
             norm + loss
         };
-        let best = objective(&svm);
-        for index in 0..svm.weights.len() {
+        let best = objective(&planes);
+        for index in 0..planes.weights.len() {
             for step in [-0.02, 0.02] {
-                let mut other = svm.clone();
+                let mut other = planes.clone();
                 other.weights[index] += step;
                 assert!(objective(&other) > best - 1e-6, "weight {index} {step}");
             }
@@ -230,15 +252,37 @@ mod tests {
     }
 
     #[test]
+    fn a_regression_has_the_normal_equations_solution() {
+        let (rows, wanted) =
+            (example().records().clone(), Array2::from_shape_fn((60, 3), |(row, class)| (row % 7) as f32 - 2.0 * class as f32));
+        let params = LinearParams { tolerance: 1e-5, epochs: 2_000, ..params() };
+        let all: Vec<usize> = (0..60).collect();
+        let planes = params.solve(&rows, Wanted::Scores(wanted.view()), &all, None).planes;
+        // Half the square of the weights and C times the square of what is amiss: the slope is nought at the solution.
+        let scores: Array2<f32> = planes.predict(&DatasetBase::new(rows.clone(), Array1::from(vec![0usize; 60])));
+        for class in 0..3 {
+            let mut slope: Vec<f32> = (0..5).map(|column| planes.weights[column * 3 + class]).collect();
+            let mut at_bias = planes.bias[class];
+            for row in 0..60 {
+                let amiss = 2.0 * params.cost * (scores[[row, class]] - wanted[[row, class]]);
+                rows.row(row).for_each(|(column, value)| slope[column] += amiss * value);
+                at_bias += amiss;
+            }
+            assert!(slope.iter().chain([&at_bias]).all(|slope| slope.abs() < 0.01), "class {class}: {slope:?} {at_bias}");
+        }
+    }
+
+    #[test]
     fn going_on_from_the_whole_gives_what_starting_from_nothing_gives() {
         let data = example();
         let (rows, targets) = (data.records(), data.targets().to_vec());
-        let params = SvmParams { tolerance: 1e-5, epochs: 500, ..params() };
+        let params = LinearParams { tolerance: 1e-5, epochs: 500, ..params() };
         let all: Vec<usize> = (0..60).collect();
-        let whole = params.solve(rows, &targets, &all, None);
+        let targets = Wanted::Label(&targets);
+        let whole = params.solve(rows, targets, &all, None);
         let part: Vec<usize> = (0..60).filter(|row| row % 5 != 0).collect();
-        let on = params.solve(rows, &targets, &part, Some(&whole)).svm;
-        let anew = params.solve(rows, &targets, &part, None).svm;
+        let on = params.solve(rows, targets, &part, Some(&whole)).planes;
+        let anew = params.solve(rows, targets, &part, None).planes;
         for (a, b) in on.weights.iter().zip(&anew.weights) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
         }
