@@ -18,28 +18,26 @@ fn share(right: usize, all: usize) -> String {
 pub(super) fn card(manifest: &Manifest, examples: usize) -> String {
     let mut out = String::new();
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let embedding = manifest.embedding.as_ref();
     // Writing to a string cannot fail.
     let _ = write!(
         out,
         "# Model `{}`\n\nWritten by `{} train`, seed {}. Licence: {}.\n\nTwo linear stages for each target: one-vs-rest support vector machines over {} word and character \
-         n-grams with frozen TF-IDF, then a multinomial logistic regression over their out-of-fold scores, the embedding{} and {} structured features.{} \
+         n-grams with frozen TF-IDF, then a multinomial logistic regression over their out-of-fold scores, the embedding{} and {} structured features. \
          Probabilities are calibrated with a temperature and a confidence map a target.\n\n## Data\n\n{examples} labelled texts:\n\n",
         manifest.name,
         manifest.engine,
         manifest.seed,
         manifest.licence,
         manifest.features,
-        if embedding.is_some_and(|embedding| embedding.tuned) { ", its last layers tuned to the labels," } else { "" },
+        if manifest.embedding.as_ref().is_some_and(|embedding| embedding.tuned) { ", its last layers tuned to the labels," } else { "" },
         manifest.structured.len(),
-        if embedding.is_some_and(|embedding| embedding.taught) {
-            " Both learned from the scores of a MiniLM tuned to the labels, too."
-        } else {
-            ""
-        },
     );
     for (name, digest) in &manifest.data {
         let _ = writeln!(out, "- `{name}` {digest}");
+    }
+    let taught: Vec<String> = manifest.heads.iter().filter(|(_, head)| head.taught).map(|(target, _)| format!("`{target}`")).collect();
+    if !taught.is_empty() {
+        let _ = writeln!(out, "\nOf {} it learned from the scores of a MiniLM that was tuned to the labels, too.", taught.join(", "));
     }
     out.push_str("\n## Quality on out-of-fold predictions (5 folds of the training data)\n\n");
     out.push_str("| target | labels | examples | accuracy | macro-F1 | calibration error |\n|---|---|---|---|---|---|\n");

@@ -77,9 +77,6 @@ pub struct EmbeddingManifest {
     /// Its last layers are the model's own and stand in its weights.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tuned: bool,
-    /// The n-grams and the embedding learned from a MiniLM that was tuned to the labels, too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub taught: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +88,9 @@ pub struct HeadManifest {
     pub(super) belonging: Belonging,
     /// On out-of-fold predictions.
     pub metrics: HeadMetrics,
+    /// Its n-grams and embedding learned from a MiniLM that was tuned to the labels, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taught: bool,
     /// On the development file, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev: Option<TargetReport>,

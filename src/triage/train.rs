@@ -131,31 +131,37 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let load = |(kind, folder): &(EmbeddingKind, PathBuf)| Embedder::load(folder, *kind).map(|embedder| embedder.with_threads(threads));
     let mut fitted = Fitted::new(&read, options.embedding.as_ref().map(load).transpose()?, None, progress)?;
-    if let Some((kind, folder)) = &options.embedding
-        && (*kind == EmbeddingKind::Minilm || options.taught)
-        && let Some(tuned) = tuned(&read, folder, threads, progress)?
-    {
-        let (embedder, use_of, [before, after]) = match kind {
-            EmbeddingKind::Minilm => {
-                (Embedder::load_tuned(folder, &tuned.layers)?.with_threads(threads), Use::Answers(tuned), ["MiniLM as it ships", "tuned"])
-            }
-            EmbeddingKind::Static => (load(&(*kind, folder.clone()))?, Use::Teaches(tuned), ["of the labels alone", "taught by MiniLM"]),
-        };
-        let other = Fitted::new(&read, Some(embedder), Some(use_of), progress)?;
-        for ((one, alone), (_, with)) in fitted.heads.iter().zip(&other.heads) {
-            let [alone, with] = [alone, with].map(|metrics| format!("accuracy {:.4}, macro-F1 {:.4}", metrics.accuracy, metrics.macro_f1));
-            progress(Progress::Stage(&format!("{}: {before}: {alone}; {after}: {with}", one.target)));
-        }
-        if other.quality() > fitted.quality() {
-            fitted = other;
-        }
-    }
-    let Fitted { embedder, tuned, vectors, heads: fitted } = fitted;
-    let (layers, taught) = match &tuned {
-        Some(Use::Answers(tuned)) => (Some(&tuned.layers), false),
-        Some(Use::Teaches(_)) => (None, true),
-        None => (None, false),
+    let tuned = match &options.embedding {
+        Some((kind, folder)) if *kind == EmbeddingKind::Minilm || options.taught => tuned(&read, folder, threads, progress)?,
+        _ => None,
     };
+    // What the heads have of it: its layers, or what some of them learned.
+    let (mut layers, mut taught) = (None, BTreeSet::new());
+    match (&options.embedding, &tuned) {
+        (Some((EmbeddingKind::Minilm, folder)), Some(tuned)) => {
+            let embedder = Embedder::load_tuned(folder, &tuned.layers)?.with_threads(threads);
+            let other = Fitted::new(&read, Some(embedder), Some(Use::Answers(tuned)), progress)?;
+            fitted.compared(&other, ["MiniLM as it ships", "tuned"], progress);
+            // One embedding is in all heads: they are better on the whole, or not.
+            let all = |fitted: &Fitted| fitted.heads.iter().map(|(_, metrics)| quality(metrics)).sum::<f64>();
+            if all(&other) > all(&fitted) {
+                fitted = other;
+                layers = Some(&tuned.layers);
+            }
+        }
+        (Some(light), Some(tuned)) => {
+            let other = Fitted::new(&read, Some(load(light)?), Some(Use::Teaches(tuned)), progress)?;
+            fitted.compared(&other, ["of the labels alone", "taught by MiniLM"], progress);
+            for (alone, with) in fitted.heads.iter_mut().zip(other.heads) {
+                if quality(&with.1) > quality(&alone.1) {
+                    *alone = with;
+                    taught.insert(alone.0.target.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+    let Fitted { embedder, vectors, heads: fitted } = fitted;
     let neighbours = Neighbours::new(&examples, &read.kept, vectors);
 
     let (mut heads, mut manifests) = (Vec::new(), BTreeMap::new());
@@ -167,6 +173,7 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
             threshold: head.threshold,
             belonging: head.belonging,
             metrics,
+            taught: taught.contains(&head.target),
             dev: None,
         };
         manifests.insert(head.target.clone(), entry);
@@ -177,7 +184,6 @@ pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(Progress<'_>)) -> 
         dimensions: embedder.dimensions(),
         digest: embedder.digest(),
         tuned: layers.is_some(),
-        taught,
     });
     // The model is only written, never asked: it needs no memory of vectors.
     let embedder = embedder.map(|embedder| Arc::new(CachedEmbedder::new(embedder, 1)));
@@ -252,15 +258,14 @@ struct Read {
 }
 
 /// What a MiniLM that was tuned to the labels is for.
-enum Use {
-    Answers(Tuned),
-    Teaches(Tuned),
+enum Use<'a> {
+    Answers(&'a Tuned),
+    Teaches(&'a Tuned),
 }
 
 /// The heads over one embedding.
 struct Fitted {
     embedder: Option<Embedder>,
-    tuned: Option<Use>,
     /// Of the examples that are kept.
     vectors: Vectors,
     heads: Vec<(Head, HeadMetrics)>,
@@ -271,7 +276,7 @@ impl Fitted {
     fn new(
         read: &Read,
         embedder: Option<Embedder>,
-        tuned: Option<Use>,
+        tuned: Option<Use<'_>>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, TriageError> {
         let first = read.structured.ncols();
@@ -322,13 +327,21 @@ impl Fitted {
             };
             heads.push((head, metrics));
         }
-        Ok(Self { embedder, tuned, vectors, heads })
+        Ok(Self { embedder, vectors, heads })
     }
 
-    /// As stage 2 is chosen: accuracy and macro-F1 out of fold.
-    fn quality(&self) -> f64 {
-        self.heads.iter().map(|(_, metrics)| metrics.accuracy + metrics.macro_f1).sum()
+    /// Tells how good each head is, and how good with what it has in the other ones.
+    fn compared(&self, other: &Self, names: [&str; 2], progress: &mut dyn FnMut(Progress<'_>)) {
+        for ((head, one), (_, other)) in self.heads.iter().zip(&other.heads) {
+            let [one, other] = [one, other].map(|metrics| format!("accuracy {:.4}, macro-F1 {:.4}", metrics.accuracy, metrics.macro_f1));
+            progress(Progress::Stage(&format!("{}: {}: {one}; {}: {other}", head.target, names[0], names[1])));
+        }
     }
+}
+
+/// As stage 2 is chosen: accuracy and macro-F1 out of fold.
+fn quality(metrics: &HeadMetrics) -> f64 {
+    metrics.accuracy + metrics.macro_f1
 }
 
 /// MiniLM tuned to the labels, unless they are too few or too many.
@@ -349,6 +362,17 @@ fn tuned(read: &Read, folder: &Path, threads: usize, progress: &mut dyn FnMut(Pr
     if rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum::<usize>() > tuning::MOST_TOKENS {
         return Ok(None);
     }
+    tune(read, rows, &shipped, folder, progress).map(Some)
+}
+
+/// Of the texts `rows`.
+fn tune(
+    read: &Read,
+    rows: Vec<usize>,
+    shipped: &Embedder,
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Tuned, TriageError> {
     let layers = Embedder::shipped_layers(folder)?;
     progress(Progress::Stage("reading texts for MiniLM's tuning"));
     let texts: Vec<String> = rows.iter().map(|row| read.passages[*row].clone()).collect();
@@ -356,7 +380,7 @@ fn tuned(read: &Read, folder: &Path, threads: usize, progress: &mut dyn FnMut(Pr
     in_parts(&texts, progress, |part| hidden.extend(shipped.below(part, tuning::TOKENS)));
     let tasks: Vec<Task> = read.tasks.iter().map(|task| task.of(&rows)).collect();
     let kept: Vec<usize> = read.kept.iter().filter_map(|row| rows.binary_search(row).ok()).collect();
-    tuning::tune(&layers, &hidden, rows, &tasks, &kept, read.options.seed, progress).map(Some)
+    tuning::tune(&layers, &hidden, rows, &tasks, &kept, read.options.seed, progress)
 }
 
 fn targets(examples: &[Example], asked: &[String]) -> Result<BTreeSet<String>, TriageError> {
@@ -379,4 +403,62 @@ fn known_floor(examples: &[Example], cut: Cut) -> f32 {
     let vectorizer = Vectorizer::fit(part(false), cut);
     let mut known: Vec<f64> = part(true).filter(|text| !text.is_empty()).map(|text| f64::from(vectorizer.row(text).known)).collect();
     measure::quantile(&mut known, 0.01) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::clean_fields;
+
+    /// Forty texts, all of a printer or a VPN; every third one lacks the second target, which is the same.
+    fn read() -> Read {
+        let examples: Vec<Example> = (0..40)
+            .map(|at| {
+                let (text, label) = match at % 2 {
+                    0 => (format!("the printer on floor {at} is out of toner"), "printer"),
+                    _ => (format!("vpn drops on laptop {at} at home"), "vpn"),
+                };
+                let targets = ["category", "group"].into_iter().take(if at % 3 == 0 { 1 } else { 2 });
+                Example {
+                    text: clean_fields("", &text, false),
+                    labels: targets.map(|target| (target.to_owned(), label.to_owned())).collect(),
+                }
+            })
+            .collect();
+        let texts = || examples.iter().map(|example| &example.text);
+        Read {
+            tasks: ["category", "group"].map(|target| task(&examples, target.to_owned())).into(),
+            passages: texts().map(model::passage).collect(),
+            rows: Vectorizer::fit(texts(), Cut { min_documents: 1 }).matrix(texts()),
+            structured: Array2::zeros((examples.len(), 1)),
+            kept: vec![0, 1],
+            options: HeadOptions::default(),
+        }
+    }
+
+    #[test]
+    fn a_head_that_was_taught_answers_by_n_grams_and_the_light_embedding_alone_also_where_texts_lack_its_target() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/embedding");
+        let minilm = Embedder::load(&folder, EmbeddingKind::Minilm).unwrap();
+        let read = read();
+        let tuned = tune(&read, (0..40).collect(), &minilm, &folder, &mut |_| {}).unwrap();
+        let light = || Some(Embedder::load(&folder, EmbeddingKind::Static).unwrap());
+        let alone = Fitted::new(&read, light(), None, &mut |_| {}).unwrap();
+        let taught = Fitted::new(&read, light(), Some(Use::Teaches(&tuned)), &mut |_| {}).unwrap();
+        let embedder = light().unwrap();
+        for ((at, (head, metrics)), (other, _)) in taught.heads.iter().enumerate().zip(&alone.heads) {
+            assert_eq!(metrics.examples, [40, 26][at]);
+            assert!(metrics.accuracy > 0.9, "{}: {metrics:?}", head.target);
+            assert_eq!((head.stage1.weights.len(), head.mix.weights.len()), (other.stage1.weights.len(), other.mix.weights.len()));
+            assert_ne!(head.stage1, other.stage1);
+            // All forty, also those that it did not learn from.
+            for row in 0..40 {
+                let entries: Vec<(u32, f32)> = read.rows.row(row).map(|(column, value)| (column as u32, value)).collect();
+                let vector = embedder.embed(&[&read.passages[row]]).remove(0);
+                let dense: Vec<f64> = std::iter::once(0.0).chain(model::scaled(&vector)).collect();
+                let scores = head.scores(&entries, &dense);
+                assert_eq!(usize::from(scores[1] > scores[0]), row % 2, "{}, row {row}: {scores:?}", head.target);
+            }
+        }
+    }
 }
