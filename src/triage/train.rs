@@ -354,7 +354,10 @@ fn tuned(read: &Read, folder: &Path, threads: usize, progress: &mut dyn FnMut(Pr
     let shipped = match Embedder::load(folder, EmbeddingKind::Minilm) {
         // Not every folder of embeddings has the larger one.
         Err(EmbeddingError::Unreadable { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
-            progress(Progress::Stage(&format!("nothing is learned from MiniLM: there is no `{}`", path.display())));
+            progress(Progress::Stage(&format!(
+                "nothing is learned from MiniLM: there is no `{}`; `--embedding-dir` can name another folder",
+                path.display()
+            )));
             return Ok(None);
         }
         loaded => loaded?.with_threads(threads),
