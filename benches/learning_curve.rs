@@ -1,8 +1,9 @@
 //! How good a model is with few examples of each label.
 //!
-//! `cargo bench --bench learning_curve -- TRAIN.jsonl DEV.jsonl TARGET [EMBEDDING]`. Nought examples: the labels' own names, as
-//! a catalogue has them. The examples of each label are the first of the file; the development file is measured on and not
-//! learned from. Texts of one line: `{"text": …}` or `{"title": …, "body": …}`.
+//! `cargo bench --bench learning_curve -- TRAIN.jsonl DEV.jsonl TARGET [EMBEDDING [TEACHER]]`, the last two as `sluicegate
+//! train` has them. Nought examples: the labels' own names, as a catalogue has them. The examples of each label are the first
+//! of the file; the development file is measured on and not learned from. Texts of one line: `{"text": …}` or
+//! `{"title": …, "body": …}`.
 
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
@@ -16,13 +17,14 @@ const EXAMPLES: [usize; 6] = [0, 2, 5, 20, 100, usize::MAX];
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let [data, dev, target, ..] = arguments.as_slice() else {
-        println!("nothing measured: give TRAIN.jsonl DEV.jsonl TARGET [EMBEDDING]");
+        println!("nothing measured: give TRAIN.jsonl DEV.jsonl TARGET [EMBEDDING [TEACHER]]");
         return Ok(());
     };
     let embedding = match arguments.get(3).map_or("static", String::as_str) {
         "none" => None,
         name => Some((name.parse()?, PathBuf::from("models/embedding"))),
     };
+    let taught = arguments.get(4).is_none_or(|teacher| teacher != "none");
     let folder = tempfile::tempdir()?;
     let lines: Vec<String> = fs::read_to_string(data)?.lines().map(str::to_owned).collect();
     println!("{:>8} {:>8} {:>9} {:>9} {:>22}", "examples", "texts", "accuracy", "macro-F1", "right @ answered (90 %)");
@@ -59,7 +61,7 @@ fn main() -> Outcome<()> {
             promised: 0.9,
             licence: "measured only".to_owned(),
             embedding: embedding.clone(),
-            taught: false,
+            taught,
         };
         let manifest = train(&options, &mut |_| {})?;
         let Some(figures) = manifest.heads[target].dev.as_ref() else { return Err("the development file has no such label".into()) };
