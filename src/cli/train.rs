@@ -49,8 +49,9 @@ pub struct Args {
     #[arg(long, default_value = "static", value_parser = ["minilm", "static", "none"])]
     embedding: String,
     /// What a `static` model of 1,000 texts and more learns from beside the labels: a MiniLM tuned to them, which takes minutes, or nothing.
-    #[arg(long, default_value = "minilm", value_parser = ["minilm", "none"])]
-    teacher: String,
+    /// [default: minilm]
+    #[arg(long, value_parser = ["minilm", "none"])]
+    teacher: Option<String>,
     /// Folder of the embeddings; the configuration's if not given.
     #[arg(long)]
     embedding_dir: Option<PathBuf>,
@@ -75,6 +76,9 @@ pub fn run(args: &Args) -> Outcome {
     if !(0.5..1.0).contains(&args.promise) {
         return Err(format!("`--promise {}` has to be at least 0.5 and below 1", args.promise).into());
     }
+    if args.teacher.is_some() && args.embedding != "static" {
+        return Err(format!("`--teacher` is for `--embedding static`: a model with `--embedding {}` has no teacher", args.embedding).into());
+    }
     let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let config = args.config.load()?;
     let named = config.triage.clone();
@@ -97,7 +101,7 @@ pub fn run(args: &Args) -> Outcome {
         promised: args.promise,
         licence: args.licence.clone(),
         embedding,
-        taught: args.teacher != "none",
+        taught: args.teacher.as_deref() != Some("none"),
     };
     let mut bar = Bar::new();
     let manifest = train(&options, &mut |at| bar.tell(at))?;

@@ -362,7 +362,12 @@ fn tuned(read: &Read, folder: &Path, threads: usize, progress: &mut dyn FnMut(Pr
         }
         loaded => loaded?.with_threads(threads),
     };
-    if rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum::<usize>() > tuning::MOST_TOKENS {
+    let tokens: usize = rows.iter().map(|row| shipped.count(&read.passages[*row], tuning::TOKENS)).sum();
+    if tokens > tuning::MOST_TOKENS {
+        progress(Progress::Stage(&format!(
+            "MiniLM is not tuned: the texts have {tokens} tokens, and it is tuned to {} at most",
+            tuning::MOST_TOKENS
+        )));
         return Ok(None);
     }
     tune(read, rows, &shipped, folder, progress).map(Some)

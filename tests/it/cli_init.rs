@@ -1,4 +1,4 @@
-//! What `init` writes is complete: the service starts from it in any folder, and a model is trained and measured there.
+//! What `init` writes is complete: the service starts from it in any folder, and a model is trained and measured there. What `train` refuses.
 
 use std::{path::Path, process::Command};
 
@@ -36,4 +36,14 @@ fn from_another_folder_a_model_is_trained_and_measured_by_the_signals_and_embedd
     assert_eq!(serde_json::from_str::<serde_json::Value>(&manifest).unwrap()["embedding"]["kind"], "static", "{manifest}");
     let report = said(folder.path(), &[&["evaluate", "--model", "mine", "--data", "held-out.jsonl"], &by[..]].concat());
     assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap()["targets"]["category"]["accuracy"], 1.0, "{report}");
+}
+
+#[test]
+fn a_teacher_of_a_model_that_has_none_is_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["train", "--data", "train.jsonl", "--out", "mine", "--embedding", "minilm", "--teacher", "none"];
+    let output = Command::new(env!("CARGO_BIN_EXE_sluicegate")).args(arguments).current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("`--teacher` is for `--embedding static`"), "{said}");
+    assert!(!folder.path().join("mine").exists());
 }
