@@ -20,7 +20,7 @@ pub(super) const SHRINK: f32 = 5.656_854;
 const INNER: usize = 4 * WIDTH;
 
 /// Layers that are tuned. Networks of three are right 0.4 points oftener than of two on `ata`, alone and out of fold, and take two fifths
-/// more time; of four another 0.4 points oftener for a quarter more time, but the heads on top of them are no better.
+/// more time; of four another 0.4 points oftener, but the heads on top of them not by more than chance.
 pub(super) const TUNED: usize = 3;
 
 /// A layer's weights by the names they have in the graph, with rows and columns.
